@@ -1,0 +1,83 @@
+/**
+ * The plain rows that experiments return and figures draw. No tensor, no model, no plot: rows can be saved as JSON or CSV,
+ * compared with published values, and drawn, each without the others.
+ */
+
+/** Which forward pass a number comes from. Patched: the writer's output is taken out of the cleaners' V input. */
+export type RunName = "clean" | "patched";
+
+/** Median and band of a quantity over prompts × positions. */
+export interface Band {
+  median: number;
+  /** Lower quantile (0.25 unless the experiment was told otherwise). */
+  low: number;
+  /** Upper quantile (0.75 unless the experiment was told otherwise). */
+  high: number;
+  /** Number of (prompt, position) pairs. */
+  n: number;
+}
+
+/** Figures 1 and 3a: projection ratio of the residual stream at one location onto one writer's output. */
+export interface LocationRow extends Band {
+  /** The node that is projected onto, such as "L0H2". */
+  writer: string;
+  /** "resid_pre0", "resid_mid0", "resid_post0", "resid_mid1" … in the order of the forward pass. */
+  location: string;
+  run: RunName;
+}
+
+/** Figures 2 and 3b: projection ratio of one node's output onto the writer's output. */
+export interface NodeRow extends Band {
+  writer: string;
+  /** "embed", "pos_embed", "L1H3", "MLP2", or the name of a sum such as "L2H2+…+L2H7". */
+  node: string;
+  kind: "embed" | "head" | "mlp" | "sum";
+  /** Layer of the node; -1 for the embeddings; of a sum: the last layer in it. */
+  layer: number;
+  /** True for the nodes that the model's folder names as cleaners of this writer, and for their sum. */
+  cleaner: boolean;
+  run: RunName;
+}
+
+/** Figure 4: direct logit attribution (DLA) of one node on one prompt, clean and with its input resampled. */
+export interface PromptRow {
+  prompt: string;
+  /** The answer with the higher logit, as text, such as " State". */
+  correct: string;
+  /** The other answer. */
+  incorrect: string;
+  node: string;
+  /** "a": the writer on every prompt; "b": on each prompt the head with the highest DLA. */
+  panel: "a" | "b";
+  /** logit(correct) − logit(incorrect) of the model. */
+  logitDifference: number;
+  /** DLA of the node in the clean run, in logits. */
+  clean: number;
+  /** DLA of the node for each resampled input, in logits. */
+  samples: number[];
+  median: number;
+  low: number;
+  high: number;
+}
+
+/** Figure 5: one (prompt, position) pair. DLA values are in logits. */
+export interface PairRow {
+  prompt: number;
+  position: number;
+  /** DLA of the writer. */
+  writer: number;
+  /** DLA of the cleaners' V-composition output with the writer, summed over the cleaners. */
+  composition: number;
+  /** DLA of the cleaners' total output, summed over the cleaners. */
+  total: number;
+}
+
+/** Ordinary least squares y = slope · x + intercept, with standard errors and Pearson's r. */
+export interface Fit {
+  n: number;
+  r: number;
+  slope: number;
+  slopeError: number;
+  intercept: number;
+  interceptError: number;
+}
