@@ -70,10 +70,9 @@ function checkError(error: unknown, type?: ErrorClass, includes?: string): Error
   if (!(error instanceof Error)) {
     throw new AssertionError({ message: `expected an Error, got ${String(error)}` });
   }
-  if (type && !(error instanceof type)) {
-    throw new AssertionError({
-      message: `expected ${type.name}, got ${error.constructor.name}: ${error.message}`,
-    });
+  const isType = type === undefined || (error as object) instanceof type;
+  if (!isType) {
+    throw new AssertionError({ message: `expected ${type.name}, got ${error.name}: ${error.message}` });
   }
   if (includes !== undefined) assertStringIncludes(error.message, includes);
   return error;
