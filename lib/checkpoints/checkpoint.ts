@@ -1,0 +1,109 @@
+/**
+ * A model's weights by name, whatever file they come from: safetensors, several safetensors with an index, or a PyTorch file.
+ *
+ * Only names, shapes and types are in memory after opening; each `read` fetches one tensor from disk.
+ */
+import { type Dtype, toFloat32 } from "./dtypes.ts";
+import { didYouMean } from "./nearest.ts";
+import { listed, SafetensorsFile, type TensorFile } from "./safetensors.ts";
+import { openSharded } from "./sharded.ts";
+
+export interface Checkpoint {
+  /** The file, or the index of the files, that was opened. */
+  readonly path: string;
+  names(): string[];
+  has(name: string): boolean;
+  /** Dims, as stored. */
+  shape(name: string): number[];
+  dtype(name: string): Dtype;
+  /**
+   * One tensor as float32, row-major. F16 and BF16 are widened.
+   * @throws for an unknown name, for integers and booleans, and for weights that are NaN or infinite.
+   */
+  read(name: string): Promise<Float32Array<ArrayBuffer>>;
+  close(): void;
+}
+
+/** A {@linkcode Checkpoint} over a file of tensors. */
+export function checkpointOf(file: TensorFile): Checkpoint {
+  const find = (name: string) => {
+    const info = file.tensors.get(name);
+    if (info) return info;
+    const hint = didYouMean(name, file.tensors.keys()) || ` It holds: ${listed(file.tensors)}.`;
+    throw new Error(`${file.path} holds no tensor "${name}".${hint}`);
+  };
+  return {
+    path: file.path,
+    names: () => [...file.tensors.keys()],
+    has: (name) => file.tensors.has(name),
+    shape: (name) => [...find(name).dims],
+    dtype: (name) => find(name).dtype,
+    async read(name) {
+      find(name);
+      const values = toFloat32(await file.read(name), name);
+      checkFinite(values, name, file.path);
+      return values;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** @throws at the first NaN or infinity, naming tensor and index: such a weight spoils every number computed with it. */
+function checkFinite(values: Float32Array, name: string, path: string): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) {
+      throw new Error(
+        `Tensor "${name}" in ${path} is ${
+          values[i]
+        } at index ${i} of ${values.length}; weights must be finite numbers.`,
+      );
+    }
+  }
+}
+
+/** Opens one weight file by its ending. */
+export async function openCheckpointFile(path: string): Promise<Checkpoint> {
+  if (path.endsWith(".safetensors")) return checkpointOf(await SafetensorsFile.open(path));
+  if (path.endsWith(".safetensors.index.json")) return checkpointOf(await openSharded(path));
+  throw new Error(
+    `Cannot open ${path}: weights are read from .safetensors and .safetensors.index.json files.`,
+  );
+}
+
+/**
+ * Finds and opens the weights in a model folder: `model.safetensors`, `model.safetensors.index.json`, or the only
+ * `.safetensors` file there is.
+ */
+export async function openCheckpoint(folder: string): Promise<Checkpoint> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) if (!entry.isDirectory) names.push(entry.name);
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    throw new Error(
+      `Cannot open the model folder ${folder}: ${missing ? "there is no such folder." : error}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const chosen = chooseWeightFile(names, folder);
+  return await openCheckpointFile(`${folder}/${chosen}`);
+}
+
+function chooseWeightFile(names: string[], folder: string): string {
+  for (const name of ["model.safetensors", "model.safetensors.index.json"]) {
+    if (names.includes(name)) return name;
+  }
+  const candidates = names.filter((name) => name.endsWith(".safetensors")).sort();
+  if (candidates.length === 1) return candidates[0];
+  if (candidates.length > 1) {
+    throw new Error(
+      `${folder} holds ${candidates.length} weight files (${candidates.join(", ")}) and no index.`,
+    );
+  }
+  throw new Error(
+    `${folder} holds no weights: model.safetensors was expected, ` +
+      `it has ${names.length ? names.sort().slice(0, 8).join(", ") : "no files"}.`,
+  );
+}

@@ -1,0 +1,128 @@
+/**
+ * config.json of the TransformerLens toy models (gelu-4l's kind) → ModelConfig.
+ *
+ * Keys read: d_model, n_layers, n_heads, d_head, d_mlp, n_ctx, d_vocab, act_fn, attn_only, normalization or
+ * normalization_type, eps, tokenizer_name, default_prepend_bos, shortformer_pos. Other keys (learning rate, seed …) are
+ * training records and are passed over, except those that would change the forward pass: these are refused by name.
+ */
+
+/** "Pre": without learned weights of its own (they were folded into the next matrices). */
+export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre";
+/** "gelu" is the exact erf form, "gelu_new" the tanh form. */
+export type Activation = "gelu" | "gelu_new" | "relu" | "silu";
+
+export interface ModelConfig {
+  n_layers: number;
+  n_heads: number;
+  d_model: number;
+  d_head: number;
+  /** 0 when `attn_only`. */
+  d_mlp: number;
+  n_ctx: number;
+  d_vocab: number;
+  act_fn: Activation;
+  attn_only: boolean;
+  normalization: Normalization;
+  /** Added to the variance under LayerNorm's root. */
+  eps: number;
+  /** Whether the model was trained with BOS first, so that text is tokenized with it by default. */
+  default_prepend_bos: boolean;
+  tokenizer_name?: string;
+}
+
+const normalizations: readonly Normalization[] = ["LN", "LNPre", "RMS", "RMSPre"];
+const activations: readonly Activation[] = ["gelu", "gelu_new", "relu", "silu"];
+
+/** Keys that change the forward pass, with the one value under which this library computes the right thing. */
+const onlyValue: Record<string, unknown> = {
+  shortformer_pos: false,
+  positional_embedding_type: "standard",
+  parallel_attn_mlp: false,
+  use_attn_scale: true,
+  use_local_attn: false,
+  scale_attn_by_inverse_layer_idx: false,
+  gated_mlp: false,
+  attention_dir: "causal",
+  final_rms: false,
+  tie_word_embeddings: false,
+};
+
+/** Limits that no model of this kind comes near; beyond them a config is damaged. */
+const most = {
+  n_layers: 1000,
+  n_heads: 1000,
+  d_vocab: 1e7,
+  n_ctx: 1e7,
+  d_model: 1e6,
+  d_head: 1e5,
+  d_mlp: 1e7,
+};
+
+/**
+ * Checks a parsed config.json. `source` names it in errors.
+ *
+ * @throws on a missing, contradictory or unsupported setting.
+ */
+export function parseModelConfig(json: Record<string, unknown>, source = "config.json"): ModelConfig {
+  const refuse = (what: string): never => {
+    throw new Error(`${source}: ${what}`);
+  };
+  const size = (key: keyof typeof most): number => {
+    const value = json[key];
+    if (value === undefined) return refuse(`"${key}" is missing.`);
+    if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most[key]) {
+      return refuse(
+        `"${key}" is ${JSON.stringify(value)}; a whole number from 1 to ${most[key]} was expected.`,
+      );
+    }
+    return value as number;
+  };
+  const flag = (key: string, fallback: boolean): boolean => {
+    const value = json[key] ?? fallback;
+    return typeof value === "boolean"
+      ? value
+      : refuse(`"${key}" is ${JSON.stringify(value)}, not true or false.`);
+  };
+  const choice = <T extends string>(key: string, value: unknown, known: readonly T[]): T =>
+    known.includes(value as T)
+      ? value as T
+      : refuse(`"${key}" is ${JSON.stringify(value)}; supported are ${known.join(", ")}.`);
+
+  for (const [key, value] of Object.entries(onlyValue)) {
+    if (json[key] !== undefined && json[key] !== null && json[key] !== value) {
+      refuse(`"${key}": ${JSON.stringify(json[key])} is not supported, only ${JSON.stringify(value)} is.`);
+    }
+  }
+  const { normalization, normalization_type } = json;
+  if (
+    normalization !== undefined && normalization_type !== undefined && normalization !== normalization_type
+  ) {
+    refuse(
+      `"normalization" is ${JSON.stringify(normalization)}, "normalization_type" ${
+        JSON.stringify(normalization_type)
+      }.`,
+    );
+  }
+  const attn_only = flag("attn_only", false);
+  const eps = json.eps ?? 1e-5; // absent in gelu-4l's own file; 1e-5 is what its training code and TransformerLens use
+  if (typeof eps !== "number" || !(eps >= 0 && eps < 1)) {
+    refuse(`"eps" is ${JSON.stringify(eps)}, not in [0, 1).`);
+  }
+  const tokenizer = json.tokenizer_name ?? undefined;
+  if (tokenizer !== undefined && typeof tokenizer !== "string") refuse(`"tokenizer_name" must be text.`);
+  return {
+    n_layers: size("n_layers"),
+    n_heads: size("n_heads"),
+    d_model: size("d_model"),
+    d_head: size("d_head"),
+    d_mlp: attn_only ? 0 : size("d_mlp"),
+    n_ctx: size("n_ctx"),
+    d_vocab: size("d_vocab"),
+    act_fn: attn_only && json.act_fn == null ? "gelu" : choice("act_fn", json.act_fn, activations),
+    attn_only,
+    normalization: choice("normalization", normalization ?? normalization_type, normalizations),
+    eps: eps as number,
+    default_prepend_bos: flag("default_prepend_bos", true),
+    ...(tokenizer === undefined ? {} : { tokenizer_name: tokenizer as string }),
+  };
+}

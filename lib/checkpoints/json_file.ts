@@ -1,0 +1,31 @@
+/**
+ * Small JSON files that a model folder carries (config.json, cleanup.json, tokenizer.json), read with clear errors.
+ */
+import { reason } from "./random_access_file.ts";
+
+/** Larger than any tokenizer.json; a file beyond this is something else. */
+const maxBytes = 64 * 1024 * 1024;
+
+/** The object in a JSON file. @throws when the file is missing, too large, not JSON, or not an object. */
+export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    const { size } = await Deno.stat(path);
+    if (size > maxBytes) throw new Error(`it has ${size} bytes, more than the limit of ${maxBytes}.`);
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Error(
+      `${path} must hold a JSON object, it holds ${Array.isArray(value) ? "a list" : String(value)}.`,
+    );
+  }
+  return value as Record<string, unknown>;
+}

@@ -1,0 +1,59 @@
+/**
+ * A model folder: config.json, the weights, and where present tokenizer.json and cleanup.json. Opened and checked as a whole,
+ * so that contradictions show before anything is computed.
+ */
+import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { type Cleanup, readCleanup } from "./cleanup.ts";
+import { type ModelConfig, parseModelConfig } from "./config.ts";
+import { readJsonObject } from "./json_file.ts";
+import { checkStateDict } from "./state_dict.ts";
+import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+
+export interface ModelFolder {
+  config: ModelConfig;
+  checkpoint: Checkpoint;
+  tokenizer?: Tokenizer;
+  cleanup?: Cleanup;
+}
+
+/** Where parts lie that are not in the folder itself. */
+export interface ModelFolderOptions {
+  tokenizerFile?: string;
+  cleanupFile?: string;
+}
+
+/** Opens a model folder. The caller closes `checkpoint` after reading the weights. */
+export async function openModelFolder(
+  folder: string,
+  options: ModelFolderOptions = {},
+): Promise<ModelFolder> {
+  const config = parseModelConfig(await readJsonObject(`${folder}/config.json`), `${folder}/config.json`);
+  const tokenizerFile = options.tokenizerFile ?? await ifThere(`${folder}/tokenizer.json`);
+  const cleanupFile = options.cleanupFile ?? await ifThere(`${folder}/cleanup.json`);
+  const cleanup = cleanupFile === undefined ? undefined : await readCleanup(cleanupFile, config);
+  const tokenizer = tokenizerFile === undefined ? undefined : await loadTokenizer(tokenizerFile);
+  if (tokenizer && tokenizer.size > config.d_vocab) {
+    throw new Error(
+      `${tokenizerFile} has ids up to ${
+        tokenizer.size - 1
+      }, but the model in ${folder} has d_vocab ${config.d_vocab}.`,
+    );
+  }
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    checkStateDict(config, checkpoint);
+  } catch (error) {
+    checkpoint.close();
+    throw error;
+  }
+  return { config, checkpoint, ...(tokenizer ? { tokenizer } : {}), ...(cleanup ? { cleanup } : {}) };
+}
+
+async function ifThere(path: string): Promise<string | undefined> {
+  try {
+    return (await Deno.stat(path)).isFile ? path : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Prompts: token sequences of one length, as a model is run on them.
+ *
+ * File: safetensors with one tensor `tokens` [count, length] of integers. Every id, the length and the count are checked
+ * against the model before anything runs. Does not tokenize and does not download (see prompt_sets.ts).
+ */
+import type { ModelConfig } from "./config.ts";
+import { dataPath } from "./data_folder.ts";
+import { didYouMean } from "./nearest.ts";
+import { SafetensorsFile } from "./safetensors.ts";
+
+export type PromptKind = "prose" | "code";
+
+export interface Prompts {
+  /** Token ids, row-major [count, length]. */
+  tokens: Int32Array<ArrayBuffer>;
+  count: number;
+  length: number;
+  /** What each prompt is, where the set records it. */
+  kinds?: PromptKind[];
+  /** Where they come from, for the reader of a result. */
+  source: string;
+}
+
+/** Prompt sets that the project carries. */
+const builtin: Record<string, { file: string; source: string }> = {
+  "held-out": {
+    file: "prompts/held-out.safetensors",
+    source: "242 held-out sequences (182 prose, 60 code), see data/prompts/README.md",
+  },
+};
+
+export interface PromptOptions {
+  /** The model they are for: ids and length are checked against it. */
+  config?: Pick<ModelConfig, "d_vocab" | "n_ctx">;
+  /** Use only the first so many prompts. */
+  count?: number;
+  /** Cut every prompt to its first so many tokens. */
+  length?: number;
+}
+
+/** Loads a built-in prompt set ("held-out") or a safetensors file. */
+export async function loadPrompts(nameOrFile: string, options: PromptOptions = {}): Promise<Prompts> {
+  const known = Object.hasOwn(builtin, nameOrFile) ? builtin[nameOrFile] : undefined;
+  if (!known && !nameOrFile.endsWith(".safetensors")) {
+    throw new Error(
+      `There is no prompt set "${nameOrFile}".${didYouMean(nameOrFile, Object.keys(builtin))} ` +
+        `Give ${
+          Object.keys(builtin).map((name) => `"${name}"`).join(", ")
+        } or the path of a .safetensors file.`,
+    );
+  }
+  const file = await SafetensorsFile.open(known ? dataPath(known.file) : nameOrFile);
+  try {
+    const info = file.tensors.get("tokens");
+    if (!info || info.dims.length !== 2) {
+      throw new Error(
+        `${file.path} holds no "tokens" [count, length]${info ? `, they are [${info.dims}]` : ""}.`,
+      );
+    }
+    const { dims: [count, length], data, dtype } = await file.read("tokens");
+    if (!/^[IU]/.test(dtype)) throw new Error(`${file.path}: "tokens" are ${dtype}; integers were expected.`);
+    const tokens = data instanceof Int32Array ? data : Int32Array.from(data as ArrayLike<number>, Number);
+    const prompts = { tokens, count, length, source: known?.source ?? nameOrFile };
+    return checkPrompts(shorten(prompts, options), options.config);
+  } finally {
+    file.close();
+  }
+}
+
+/** The first `count` prompts, cut to `length` tokens. */
+export function shorten(
+  prompts: Prompts,
+  { count = prompts.count, length = prompts.length }: PromptOptions,
+): Prompts {
+  for (
+    const [what, asked, had] of [["prompts", count, prompts.count], ["tokens each", length, prompts.length]]
+  ) {
+    const number = asked as number;
+    if (!Number.isInteger(number) || number < 1 || number > (had as number)) {
+      throw new Error(`Cannot take ${asked} ${what} of ${prompts.source}: 1 to ${had} can be taken.`);
+    }
+  }
+  if (count === prompts.count && length === prompts.length) return prompts;
+  const tokens = new Int32Array(count * length);
+  for (let row = 0; row < count; row++) {
+    const start = row * prompts.length;
+    tokens.set(prompts.tokens.subarray(start, start + length), row * length);
+  }
+  return {
+    ...prompts,
+    tokens,
+    count,
+    length,
+    ...(prompts.kinds ? { kinds: prompts.kinds.slice(0, count) } : {}),
+  };
+}
+
+/** Returns `prompts` when a model can be run on them. @throws for an empty set, too long prompts, and ids out of range. */
+export function checkPrompts(prompts: Prompts, config?: Pick<ModelConfig, "d_vocab" | "n_ctx">): Prompts {
+  const { tokens, count, length, kinds, source } = prompts;
+  if (count < 1 || length < 1) throw new Error(`${source}: the prompt set is empty ([${count}, ${length}]).`);
+  if (tokens.length !== count * length) {
+    throw new Error(`${source}: ${tokens.length} token ids do not fill [${count}, ${length}].`);
+  }
+  if (kinds && kinds.length !== count) {
+    throw new Error(`${source}: ${kinds.length} kinds for ${count} prompts.`);
+  }
+  if (config && length > config.n_ctx) {
+    throw new Error(
+      `${source}: prompts of ${length} tokens are longer than the model's context of ${config.n_ctx}. ` +
+        `Cut them (length: ${config.n_ctx}).`,
+    );
+  }
+  const end = config?.d_vocab ?? 2 ** 31;
+  const bad = tokens.findIndex((id) => id < 0 || id >= end);
+  if (bad >= 0) {
+    throw new Error(
+      `${source}: token id ${tokens[bad]} in prompt ${Math.floor(bad / length)} at position ${
+        bad % length
+      } is out of ` +
+        `range; the model has ids 0 to ${end - 1}. Do the prompts belong to another model?`,
+    );
+  }
+  return prompts;
+}

@@ -1,0 +1,83 @@
+/**
+ * A file on disk from which ranges are read, so that no checkpoint is ever held in memory as a whole.
+ *
+ * Reads of one file are queued: seek and read are two calls, and two readers would otherwise move each other's position.
+ */
+
+/** What the formats' readers need of a file. */
+export interface ByteSource {
+  readonly path: string;
+  /** Size in bytes. */
+  readonly size: number;
+  /** Fills `target` with the bytes from `offset` on; throws when the file ends before. */
+  readInto(offset: number, target: Uint8Array): Promise<void>;
+  close(): void;
+}
+
+export class RandomAccessFile implements ByteSource {
+  readonly path: string;
+  readonly size: number;
+  #file: Deno.FsFile;
+  #open = true;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(path: string, size: number, file: Deno.FsFile) {
+    this.path = path;
+    this.size = size;
+    this.#file = file;
+  }
+
+  static async open(path: string): Promise<RandomAccessFile> {
+    let file: Deno.FsFile | undefined;
+    try {
+      file = await Deno.open(path, { read: true });
+      const info = await file.stat();
+      if (!info.isFile) throw new Error("it is a folder or a device, and a file was expected.");
+      return new RandomAccessFile(path, info.size, file);
+    } catch (error) {
+      file?.close();
+      throw new Error(`Cannot open ${path}: ${reason(error)}`, { cause: error });
+    }
+  }
+
+  readInto(offset: number, target: Uint8Array): Promise<void> {
+    const result = this.#queue.then(() => this.#read(offset, target));
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  async #read(offset: number, target: Uint8Array): Promise<void> {
+    if (!this.#open) throw new Error(`Cannot read ${this.path}: it has been closed.`);
+    if (offset + target.length > this.size) {
+      throw new Error(
+        `${this.path} is truncated: bytes ${offset} to ${
+          offset + target.length
+        } were wanted, it ends at ${this.size}.`,
+      );
+    }
+    await this.#file.seek(offset, Deno.SeekMode.Start);
+    let done = 0;
+    while (done < target.length) {
+      const count = await this.#file.read(target.subarray(done));
+      if (count === null) {
+        throw new Error(`${this.path} became shorter while it was read: it ended at byte ${offset + done}.`);
+      }
+      done += count;
+    }
+  }
+
+  close(): void {
+    if (this.#open) this.#file.close();
+    this.#open = false;
+  }
+}
+
+/** The message of an error that the system reported, in words a reader can act on. */
+export function reason(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file.";
+  if (error instanceof Deno.errors.PermissionDenied) return "the system does not permit reading it.";
+  if (error instanceof Deno.errors.NotCapable) {
+    return `Deno was started without the permission to do so (${error.message}).`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,75 @@
+/**
+ * The TransformerLens state dict of a toy model: which tensors a model of a given configuration must have, and their dims.
+ *
+ * Dims are fixed: embed.W_E [d_vocab, d_model], attn.W_Q [n_heads, d_model, d_head], attn.W_O [n_heads, d_head, d_model] …
+ * (see the table in data/README.md). A state dict also carries buffers that are no weights: these may be there and are ignored.
+ */
+import type { Checkpoint } from "./checkpoint.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** Tensors that a checkpoint may leave out: zeros then. */
+export const optionalTensors: readonly string[] = ["unembed.b_U"];
+
+/** Buffers beside the weights: the causal mask and its fill value. */
+const buffer = /^blocks\.\d+\.attn\.(mask|IGNORE)$/;
+
+/** Name → dims of every weight, in the order of the forward pass. */
+export function stateDictShapes(config: ModelConfig): Map<string, number[]> {
+  const { n_layers, n_heads, d_model, d_head, d_mlp, n_ctx, d_vocab, normalization } = config;
+  const shapes = new Map<string, number[]>();
+  const norm = (name: string) => {
+    if (normalization === "LN" || normalization === "RMS") shapes.set(`${name}.w`, [d_model]);
+    if (normalization === "LN") shapes.set(`${name}.b`, [d_model]);
+  };
+  shapes.set("embed.W_E", [d_vocab, d_model]);
+  shapes.set("pos_embed.W_pos", [n_ctx, d_model]);
+  for (let layer = 0; layer < n_layers; layer++) {
+    const block = `blocks.${layer}`;
+    norm(`${block}.ln1`);
+    for (const x of ["Q", "K", "V"]) {
+      shapes.set(`${block}.attn.W_${x}`, [n_heads, d_model, d_head]);
+      shapes.set(`${block}.attn.b_${x}`, [n_heads, d_head]);
+    }
+    shapes.set(`${block}.attn.W_O`, [n_heads, d_head, d_model]);
+    shapes.set(`${block}.attn.b_O`, [d_model]);
+    if (config.attn_only) continue;
+    norm(`${block}.ln2`);
+    shapes.set(`${block}.mlp.W_in`, [d_model, d_mlp]);
+    shapes.set(`${block}.mlp.b_in`, [d_mlp]);
+    shapes.set(`${block}.mlp.W_out`, [d_mlp, d_model]);
+    shapes.set(`${block}.mlp.b_out`, [d_model]);
+  }
+  norm("ln_final");
+  shapes.set("unembed.W_U", [d_model, d_vocab]);
+  shapes.set("unembed.b_U", [d_vocab]);
+  return shapes;
+}
+
+/** @throws when the checkpoint lacks a weight, has one of other dims or type, or holds one that no such model has. */
+export function checkStateDict(config: ModelConfig, checkpoint: Checkpoint): void {
+  const shapes = stateDictShapes(config);
+  for (const [name, dims] of shapes) {
+    if (!checkpoint.has(name)) {
+      if (optionalTensors.includes(name)) continue;
+      throw new Error(
+        `${checkpoint.path} lacks "${name}" [${dims.join(", ")}], which its config.json calls for.`,
+      );
+    }
+    const stored = checkpoint.shape(name);
+    if (stored.length !== dims.length || stored.some((dim, i) => dim !== dims[i])) {
+      throw new Error(
+        `${checkpoint.path}: "${name}" is [${stored.join(", ")}], config.json calls for [${
+          dims.join(", ")
+        }].`,
+      );
+    }
+  }
+  const unknown = checkpoint.names().filter((name) => !shapes.has(name) && !buffer.test(name));
+  if (unknown.length) {
+    throw new Error(
+      `${checkpoint.path} holds ${unknown.length} tensors that config.json does not account for, such as "${
+        unknown[0]
+      }".`,
+    );
+  }
+}
