@@ -16,7 +16,7 @@ import { erf } from "./erf.ts";
 /** Row-major values with their dims. */
 export interface Plain {
   dims: number[];
-  data: Float64Array;
+  data: Float64Array<ArrayBuffer>;
 }
 
 /** Changes `value.data` in place. */
@@ -51,7 +51,11 @@ export function plainForward(
   };
   const vector = (name: string, length: number, fill: number): ArrayLike<number> =>
     weights.get(name) ?? new Float64Array(length).fill(fill);
-  const record = (name: string, dims: number[], data: Float64Array): Float64Array => {
+  const record = (
+    name: string,
+    dims: number[],
+    data: Float64Array<ArrayBuffer>,
+  ): Float64Array<ArrayBuffer> => {
     const value = { dims, data };
     edits[name]?.(value);
     if (edits[name]) used.add(name);
@@ -255,7 +259,7 @@ function linear(
 }
 
 /** Softmax of every row of `width` values; −∞ becomes 0. */
-function softmaxRows(x: Float64Array, width: number): Float64Array {
+function softmaxRows(x: Float64Array, width: number): Float64Array<ArrayBuffer> {
   const y = new Float64Array(x.length);
   for (let at = 0; at < x.length; at += width) {
     const largest = Math.max(...x.subarray(at, at + width));
