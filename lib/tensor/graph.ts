@@ -1,0 +1,154 @@
+/**
+ * A graph under construction: ONNX nodes, constants, fed arrays and outputs, with the shape of every value.
+ * Reshapes and transposes that change nothing are left out; equal constants and equal fed arrays are one.
+ */
+import { type Dim, names, product, resolve, type Sizes } from "./dims.ts";
+import type { Data, DType } from "./node.ts";
+import type { Attribute, ElementType, OnnxGraph, OnnxNode, OnnxValue } from "./onnx.ts";
+
+/** A value in the graph, with the dims in the order in which it lies in memory. */
+export interface Value {
+  name: string;
+  dims: readonly Dim[];
+  shape: readonly number[];
+  dtype: DType;
+}
+
+/** How much memory a node's outputs and scratch space take, for the estimate of memory.ts. */
+export interface Step {
+  inputs: readonly string[];
+  outputs: readonly { name: string; bytes: number }[];
+  scratch: number;
+  /** The output shares the input's memory. */
+  alias: boolean;
+  flops: number;
+}
+
+export class Graph {
+  readonly sizes: Sizes;
+  readonly steps: Step[] = [];
+  /** Fixed arrays by input name. */
+  readonly params = new Map<string, { data: Data; shape: readonly number[] }>();
+  #nodes: OnnxNode[] = [];
+  #inputs: OnnxValue[] = [];
+  #outputs: OnnxValue[] = [];
+  #constants = new Map<string, OnnxValue & { values: readonly number[] }>();
+  #paramNames = new Map<ArrayBufferLike, Map<string, string>>();
+  #arranged = new Map<string, Value>();
+
+  constructor(sizes: Sizes) {
+    this.sizes = sizes;
+  }
+
+  size(dim: Dim): number {
+    return resolve(dim, this.sizes);
+  }
+
+  value(name: string, dims: readonly Dim[], dtype: DType): Value {
+    return { name, dims, shape: dims.map((d) => this.size(d)), dtype };
+  }
+
+  /** Adds a node; returns the names of its outputs. `outputs`: the byte size of each, 0 for one that is not wanted. */
+  emit(
+    op: string,
+    inputs: readonly string[],
+    outputs: readonly number[],
+    attributes: Record<string, Attribute> = {},
+    more: { domain?: "com.microsoft"; scratch?: number; alias?: boolean; flops?: number } = {},
+  ): string[] {
+    const id = this.#nodes.length;
+    const made = outputs.map((bytes, i) => bytes === 0 ? "" : `v${id}_${i}`);
+    this.#nodes.push({ op, domain: more.domain ?? "", inputs, outputs: made, attributes });
+    this.steps.push({
+      inputs,
+      outputs: made.map((name, i) => ({ name, bytes: outputs[i] })).filter((o) => o.name),
+      scratch: more.scratch ?? 0,
+      alias: more.alias ?? false,
+      flops: more.flops ?? 0,
+    });
+    return made;
+  }
+
+  constant(
+    values: readonly number[],
+    type: ElementType = "int64",
+    shape: readonly number[] = [values.length],
+  ): string {
+    const key = `c${type}(${shape})${values}`;
+    if (!this.#constants.has(key)) {
+      this.#constants.set(key, { name: `c${this.#constants.size}`, type, shape, values });
+    }
+    return this.#constants.get(key)!.name;
+  }
+
+  param(data: Data, dims: readonly Dim[]): Value {
+    const shape = dims.map((d) => this.size(d));
+    const named = this.#paramNames.get(data.buffer) ?? new Map<string, string>();
+    this.#paramNames.set(data.buffer, named);
+    const key = `${data.byteOffset}:${shape}`;
+    if (!named.has(key)) {
+      const name = `p${this.params.size}`;
+      named.set(key, name);
+      this.params.set(name, { data, shape });
+      this.#inputs.push({ name, type: data instanceof Float32Array ? "float32" : "int32", shape });
+    }
+    return { name: named.get(key)!, dims, shape, dtype: data instanceof Float32Array ? "float32" : "int32" };
+  }
+
+  input(name: string, dims: readonly Dim[], dtype: DType): Value {
+    const value = this.value(`in_${name}`, dims, dtype);
+    this.#inputs.push({ name: value.name, type: dtype, shape: value.shape });
+    return value;
+  }
+
+  output(name: string, value: Value): void {
+    const from = value.name;
+    this.#nodes.push({
+      op: "Identity",
+      domain: "",
+      inputs: [from],
+      outputs: [`out_${name}`],
+      attributes: {},
+    });
+    const bytes = 4 * product(value.shape);
+    this.steps.push({
+      inputs: [from],
+      outputs: [{ name: `out_${name}`, bytes }],
+      scratch: 0,
+      alias: false,
+      flops: 0,
+    });
+    this.#outputs.push({ name: `out_${name}`, type: value.dtype, shape: value.shape });
+  }
+
+  reshape(name: string, from: readonly number[], to: readonly number[]): string {
+    if (from.length === to.length && from.every((n, i) => n === to[i])) return name;
+    return this.emit("Reshape", [name, this.constant(to)], [4 * product(to)], {}, { alias: true })[0];
+  }
+
+  /** The same value with its dims in the given order. */
+  arrange(value: Value, order: readonly string[]): Value {
+    const from = names(value.dims);
+    if (from.every((n, i) => n === order[i])) return value;
+    const key = `${value.name}:${order}`;
+    if (!this.#arranged.has(key)) {
+      const perm = order.map((n) => from.indexOf(n));
+      const moved = perm.filter((p) => value.shape[p] !== 1); // moving a dim of size 1 moves nothing in memory
+      const shape = perm.map((p) => value.shape[p]);
+      const name = moved.every((p, i) => i === 0 || p > moved[i - 1])
+        ? this.reshape(value.name, value.shape, shape)
+        : this.emit("Transpose", [value.name], [4 * product(shape)], { perm })[0];
+      this.#arranged.set(key, { name, dims: perm.map((p) => value.dims[p]), shape, dtype: value.dtype });
+    }
+    return this.#arranged.get(key)!;
+  }
+
+  finish(): OnnxGraph {
+    return {
+      nodes: this.#nodes,
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+      constants: [...this.#constants.values()],
+    };
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The fused layers: what ONNX Runtime computes in one pass and would cost several if it were spelt out.
+ * LayerNormalization (opset 17), RMSNormalization (opset 23) and Attention (opset 23).
+ */
+import { along, materialise, mustHave, view } from "./build.ts";
+import { has, names, shapeError, without } from "./dims.ts";
+import { param, Tensor } from "./tensor.ts";
+
+const ones = new Map<number, Float32Array>();
+
+function unit(size: number): Float32Array {
+  if (!ones.has(size)) ones.set(size, new Float32Array(size).fill(1));
+  return ones.get(size)!;
+}
+
+/**
+ * (x - mean(x)) / scale over one dimension, with scale = √(mean((x - mean)²) + eps), then · weight + bias where given.
+ * `scale` has the dims of x without `over`.
+ */
+export function layerNorm(
+  x: Tensor,
+  over: string,
+  eps: number,
+  affine: { weight?: Tensor; bias?: Tensor } = {},
+): { normalized: Tensor; scale: Tensor } {
+  const dim = mustHave("layerNorm", x, over);
+  if (typeof dim.size !== "number") throw shapeError("layerNorm", [x.dims], `a known size for "${over}"`);
+  const weight = affine.weight ?? param("ones", unit(dim.size), [dim]);
+  const extra = [weight.node, ...(affine.bias ? [affine.bias.node] : [])];
+  const full = materialise("layerNorm", x, over);
+  const scaleDims = without(full.node.dims, [over]);
+  const inverse = view(
+    { kind: "layerNorm", over, eps, output: 2 },
+    [full.node, param("ones", unit(dim.size), [dim]).node],
+    scaleDims,
+    "float32",
+    without(x.dims, [over]),
+  );
+  return {
+    normalized: new Tensor(along({ kind: "layerNorm", over, eps, output: 0 }, x, extra, over)),
+    scale: new Tensor(inverse).reciprocal(),
+  };
+}
+
+/** x / √(mean(x²) + eps) over one dimension, then · weight where given. */
+export function rmsNorm(x: Tensor, over: string, eps: number, weight?: Tensor): Tensor {
+  const dim = mustHave("rmsNorm", x, over);
+  if (typeof dim.size !== "number") throw shapeError("rmsNorm", [x.dims], `a known size for "${over}"`);
+  const scale = weight ?? param("ones", unit(dim.size), [dim]);
+  return new Tensor(along({ kind: "rmsNorm", over, eps }, x, [scale.node], over));
+}
+
+/**
+ * softmax(scale · q kᵀ) v with a causal mask, for each head: the pattern is never written out.
+ * q [batch, pos, head, d_head], k and v [batch, pos, kv head or head, d_head] → [batch, pos, head, d_head].
+ * Heads that share keys and values (grouped-query attention): the count of q's heads is a multiple of k's.
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
+  const wanted = ["batch", "pos", "head", "d_head"];
+  for (const [name, t] of Object.entries({ q, k, v })) {
+    if (t.dims.length !== 4 || !wanted.every((n) => has(t.dims, n))) {
+      throw shapeError(`attention: ${name}`, [t.dims], `dims [${wanted.join(", ")}]`);
+    }
+  }
+  const full = [q, k, v].map((t) =>
+    wanted.reduce(
+      (x, n) => materialise("attention", x, n),
+      t as { node: Tensor["node"]; dims: Tensor["dims"] },
+    )
+  );
+  const size = (t: { dims: Tensor["dims"] }, name: string) => t.dims.find((d) => d.name === name)!;
+  const dims = wanted.map((n) => n === "d_head" ? size(full[2], n) : size(full[0], n));
+  return new Tensor(
+    view({ kind: "attention", scale }, full.map((t) => t.node), dims, "float32"),
+  ).order(...names(dims));
+}

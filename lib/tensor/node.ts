@@ -1,0 +1,75 @@
+/**
+ * The nodes of an expression: what is computed, from what, with which dimensions. Nodes are immutable and hold no values,
+ * except parameters, which hold a reference to a typed array. Equal expressions are merged when a graph is compiled.
+ */
+import type { Dim } from "./dims.ts";
+
+export type DType = "float32" | "int32";
+export type Data = Float32Array | Int32Array;
+
+export type UnaryKind =
+  | "Neg"
+  | "Abs"
+  | "Exp"
+  | "Log"
+  | "Sqrt"
+  | "Reciprocal"
+  | "Tanh"
+  | "Sigmoid"
+  | "Relu"
+  | "Gelu";
+export type BinaryKind = "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Pow";
+export type CompareKind = "GreaterOrEqual" | "Less" | "Equal";
+export type ReduceKind = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceLogSumExp" | "ReduceSumSquare";
+
+/** What a node computes. Attributes only; operands stand in `Node.inputs`. */
+export type Op =
+  /** Weights or other fixed arrays, fed by reference. */
+  | { kind: "param"; data: Data; label: string }
+  /** What a run is given, such as token ids. `below`: ids must lie in 0 … below - 1. `atMost`: the largest size of a symbol. */
+  | { kind: "input"; name: string; below?: number; atMost?: Record<string, number> }
+  | { kind: "constant"; value: number }
+  /** 0, 1, 2 … along its one dimension, as float32. */
+  | { kind: "iota" }
+  | { kind: "unary"; op: UnaryKind; approximate?: "tanh" }
+  | { kind: "binary"; op: BinaryKind }
+  /** inputs: a, b, then, otherwise: `a op b ? then : otherwise`, element by element. */
+  | { kind: "where"; op: CompareKind }
+  | { kind: "contract"; over: readonly string[] }
+  | { kind: "reduce"; op: ReduceKind; over: readonly string[] }
+  | { kind: "softmax"; over: string }
+  /** x → (x - mean) / √(var + eps) · weight + bias over one dimension. Output 0: the normalised; 2: 1 / √(var + eps). */
+  | { kind: "layerNorm"; over: string; eps: number; output: 0 | 2 }
+  /** x → x / √(mean(x²) + eps) · weight. */
+  | { kind: "rmsNorm"; over: string; eps: number }
+  /** softmax(scale · q kᵀ, causal) v, fused. inputs: q [batch, pos, head, d_head], k, v. */
+  | { kind: "attention"; scale: number }
+  /** inputs: table, indices: one slice of `table` along `over` for each index. */
+  | { kind: "gather"; over: string }
+  /** inputs: values, indices: one element of `values` along `over` for each index; the other dims are matched by name. */
+  | { kind: "pick"; over: string }
+  | { kind: "select"; over: string; index: number }
+  | { kind: "slice"; over: string; start: number; end: number }
+  /** The first rows of a table, as many as a symbol says. */
+  | { kind: "prefix"; over: string; size: string }
+  | { kind: "concat"; over: string }
+  | { kind: "stack"; over: string }
+  /** A broadcast dimension, written out. */
+  | { kind: "expand" }
+  | { kind: "rename"; from: readonly string[]; to: readonly string[] }
+  /** The k largest along `over`, in falling order. Output 0: values; 1: indices. */
+  | { kind: "topK"; over: string; k: number; output: 0 | 1 };
+
+export interface Node {
+  readonly op: Op;
+  readonly inputs: readonly Node[];
+  /** Dims in the order in which the values lie in memory. */
+  readonly dims: readonly Dim[];
+  readonly dtype: DType;
+}
+
+/** A node, seen with declared dims: a superset of the node's own, in any order. Dims that the node lacks are broadcast. */
+export interface View {
+  readonly node: Node;
+  readonly dims: readonly Dim[];
+}

@@ -1,0 +1,199 @@
+/**
+ * Runs expressions: compiles them, once for each batch shape, into one graph that computes just what is asked for, and feeds it
+ * batch by batch under a memory budget.
+ */
+import { describe, find, names } from "./dims.ts";
+import { Lowering } from "./lower.ts";
+import { type Cost, estimateCost } from "./memory.ts";
+import { NdArray } from "./nd_array.ts";
+import type { Data, View } from "./node.ts";
+import { type CreateSession, createSession } from "./session.ts";
+import type { Tensor } from "./tensor.ts";
+
+export interface Progress {
+  /** Prompts done. */
+  done: number;
+  total: number;
+  /** Seconds since the run began. */
+  seconds: number;
+}
+
+export interface RunOptions {
+  /** Prompts in one batch. Default: as many as `memoryBytes` holds by the estimate of memory.ts. */
+  batchSize?: number;
+  /** Budget for activations, in bytes. Default 256 MiB: larger batches are no faster, since they leave the caches. */
+  memoryBytes?: number;
+  /** Ends the run between two batches; the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+  /** Threads of ONNX Runtime. Default: one for each core. */
+  threads?: number;
+  /** Another runtime, in tests. */
+  createSession?: CreateSession;
+}
+
+export type Feeds = Readonly<Record<string, NdArray>>;
+export type Outputs = Readonly<Record<string, Tensor>>;
+export type Results<T extends Outputs> = { [K in keyof T]: NdArray };
+
+const DEFAULT_MEMORY = 256 * 2 ** 20;
+
+/** Binds "batch", "pos" … to the sizes of what is fed, and checks ids and lengths. */
+function bind(inputs: Lowering["inputs"], feeds: Feeds): { sizes: Record<string, number>; total: number } {
+  const sizes: Record<string, number> = {};
+  for (const [name, { op, dims }] of inputs) {
+    const fed = feeds[name];
+    const wanted = describe(dims);
+    if (!fed) {
+      throw new Error(`run: input "${name}" ${wanted} was not given; got ${Object.keys(feeds).join(", ")}`);
+    }
+    if (fed.shape.length !== dims.length || names(dims).some((n, i) => n !== fed.names[i])) {
+      throw new Error(`run: input "${name}": got [${fed.names.join(", ")}]; expected ${wanted}`);
+    }
+    dims.forEach((dim, i) => {
+      const size = fed.shape[i];
+      const known = typeof dim.size === "number" ? dim.size : sizes[dim.size];
+      if (known !== undefined && known !== size) {
+        throw new Error(`run: input "${name}" ${wanted}: got ${size} for "${dim.name}"; expected ${known}`);
+      }
+      if (size === 0) {
+        throw new Error(`run: input "${name}" ${wanted}: got none for "${dim.name}"; expected at least one`);
+      }
+      if (typeof dim.size === "string") sizes[dim.size] = size;
+      const most = typeof dim.size === "string" ? op.atMost?.[dim.size] : undefined;
+      if (most !== undefined && size > most) {
+        throw new Error(
+          `run: input "${name}": got ${size} for "${dim.name}"; the model takes at most ${most}`,
+        );
+      }
+    });
+    if (op.below !== undefined) checkIds(name, fed, op.below);
+  }
+  return { sizes, total: sizes.batch ?? 1 };
+}
+
+function checkIds(name: string, fed: NdArray, below: number): void {
+  const bad = fed.data.findIndex((id: number) => !(id >= 0 && id < below));
+  if (bad < 0) return;
+  const row = fed.data.length / fed.shape[0];
+  throw new Error(
+    `run: input "${name}": got id ${fed.data[bad]} in row ${Math.floor(bad / row)} at ${
+      bad % row
+    }; expected 0 … ${below - 1}`,
+  );
+}
+
+/** The inputs that the outputs depend on, found without compiling. */
+function inputsOf(outputs: Readonly<Record<string, View>>): Lowering["inputs"] {
+  const found: Lowering["inputs"] = new Map();
+  const seen = new Set<View["node"]>();
+  const stack = Object.values(outputs).map((t) => t.node);
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    if (node.op.kind === "input") found.set(node.op.name, { op: node.op, dims: node.dims });
+    stack.push(...node.inputs);
+  }
+  return found;
+}
+
+/** What `outputs` would cost for prompts of the given sizes, without running anything. */
+export function cost(outputs: Outputs, sizes: Readonly<Record<string, number>>): Cost {
+  return estimateCost(new Lowering(outputs, sizes).graph.steps);
+}
+
+/** One batch's results, with the index of its first prompt. */
+export interface Batch<T extends Outputs> {
+  start: number;
+  results: Results<T>;
+}
+
+/** Runs batch by batch and yields each batch's results, for what is folded as it comes. */
+export async function* stream<T extends Outputs>(
+  outputs: T,
+  feeds: Feeds,
+  options: RunOptions = {},
+): AsyncGenerator<Batch<T>> {
+  if (Object.keys(outputs).length === 0) throw new Error("run: got no outputs; expected at least one tensor");
+  const inputs = inputsOf(outputs);
+  const { sizes, total } = bind(inputs, feeds);
+  const size = Math.min(
+    total,
+    options.batchSize ?? fitting(outputs, sizes, options.memoryBytes ?? DEFAULT_MEMORY),
+  );
+  if (!(Number.isInteger(size) && size > 0)) {
+    throw new Error(`run: got batchSize ${size}; expected a positive integer`);
+  }
+  const began = performance.now();
+  let compiled: { lowering: Lowering; session: Awaited<ReturnType<CreateSession>>; size: number } | undefined;
+  for (let start = 0; start < total; start += size) {
+    options.signal?.throwIfAborted();
+    const count = Math.min(size, total - start);
+    if (compiled?.size !== count) {
+      const lowering = new Lowering(outputs, { ...sizes, batch: count });
+      const session = await (options.createSession ?? createSession)(
+        lowering.graph.finish(),
+        options.threads,
+      );
+      compiled = { lowering, session, size: count };
+    }
+    const fed = new Map<string, { data: Data; shape: readonly number[] }>(compiled.lowering.graph.params);
+    for (const name of inputs.keys()) {
+      const { data, shape } = feeds[name];
+      const row = data.length / shape[0];
+      fed.set(`in_${name}`, {
+        data: data.subarray(start * row, (start + count) * row),
+        shape: [count, ...shape.slice(1)],
+      });
+    }
+    const made = await compiled.session.run(fed);
+    const results = {} as Results<T>;
+    for (const name of Object.keys(outputs) as (keyof T & string)[]) {
+      const { dims } = outputs[name];
+      const shape = dims.map((d) => compiled!.lowering.graph.size(d));
+      results[name] = new NdArray(made.get(`out_${name}`)!, names(dims), shape);
+    }
+    yield { start, results };
+    options.onProgress?.({ done: start + count, total, seconds: (performance.now() - began) / 1000 });
+    // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get their turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
+
+function fitting(outputs: Outputs, sizes: Readonly<Record<string, number>>, budget: number): number {
+  const { peakBytes } = cost(outputs, { ...sizes, batch: 1 });
+  return Math.max(1, Math.floor(budget / Math.max(peakBytes, 1)));
+}
+
+/** Runs and collects: results have all prompts along "batch", which comes first in each output that depends on a prompt. */
+export async function run<T extends Outputs>(
+  outputs: T,
+  feeds: Feeds,
+  options: RunOptions = {},
+): Promise<Results<T>> {
+  for (const [name, { dims }] of Object.entries(outputs)) {
+    if (find(dims, "batch") && dims[0].name !== "batch") {
+      throw new Error(`run: output "${name}" ${describe(dims)}: expected "batch" first; use order()`);
+    }
+  }
+  const all = {} as Record<keyof T, NdArray>;
+  for await (const { start, results } of stream(outputs, feeds, options)) {
+    for (const [name, part] of Object.entries(results) as [keyof T, NdArray][]) {
+      const total = Object.values(feeds)[0]?.shape[0] ?? 1;
+      if (part.names[0] !== "batch" || part.shape[0] === total) all[name] = part;
+      else all[name] = append(all[name], part, start, total);
+    }
+  }
+  return all;
+}
+
+function append(whole: NdArray | undefined, part: NdArray, start: number, total: number): NdArray {
+  const row = part.data.length / part.shape[0];
+  whole ??= new NdArray(
+    new (part.data.constructor as new (n: number) => Data)(row * total),
+    part.names,
+    [total, ...part.shape.slice(1)],
+  );
+  whole.data.set(part.data, start * row);
+  return whole;
+}

@@ -1,0 +1,229 @@
+/**
+ * Lazy tensors with named dimensions: the vocabulary in which models, interventions and metrics are written.
+ *
+ * Nothing is computed here. An operation returns a new {@linkcode Tensor} that remembers how it is made; `run` (run.ts)
+ * compiles exactly what is asked for. Operands are aligned by the names of their dims, never by place, and a tensor that
+ * lacks a dimension of the other is broadcast along it. When neither operand has all the other's dims, the operation throws:
+ * an outer product is asked for by `expand`.
+ */
+import * as build from "./build.ts";
+import { type Dim, names, type Size } from "./dims.ts";
+import type { BinaryKind, CompareKind, Data, Node, UnaryKind, View } from "./node.ts";
+
+export class Tensor implements View {
+  /** Internal: the expression behind this tensor. */
+  readonly node: Node;
+  /** The dims, in the order in which a run returns them. */
+  readonly dims: readonly Dim[];
+
+  constructor(view: View) {
+    this.node = view.node;
+    this.dims = view.dims;
+  }
+
+  /** Names of the dims, such as `["batch", "pos", "d_model"]`. */
+  get names(): string[] {
+    return names(this.dims);
+  }
+
+  #binary(op: BinaryKind, other: Tensor | number): Tensor {
+    return new Tensor(build.binary(op, this, typeof other === "number" ? build.constant(other) : other));
+  }
+
+  add(other: Tensor | number): Tensor {
+    return this.#binary("Add", other);
+  }
+
+  sub(other: Tensor | number): Tensor {
+    return this.#binary("Sub", other);
+  }
+
+  mul(other: Tensor | number): Tensor {
+    return this.#binary("Mul", other);
+  }
+
+  div(other: Tensor | number): Tensor {
+    return this.#binary("Div", other);
+  }
+
+  /** The larger of the two, element by element. */
+  atLeast(other: Tensor | number): Tensor {
+    return this.#binary("Max", other);
+  }
+
+  atMost(other: Tensor | number): Tensor {
+    return this.#binary("Min", other);
+  }
+
+  #unary(op: UnaryKind, approximate?: "tanh"): Tensor {
+    return new Tensor(build.along({ kind: "unary", op, ...(approximate && { approximate }) }, this));
+  }
+
+  neg(): Tensor {
+    return this.#unary("Neg");
+  }
+
+  abs(): Tensor {
+    return this.#unary("Abs");
+  }
+
+  exp(): Tensor {
+    return this.#unary("Exp");
+  }
+
+  log(): Tensor {
+    return this.#unary("Log");
+  }
+
+  sqrt(): Tensor {
+    return this.#unary("Sqrt");
+  }
+
+  reciprocal(): Tensor {
+    return this.#unary("Reciprocal");
+  }
+
+  tanh(): Tensor {
+    return this.#unary("Tanh");
+  }
+
+  sigmoid(): Tensor {
+    return this.#unary("Sigmoid");
+  }
+
+  relu(): Tensor {
+    return this.#unary("Relu");
+  }
+
+  /** x · Φ(x). Exact (erf) unless the tanh approximation is asked for. */
+  gelu(approximate?: "tanh"): Tensor {
+    return this.#unary("Gelu", approximate);
+  }
+
+  /** Σ over the dims `over` of this · other; dims that both have and that are not summed are matched by name. */
+  dot(other: Tensor, ...over: string[]): Tensor {
+    return new Tensor(build.contract(this, other, over));
+  }
+
+  sum(...over: string[]): Tensor {
+    return new Tensor(build.reduce("ReduceSum", this, over));
+  }
+
+  mean(...over: string[]): Tensor {
+    return new Tensor(build.reduce("ReduceMean", this, over));
+  }
+
+  max(...over: string[]): Tensor {
+    return new Tensor(build.reduce("ReduceMax", this, over));
+  }
+
+  /** Σ x² over the dims `over`. */
+  sumSquares(...over: string[]): Tensor {
+    return new Tensor(build.reduce("ReduceSumSquare", this, over));
+  }
+
+  /** log Σ exp(x), computed without overflow. */
+  logSumExp(...over: string[]): Tensor {
+    return new Tensor(build.reduce("ReduceLogSumExp", this, over));
+  }
+
+  softmax(over: string): Tensor {
+    return new Tensor(build.along({ kind: "softmax", over }, this, [], over));
+  }
+
+  /** Other names for dims: `pattern.rename({ pos: "query" })`. */
+  rename(map: Readonly<Record<string, string>>): Tensor {
+    return new Tensor(build.rename(this, map));
+  }
+
+  /** Broadcasts along a new dimension. Costs nothing; without a size it takes that of whatever it meets. */
+  expand(name: string, size?: Size): Tensor {
+    return new Tensor(build.expand(this, name, size));
+  }
+
+  /** The same tensor with its dims in another order. Costs nothing unless a run returns it. */
+  order(...wanted: string[]): Tensor {
+    return new Tensor(build.order(this, wanted));
+  }
+
+  /** One slice, without the dimension: `z.select("head", 2)`. */
+  select(over: string, index: number): Tensor {
+    return new Tensor(build.select(this, over, index));
+  }
+
+  /** The slices `start … end - 1`. */
+  slice(over: string, start: number, end: number): Tensor {
+    return new Tensor(build.slice(this, over, start, end));
+  }
+
+  /** The `k` largest along `over`, in falling order, and where they stand. */
+  topK(over: string, k: number): { values: Tensor; indices: Tensor } {
+    return build.topK(this, over, k, (view) => new Tensor(view));
+  }
+
+  /** One slice of this table for each index: `W_E.gather("d_vocab", tokens)`. */
+  gather(over: string, indices: Tensor): Tensor {
+    return new Tensor(build.gather(this, over, indices));
+  }
+
+  /** One element along `over` for each index: `logits.pick("d_vocab", targets)`. */
+  pick(over: string, indices: Tensor): Tensor {
+    return new Tensor(build.pick(this, over, indices));
+  }
+
+  /** The first rows of a table, as many as the symbol `size` says in a run: `W_pos.prefix("pos", "pos")`. */
+  prefix(over: string, size: string): Tensor {
+    return new Tensor(build.prefix(this, over, size));
+  }
+}
+
+/** A fixed array, fed by reference. `dims` in the order in which the values lie in memory. */
+export function param(label: string, data: Data, dims: readonly Dim[]): Tensor {
+  const expected = dims.reduce((n, d) => n * Number(d.size), 1);
+  if (data.length !== expected) {
+    throw new Error(`param ${label}: got ${data.length} values; expected ${expected} for its dims`);
+  }
+  const dtype = data instanceof Float32Array ? "float32" : "int32";
+  return new Tensor(build.view({ kind: "param", data, label }, [], dims, dtype));
+}
+
+/** What a run is given. The first dimension is "batch". */
+export function input(
+  name: string,
+  dims: readonly Dim[],
+  options: { below?: number; atMost?: Record<string, number>; dtype?: "float32" | "int32" } = {},
+): Tensor {
+  const { dtype = "int32", ...limits } = options;
+  return new Tensor(build.view({ kind: "input", name, ...limits }, [], dims, dtype));
+}
+
+export function constant(value: number): Tensor {
+  return new Tensor(build.constant(value));
+}
+
+/** 0, 1, 2 … along one dimension. */
+export function iota(name: string, size: Size): Tensor {
+  return new Tensor(build.view({ kind: "iota" }, [], [{ name, size }], "float32"));
+}
+
+/** `a op b ? then : otherwise`, element by element. */
+export function where(
+  a: Tensor,
+  op: CompareKind,
+  b: Tensor | number,
+  then: Tensor | number,
+  otherwise: Tensor | number,
+): Tensor {
+  const view = (t: Tensor | number) => typeof t === "number" ? build.constant(t) : t;
+  return new Tensor(build.where(op, a, view(b), view(then), view(otherwise)));
+}
+
+/** Joins tensors of equal dims along a new dimension. */
+export function stack(parts: readonly Tensor[], over: string): Tensor {
+  return new Tensor(build.stack(parts, over));
+}
+
+/** Joins tensors along a dimension that all have. */
+export function concat(parts: readonly Tensor[], over: string): Tensor {
+  return new Tensor(build.concat(parts, over));
+}
