@@ -68,8 +68,7 @@ def groups(cleaners: list[str]) -> dict[str, list[str]]:
 
 def node_row(pairs: Pairs, key: str, node: str, positions: str, cleanup: Cleanup, run: str) -> dict:
     is_sum = "…" in node
-    kind = "sum" if is_sum else "mlp" if node.startswith("MLP") else node if node == "embed" else \
-        "embed" if node == "pos_embed" else "head"
+    kind = "sum" if is_sum else "mlp" if node.startswith("MLP") else "head" if node.startswith("L") else "embed"
     last = node.split("+")[-1]
     layer = -1 if kind == "embed" else int(last[3:]) if kind == "mlp" else head(last)[0]
     return {"writer": cleanup.writer, "node": node, "kind": kind, "layer": layer,
