@@ -60,12 +60,21 @@ export async function loadPrompts(nameOrFile: string, options: PromptOptions = {
     }
     const { dims: [count, length], data, dtype } = await file.read("tokens");
     if (!/^[IU]/.test(dtype)) throw new Error(`${file.path}: "tokens" are ${dtype}; integers were expected.`);
-    const tokens = data instanceof Int32Array ? data : Int32Array.from(data as ArrayLike<number>, Number);
+    if (count === 0 || length === 0) {
+      throw new Error(`${file.path}: the prompt set is empty ([${count}, ${length}]).`);
+    }
+    const tokens = data instanceof Int32Array ? data : Int32Array.from(data as ArrayLike<number>, asInt32);
     const prompts = { tokens, count, length, source: known?.source ?? nameOrFile };
     return checkPrompts(shorten(prompts, options), options.config);
   } finally {
     file.close();
   }
+}
+
+/** A stored id as int32; −1, which no vocabulary has, in place of one that does not fit and would wrap around. */
+function asInt32(id: number | bigint): number {
+  const number = Number(id);
+  return number === (number | 0) ? number : -1;
 }
 
 /** The first `count` prompts, cut to `length` tokens. */

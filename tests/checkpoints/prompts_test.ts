@@ -1,0 +1,84 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { RawTensor } from "../../lib/checkpoints/dtypes.ts";
+import { checkPrompts, loadPrompts, shorten } from "../../lib/checkpoints/prompts.ts";
+import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
+import { withFolder } from "./small_model.ts";
+
+const tiny = { d_vocab: 4096, n_ctx: 256 };
+
+Deno.test("loadPrompts() reads the held-out set, BOS first in every row", async () => {
+  const { tokens, count, length, source } = await loadPrompts("held-out", { config: tiny });
+  assertEquals([count, length, tokens.length], [242, 256, 242 * 256]);
+  for (let row = 0; row < count; row++) assertEquals(tokens[row * length], 0);
+  assertEquals(source.includes("182 prose, 60 code"), true);
+});
+
+Deno.test("loadPrompts() cuts to the first prompts and tokens", async () => {
+  const all = await loadPrompts("held-out");
+  const some = await loadPrompts("held-out", { count: 3, length: 5 });
+  assertEquals([some.count, some.length], [3, 5]);
+  for (const row of [0, 1, 2]) {
+    assertEquals(some.tokens.slice(row * 5, row * 5 + 5), all.tokens.slice(row * 256, row * 256 + 5));
+  }
+  assertThrows(() => shorten(all, { count: 243 }), Error, "1 to 242");
+  assertThrows(() => shorten(all, { length: 0 }), Error, "1 to 256");
+});
+
+async function withPrompts(tokens: RawTensor, body: (path: string) => Promise<void>) {
+  await withFolder(async (folder) => {
+    await writeSafetensors(`${folder}/p.safetensors`, { tokens });
+    await body(`${folder}/p.safetensors`);
+  });
+}
+
+Deno.test("loadPrompts() reads int64 ids", async () => {
+  await withPrompts(
+    { dtype: "I64", dims: [2, 2], data: new BigInt64Array([1n, 2n, 3n, 4n]) },
+    async (path) => {
+      assertEquals(Array.from((await loadPrompts(path)).tokens), [1, 2, 3, 4]);
+    },
+  );
+});
+
+const refusals: [what: string, tokens: RawTensor, message: string][] = [
+  ["an empty set", { dtype: "I32", dims: [0, 5], data: new Int32Array(0) }, "empty ([0, 5])"],
+  [
+    "an id that is too large",
+    { dtype: "U16", dims: [2, 2], data: new Uint16Array([1, 2, 3, 4096]) },
+    "prompt 1 at position 1",
+  ],
+  ["a negative id", { dtype: "I32", dims: [1, 2], data: new Int32Array([1, -1]) }, "token id -1 in prompt 0"],
+  [
+    "an id beyond int32",
+    { dtype: "I64", dims: [1, 1], data: new BigInt64Array([2n ** 32n + 5n]) },
+    "token id -1",
+  ],
+  [
+    "prompts longer than the context",
+    { dtype: "U8", dims: [1, 257], data: new Uint8Array(257) },
+    "context of 256",
+  ],
+  [
+    "tokens that are not integers",
+    { dtype: "F32", dims: [1, 1], data: new Float32Array(1) },
+    "integers were expected",
+  ],
+  ["tokens in one dimension", { dtype: "I32", dims: [4], data: new Int32Array(4) }, "[count, length]"],
+];
+for (const [what, tokens, message] of refusals) {
+  Deno.test(`loadPrompts() refuses ${what}`, async () => {
+    await withPrompts(tokens, async (path) => {
+      await assertRejects(() => loadPrompts(path, { config: tiny }), Error, message);
+    });
+  });
+}
+
+Deno.test("loadPrompts() suggests the nearest set and names a missing file", async () => {
+  await assertRejects(() => loadPrompts("heldout"), Error, 'Did you mean "held-out"?');
+  await assertRejects(() => loadPrompts("/no/such.safetensors"), Error, "no such file");
+});
+
+Deno.test("checkPrompts() refuses tokens that do not fill their dims", () => {
+  const prompts = { tokens: new Int32Array(5), count: 2, length: 3, source: "here" };
+  assertThrows(() => checkPrompts(prompts), Error, "here: 5 token ids do not fill [2, 3]");
+});
