@@ -1,0 +1,65 @@
+/**
+ * Shows a value in the cell that runs, in several representations of which the front end picks one: GitHub and VS Code
+ * draw image/png and text/html; a terminal has text/plain.
+ *
+ * The only file that touches `Deno.jupyter`. Source: https://docs.deno.com/runtime/reference/cli/jupyter/ and the
+ * messages `display_data` and `update_display_data` of the Jupyter protocol.
+ */
+import type { MimeBundle } from "./notebook.ts";
+
+/**
+ * The kernel says that a cell is done up to 8 ms before the cell's last outputs leave it, and front ends such as nbclient
+ * stop listening there. A cell that waits this long inside `display` loses nothing.
+ */
+const SETTLE_MS = 10;
+
+export interface DisplayOptions {
+  /** Names the output, so that a later call can replace it. */
+  id?: string;
+  /** True: replace the output that was shown under `id`; where there is none, nothing shows. */
+  update?: boolean;
+}
+
+interface JupyterApi {
+  broadcast(type: string, content: Record<string, unknown>): Promise<void>;
+}
+
+function jupyter(): JupyterApi | undefined {
+  return (Deno as { jupyter?: JupyterApi }).jupyter;
+}
+
+/** Whether this code runs in a Jupyter kernel. */
+export function inNotebook(): boolean {
+  try {
+    return typeof jupyter()?.broadcast === "function";
+  } catch {
+    return false; // outside a kernel the property throws, or is absent, depending on the version
+  }
+}
+
+/**
+ * Shows `bundle` as an output of the current cell; `await` it. Outside a kernel it prints text/plain, if there is one.
+ *
+ * @example
+ * ```ts ignore
+ * await display({ "text/plain": "a table", "text/html": "<table>…</table>" });
+ * ```
+ */
+export async function display(
+  bundle: MimeBundle,
+  { id, update = false }: DisplayOptions = {},
+): Promise<void> {
+  if (update && id === undefined) {
+    throw new Error("display(): update needs the id under which the output was shown, got none");
+  }
+  if (!inNotebook()) {
+    if (typeof bundle["text/plain"] === "string") console.log(bundle["text/plain"]);
+    return;
+  }
+  await jupyter()!.broadcast(update ? "update_display_data" : "display_data", {
+    data: bundle,
+    metadata: {},
+    transient: id === undefined ? {} : { display_id: id },
+  });
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+}
