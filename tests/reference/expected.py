@@ -252,8 +252,8 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
     content = {
         "model": MODEL_FOLDER.name,
         "computation": {
-            "by": "tests/reference/expected.py: TransformerLens HookedTransformer, float64, CPU, default weight processing "
-                  "(fold_ln, center_writing_weights, center_unembed, fold_value_biases)",
+            "by": "tests/reference/expected.py: TransformerLens HookedTransformer on the CPU, default weight processing (fold_ln, "
+                  "center_writing_weights, center_unembed, fold_value_biases; in float32, as TransformerLens does it), forward in float64",
             "versions": versions(),
             "weightsSha256": sha256(MODEL_FOLDER / "model.safetensors"),
             "promptsSha256": sha256(PROMPTS_FILE),
@@ -272,7 +272,3 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
     }
     write_json(file, content)
     print(f"wrote {file.relative_to(ROOT)}")
-
-
-if __name__ == "__main__":
-    record()

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,8 @@ def load_model(folder: Path = MODEL_FOLDER, dtype=torch.float64, processed: bool
     """A TransformerLens-layout folder as a HookedTransformer on the CPU.
 
     processed: the five switches of TransformerLens at their defaults (fold_ln, center_writing_weights, center_unembed,
-    fold_value_biases on, refactor_factored_attn_matrices off), or all five off.
+    fold_value_biases on, refactor_factored_attn_matrices off), or all five off. TransformerLens processes weights in float32
+    whatever the dtype; with float64 only the forward pass is in float64.
     """
     config = json.loads((folder / "config.json").read_text())
     model = HookedTransformer(
@@ -65,6 +66,15 @@ def load_prompts(file: Path = PROMPTS_FILE) -> torch.Tensor:
 
 def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def save_safetensors(file: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Writes beside the file and renames, so that a failure leaves no half-written one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(file.name + ".partial")
+    save_file({name: x.contiguous() for name, x in tensors.items()}, partial)
+    partial.chmod(0o644)
+    partial.replace(file)
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,35 @@
+"""Records again everything that the tests and notebooks compare with: run by hand, never by `deno task test`.
+
+    pip install -r tests/reference/requirements.txt
+    python tests/reference/record.py                 # all of it
+    python tests/reference/record.py activations     # one part
+
+expected      data/expected/tiny-gelu-4l.json               Figures 1 to 5 of the embedded model
+activations   tests/reference/data/tiny-gelu-4l.*           hook points, logits, per-position values of two prompts
+families      tests/reference/families/<name>/              tiny random checkpoints of other architectures, with activations
+"""
+
+import argparse
+from importlib import import_module
+
+import torch
+
+PARTS = ("expected", "activations", "families")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="part", help="expected, activations or families; all when left out")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of PyTorch (default 1, so that runs repeat exactly)")
+    arguments = parser.parse_args()
+    for part in arguments.parts:
+        if part not in PARTS:
+            parser.error(f"unknown part {part!r}; parts are {', '.join(PARTS)}")
+    torch.set_num_threads(arguments.threads)
+    torch.set_grad_enabled(False)
+    for part in arguments.parts or PARTS:
+        import_module(part).record()
+
+
+if __name__ == "__main__":
+    main()
