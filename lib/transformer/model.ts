@@ -1,0 +1,120 @@
+/** A model: configuration, weights, and where known its tokenizer and which of its nodes clean up. */
+import {
+  checkPrompts,
+  type Cleanup,
+  type ModelConfig,
+  type Prompts,
+  type Tokenizer,
+} from "../checkpoints/mod.ts";
+import { NdArray } from "../tensor/nd_array.ts";
+import { type Feeds, run, type RunOptions } from "../tensor/run.ts";
+import { input, type Tensor } from "../tensor/tensor.ts";
+import { Forward } from "./forward.ts";
+import { hookPoints, type Hooks, matching } from "./hook_points.ts";
+import type { Processing } from "./processing.ts";
+import { Parameters, type Weights } from "./weights.ts";
+
+export interface ModelParts {
+  name: string;
+  config: ModelConfig;
+  weights: Weights;
+  /** Which steps of weight processing were done: results depend on it, so a model carries it. */
+  processing: Processing;
+  tokenizer?: Tokenizer;
+  cleanup?: Cleanup;
+}
+
+export interface ForwardOptions {
+  hooks?: Hooks;
+  /** Other token ids [batch, pos] than the run's prompts, such as a second prompt to resample from. */
+  tokens?: Tensor;
+}
+
+export class Model {
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly weights: Weights;
+  readonly processing: Processing;
+  readonly tokenizer?: Tokenizer;
+  readonly params: Parameters;
+  #cleanup?: Cleanup;
+
+  constructor(parts: ModelParts) {
+    this.name = parts.name;
+    this.config = parts.config;
+    this.weights = parts.weights;
+    this.processing = parts.processing;
+    this.tokenizer = parts.tokenizer;
+    this.params = new Parameters(parts.weights);
+    this.#cleanup = parts.cleanup;
+  }
+
+  /** Writer and cleaners, as measured for this model. @throws when the model's folder has no cleanup.json. */
+  get cleanup(): Cleanup {
+    if (this.#cleanup) return this.#cleanup;
+    throw new Error(
+      `model ${this.name} has no cleanup.json: which node writes and which clean up is not known. ` +
+        `Find out with "deno task scan", or put a cleanup.json into the model's folder.`,
+    );
+  }
+
+  /** Token ids [batch, pos] as an input of a run. `name` tells several inputs apart. */
+  tokens(name = "tokens"): Tensor {
+    const dims = [{ name: "batch", size: "batch" }, { name: "pos", size: "pos" }];
+    return input(name, dims, { below: this.config.d_vocab, atMost: { pos: this.config.n_ctx } });
+  }
+
+  /** A forward pass, as expressions. */
+  forward({ hooks, tokens = this.tokens() }: ForwardOptions = {}): Forward {
+    return new Forward(this.config, this.params, tokens, hooks);
+  }
+
+  /**
+   * The values at hook points, as arrays, for looking. `names` may hold `*`; default: all. Shapes as in TransformerLens.
+   * Values of all prompts are kept: ask for what is needed, or use `run` with expressions for more than a few prompts.
+   */
+  async runWithCache(
+    prompts: Prompts,
+    names: readonly string[] = [...hookPoints(this.config).keys()],
+    options: RunOptions & { hooks?: Hooks } = {},
+  ): Promise<{ logits: NdArray; cache: Record<string, NdArray> }> {
+    const forward = this.forward({ hooks: options.hooks });
+    const points = hookPoints(this.config);
+    const wanted = new Set(names.flatMap((name) => matching(name, points)));
+    const outputs: Record<string, Tensor> = { logits: forward.logits };
+    for (const name of wanted) outputs[name] = forward.hook(name);
+    const { logits, ...cache } = await run(outputs, feed(prompts, this.config), options);
+    for (const [name, { data, names, shape }] of Object.entries(cache)) {
+      if (name.endsWith("hook_scale")) cache[name] = new NdArray(data, [...names, "one"], [...shape, 1]);
+    }
+    return { logits, cache };
+  }
+
+  /** Prompts from texts. BOS is put first where the model was trained so. All texts must have the same number of tokens. */
+  prompts(texts: readonly string[], { prependBos = this.config.default_prepend_bos } = {}): Prompts {
+    if (!this.tokenizer) {
+      throw new Error(`model ${this.name} has no tokenizer.json; give token ids instead of text`);
+    }
+    const ids = texts.map((text) => this.tokenizer!.encode(text, { prependBos }));
+    const odd = ids.findIndex((row) => row.length !== ids[0].length);
+    if (odd >= 0) {
+      throw new Error(
+        `prompts: got ${ids[odd].length} tokens for ${JSON.stringify(texts[odd])} and ${
+          ids[0].length
+        } for the first; ` +
+          `expected the same number in one call`,
+      );
+    }
+    const tokens = Int32Array.from(ids.flat());
+    return checkPrompts(
+      { tokens, count: texts.length, length: ids[0]?.length ?? 0, source: "text" },
+      this.config,
+    );
+  }
+}
+
+/** What a run is fed for prompts. Other named inputs may stand beside "tokens". */
+export function feed(prompts: Prompts, config?: ModelConfig): Feeds {
+  const { tokens, count, length } = checkPrompts(prompts, config);
+  return { tokens: new NdArray(tokens, ["batch", "pos"], [count, length]) };
+}

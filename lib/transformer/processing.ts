@@ -1,0 +1,100 @@
+/**
+ * Weight processing, as TransformerLens does by default and as the post's numbers need it. The model computes the same
+ * log-probabilities afterwards; what changes is where the residual stream's mean and the LayerNorm weights are accounted for.
+ *
+ * Steps: 1. b_U = 0 where absent (done when reading). 2.–4. Fold ln1 into Q, K, V, ln2 into W_in, ln_final into W_U: biases take
+ * W · ln.b, then W *= ln.w, then W -= mean over d_model. Every LayerNorm is then centre-and-scale only. 5. Centre what writes to
+ * the residual stream. 6. Centre the unembedding over the vocabulary. 7. Fold value biases into b_O.
+ * Source: ../../README.md, "Weight processing"; TransformerLens `fold_layer_norm`, `center_writing_weights`, `center_unembed`,
+ * `fold_value_biases`.
+ */
+import type { ModelConfig } from "../checkpoints/mod.ts";
+import { addProduct, center, scaleBy } from "./lines.ts";
+import type { Weight, Weights } from "./weights.ts";
+
+/** Which steps are done. All are, by default. */
+export interface Processing {
+  foldLn1: boolean;
+  foldLn2: boolean;
+  foldLnFinal: boolean;
+  /** Needs LayerNorm: a normalisation that subtracts the mean. */
+  centerWritingWeights: boolean;
+  centerUnembed: boolean;
+  foldValueBiases: boolean;
+}
+
+export const ALL_STEPS: Processing = {
+  foldLn1: true,
+  foldLn2: true,
+  foldLnFinal: true,
+  centerWritingWeights: true,
+  centerUnembed: true,
+  foldValueBiases: true,
+};
+
+export const NO_STEPS: Processing = {
+  foldLn1: false,
+  foldLn2: false,
+  foldLnFinal: false,
+  centerWritingWeights: false,
+  centerUnembed: false,
+  foldValueBiases: false,
+};
+
+/** Returns processed copies; `weights` is not changed. A folded LayerNorm's `.w` and `.b` are gone from the result. */
+export function processWeights(weights: Weights, config: ModelConfig, steps: Processing): Weights {
+  const result: Weights = new Map(weights);
+  const centred = config.normalization.startsWith("LN");
+  const copied = new Set<string>();
+  /** A weight that may be written to. */
+  const own = (name: string): Weight => {
+    const found = result.get(name);
+    if (!found) throw new Error(`weight processing: the model has no weight "${name}"`);
+    if (copied.has(name)) return found;
+    copied.add(name);
+    const copy = { ...found, data: found.data.slice() };
+    result.set(name, copy);
+    return copy;
+  };
+  const fold = (norm: string, readers: [string, string][]) => {
+    const [w, b] = [result.get(`${norm}.w`), result.get(`${norm}.b`)];
+    for (const [W, bias] of readers) {
+      if (b) addProduct(own(bias), result.get(W)!, "d_model", b.data);
+      if (w) scaleBy(own(W), "d_model", w.data);
+      if (centred && (w || b)) center(own(W), "d_model");
+    }
+    result.delete(`${norm}.w`);
+    result.delete(`${norm}.b`);
+  };
+
+  for (let layer = 0; layer < config.n_layers; layer++) {
+    const block = `blocks.${layer}`;
+    const pair = (x: string): [string, string] => [`${block}.attn.W_${x}`, `${block}.attn.b_${x}`];
+    if (steps.foldLn1) fold(`${block}.ln1`, [pair("Q"), pair("K"), pair("V")]);
+    if (steps.foldLn2 && !config.attn_only) {
+      fold(`${block}.ln2`, [[`${block}.mlp.W_in`, `${block}.mlp.b_in`]]);
+    }
+  }
+  if (steps.foldLnFinal) fold("ln_final", [["unembed.W_U", "unembed.b_U"]]);
+  if (steps.centerWritingWeights && centred) {
+    for (const name of result.keys()) {
+      if (/\.(W_E|W_pos|W_O|W_out|b_O|b_out)$/.test(name)) center(own(name), "d_model");
+    }
+  }
+  if (steps.centerUnembed) {
+    center(own("unembed.W_U"), "d_vocab");
+    center(own("unembed.b_U"), "d_vocab");
+  }
+  if (steps.foldValueBiases) {
+    for (let layer = 0; layer < config.n_layers; layer++) {
+      const attn = `blocks.${layer}.attn`;
+      const b_V = own(`${attn}.b_V`);
+      const W_O = result.get(`${attn}.W_O`)!;
+      // [head, d_head] · [head, d_head, d_model]: both leading dims are summed as one.
+      const rows = { data: W_O.data, dims: [{ name: "row", size: b_V.data.length }, W_O.dims[2]] };
+      addProduct(own(`${attn}.b_O`), rows, "row", b_V.data);
+      b_V.data.fill(0);
+    }
+  }
+  return result;
+}
