@@ -22,10 +22,10 @@ from tiny_model import MODEL_FOLDER, PROMPTS_FILE, ROOT, Cleanup, load_model, lo
 
 PROMPTS = 2
 LENGTH = 64
-POSITIONS = [0, 1, 5, 14, 31, 63]
+POSITIONS = [0, 1, 5, 14, 31, 62, 63]
 INPUT_HOOKS = ("hook_q_input", "hook_k_input", "hook_v_input")
 # left out of the file: they repeat another hook exactly, or method.md does not list them
-SKIPPED = (*INPUT_HOOKS, "hook_attn_in", "hook_mlp_in")
+SKIPPED = (*INPUT_HOOKS, "hook_attn_in", "hook_mlp_in", "unembed.hook_in", "unembed.hook_out")
 
 
 def rows(name: str, x: torch.Tensor, positions: list[int]) -> torch.Tensor:
