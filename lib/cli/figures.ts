@@ -1,0 +1,185 @@
+/**
+ * `deno task figures`: executes the notebooks 00_* and fig* (or those that are named) through the Deno Jupyter kernel and
+ * leaves in out/ the executed notebooks, the figures and rows that they wrote, and index.html.
+ *
+ *     deno task figures                    all
+ *     deno task figures fig1 fig3          those whose names begin so
+ *     deno task figures --in-place         also writes the executed notebooks back to notebooks/
+ *     deno task figures --out out/trial    another folder (outside out/, Deno asks for permission)
+ *
+ * Each notebook writes into a folder of its own, out/.partial-…, named to it by the environment variable
+ * CLEANUP_LENS_OUT. When its last cell has succeeded, its files are renamed into place one by one; otherwise they are
+ * dropped. So every file in out/ is whole, whatever a full disk, a dead kernel or Ctrl-C did, and notebooks that were
+ * finished before stay finished; moving everything at the end would throw those away.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { CellError, executeNotebook } from "../jupyter/execute.ts";
+import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
+import { describeNotebook, type NotebookSection, renderIndex, type RunRecord } from "./index_page.ts";
+import { formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
+
+/** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
+const CELL_TIMEOUT_MS = 600_000;
+
+export interface FiguresOptions {
+  notebooksDir: string;
+  /** Created when it is missing. */
+  outDir: string;
+  /** Beginnings of notebook names; empty: all that begin with "00_" or "fig". */
+  names?: string[];
+  /** Also write the executed notebooks over the ones in `notebooksDir`. */
+  inPlace?: boolean;
+  /** For each cell. Default 600 000. */
+  cellTimeoutMs?: number;
+  signal?: AbortSignal;
+  progress?: ProgressTarget;
+}
+
+/**
+ * Names (without .ipynb) of the notebooks to run, in order.
+ * @throws Error when there is none, or when a name fits none.
+ */
+export async function selectNotebooks(notebooksDir: string, names: string[]): Promise<string[]> {
+  const all: string[] = [];
+  for await (const entry of Deno.readDir(notebooksDir)) {
+    if (entry.isFile && entry.name.endsWith(".ipynb")) all.push(entry.name.slice(0, -".ipynb".length));
+  }
+  all.sort(new Intl.Collator("en", { numeric: true }).compare);
+  if (names.length === 0) {
+    const chosen = all.filter((name) => /^(00_|fig)/.test(name));
+    if (chosen.length === 0) {
+      throw new Error(
+        `No notebook named 00_* or fig* in ${notebooksDir}; found ${all.join(", ") || "none"}.`,
+      );
+    }
+    return chosen;
+  }
+  // "fig1" means fig1 and fig1_…, not fig10
+  const fits = (notebook: string, name: string) =>
+    notebook === name ||
+    (notebook.startsWith(name) && !(/\d$/.test(name) && /\d/.test(notebook[name.length])));
+  for (const name of names) {
+    if (!all.some((notebook) => fits(notebook, name.replace(/\.ipynb$/, "")))) {
+      throw new Error(
+        `No notebook whose name begins with "${name}" in ${notebooksDir}. There are: ${all.join(", ")}.`,
+      );
+    }
+  }
+  return all.filter((notebook) => names.some((name) => fits(notebook, name.replace(/\.ipynb$/, ""))));
+}
+
+/**
+ * Runs the chosen notebooks. Resolves to their names.
+ * @throws CellError for a failing cell; Error for a notebook or a folder that cannot be read or written.
+ */
+export async function runFigures(options: FiguresOptions): Promise<string[]> {
+  const { notebooksDir, outDir, inPlace, signal } = options;
+  const names = await selectNotebooks(notebooksDir, options.names ?? []);
+  const progress = new Progress(names.length, options.progress);
+  await Deno.mkdir(outDir, { recursive: true });
+  for (const name of names) {
+    progress.start(name);
+    const partial = await Deno.makeTempDir({ dir: outDir, prefix: ".partial-" });
+    try {
+      const path = `${notebooksDir}/${name}.ipynb`;
+      const startedAt = performance.now();
+      const executed = await executeNotebook(await readNotebook(path), {
+        name,
+        cwd: notebooksDir,
+        runtimeDir: outDir,
+        env: { CLEANUP_LENS_OUT: await Deno.realPath(partial), NO_COLOR: "1" },
+        timeoutMs: options.cellTimeoutMs ?? CELL_TIMEOUT_MS,
+        signal,
+        onCell: ({ codeCell, codeCells }) => progress.cell(codeCell, codeCells),
+      });
+      const run: RunRecord = {
+        files: await fileNames(partial),
+        seconds: Math.round((performance.now() - startedAt) / 100) / 10,
+      };
+      const recorded = { ...executed, metadata: { ...executed.metadata, cleanup_lens: run } };
+      await writeNotebook(`${partial}/${name}.ipynb`, recorded);
+      await publish(partial, outDir, name, run);
+      if (inPlace) await writeNotebook(path, executed);
+      await writeIndex(outDir);
+      progress.finish();
+    } catch (error) {
+      progress.fail();
+      throw error;
+    } finally {
+      await Deno.remove(partial, { recursive: true }).catch(() => {}); // the error above is the one to report
+    }
+  }
+  return names;
+}
+
+async function fileNames(directory: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(directory)) if (entry.isFile) names.push(entry.name);
+  return names.sort();
+}
+
+/** Moves a notebook's files into `outDir` and removes those that only its previous run had written. */
+async function publish(partial: string, outDir: string, name: string, run: RunRecord): Promise<void> {
+  const notebook = `${name}.ipynb`;
+  const previous = await readNotebook(`${outDir}/${notebook}`).catch(() => undefined); // none, or not ours: nothing to remove
+  for (const file of await fileNames(partial)) await Deno.rename(`${partial}/${file}`, `${outDir}/${file}`);
+  for (const file of previous?.metadata.cleanup_lens?.files ?? []) {
+    if (!run.files.includes(file)) await Deno.remove(`${outDir}/${file}`).catch(() => {});
+  }
+}
+
+async function writeIndex(outDir: string): Promise<void> {
+  const names = (await fileNames(outDir)).filter((name) => name.endsWith(".ipynb"));
+  names.sort(new Intl.Collator("en", { numeric: true }).compare);
+  const sections: NotebookSection[] = [];
+  for (const name of names) {
+    const notebook = await readNotebook(`${outDir}/${name}`);
+    sections.push(await describeNotebook(name, notebook, (file) => Deno.readTextFile(`${outDir}/${file}`)));
+  }
+  await writeTextFileAtomic(`${outDir}/index.html`, renderIndex(sections));
+}
+
+const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR]
+  NAME        beginning of a notebook's name, such as fig1; default: all that begin with 00_ or fig
+  --in-place  also write the executed notebooks back to notebooks/
+  --out DIR   where the results go; default: out. Outside out/, Deno asks for permission`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: Deno.args,
+    allowPositionals: true,
+    options: { "in-place": { type: "boolean" }, out: { type: "string" }, help: { type: "boolean" } },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const interrupt = new AbortController();
+  Deno.addSignalListener(
+    "SIGINT",
+    () => interrupt.abort(new Error("interrupted; finished notebooks are kept")),
+  );
+  const root = join(import.meta.dirname!, "..", "..");
+  const outDir = values.out ?? join(root, "out");
+  const startedAt = performance.now();
+  const names = await runFigures({
+    notebooksDir: join(root, "notebooks"),
+    outDir,
+    names: positionals,
+    inPlace: values["in-place"],
+    signal: interrupt.signal,
+  });
+  const took = formatSeconds((performance.now() - startedAt) / 1000);
+  console.log(`${names.length} notebooks in ${took}. Open ${join(outDir, "index.html")}`);
+  return 0;
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await main());
+  } catch (error) {
+    console.error(`figures: ${error instanceof CellError ? error.message : (error as Error).message}`);
+    Deno.exit(1);
+  }
+}
