@@ -14,7 +14,7 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { CellError, executeNotebook } from "../jupyter/execute.ts";
+import { executeNotebook } from "../jupyter/execute.ts";
 import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
 import { describeNotebook, type NotebookSection, renderIndex, type RunRecord } from "./index_page.ts";
 import { formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
@@ -87,7 +87,7 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
       const executed = await executeNotebook(await readNotebook(path), {
         name,
         cwd: notebooksDir,
-        runtimeDir: outDir,
+        runtimeDir: partial, // the connection file is gone when the kernel is
         env: { CLEANUP_LENS_OUT: await Deno.realPath(partial), NO_COLOR: "1" },
         timeoutMs: options.cellTimeoutMs ?? CELL_TIMEOUT_MS,
         signal,
@@ -145,12 +145,27 @@ const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR]
   --in-place  also write the executed notebooks back to notebooks/
   --out DIR   where the results go; default: out. Outside out/, Deno asks for permission`;
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: Deno.args,
+/** Exit code of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+const WRONG_USAGE = 2;
+
+function readArguments(args: string[]) {
+  return parseArgs({
+    args,
     allowPositionals: true,
     options: { "in-place": { type: "boolean" }, out: { type: "string" }, help: { type: "boolean" } },
   });
+}
+
+async function main(): Promise<number> {
+  let parsed;
+  try {
+    parsed = readArguments(Deno.args);
+  } catch (error) {
+    console.error(`figures: ${(error as Error).message}\n${USAGE}`);
+    return WRONG_USAGE;
+  }
+  const { values, positionals } = parsed;
   if (values.help) {
     console.log(USAGE);
     return 0;
@@ -163,23 +178,25 @@ async function main(): Promise<number> {
   const root = join(import.meta.dirname!, "..", "..");
   const outDir = values.out ?? join(root, "out");
   const startedAt = performance.now();
-  const names = await runFigures({
-    notebooksDir: join(root, "notebooks"),
-    outDir,
-    names: positionals,
-    inPlace: values["in-place"],
-    signal: interrupt.signal,
-  });
-  const took = formatSeconds((performance.now() - startedAt) / 1000);
-  console.log(`${names.length} notebooks in ${took}. Open ${join(outDir, "index.html")}`);
-  return 0;
-}
-
-if (import.meta.main) {
   try {
-    Deno.exit(await main());
+    const names = await runFigures({
+      notebooksDir: join(root, "notebooks"),
+      outDir,
+      names: positionals,
+      inPlace: values["in-place"],
+      signal: interrupt.signal,
+    });
+    const took = formatSeconds((performance.now() - startedAt) / 1000);
+    console.log(`${names.length} notebooks in ${took}. Open ${join(outDir, "index.html")}`);
+    return 0;
   } catch (error) {
-    console.error(`figures: ${error instanceof CellError ? error.message : (error as Error).message}`);
-    Deno.exit(1);
+    if (interrupt.signal.aborted) {
+      console.error("figures: interrupted. Notebooks that were finished are in the output folder.");
+      return INTERRUPTED;
+    }
+    console.error(`figures: ${(error as Error).message}`);
+    return 1;
   }
 }
+
+if (import.meta.main) Deno.exit(await main());

@@ -41,6 +41,13 @@ export function newConnection(): Connection {
 /** Writes the connection file into `directory`, readable by its owner alone (it holds the key). Returns its path. */
 export async function writeConnectionFile(connection: Connection, directory: string): Promise<string> {
   const path = `${directory}/kernel-${crypto.randomUUID()}.json`;
-  await Deno.writeTextFile(path, JSON.stringify(connection), { mode: 0o600, createNew: true });
+  try {
+    await Deno.writeTextFile(path, JSON.stringify(connection), { mode: 0o600, createNew: true });
+  } catch (error) {
+    await Deno.remove(path).catch(() => {}); // a full disk leaves an empty file
+    throw new Error(`Starting the kernel: writing its connection file failed: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
   return path;
 }

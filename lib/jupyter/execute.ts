@@ -104,7 +104,7 @@ export async function executeNotebook(
     try {
       result = await kernel.execute(cell.source, { timeoutMs, signal });
     } catch (error) {
-      if (signal?.aborted) throw error;
+      signal?.throwIfAborted(); // Ctrl-C in a terminal also kills the kernel; that is not the cell's fault
       throw new CellError(name, number, cell.source, (error as Error).message, { cause: error });
     }
     cell.outputs = result.outputs;

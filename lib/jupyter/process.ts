@@ -9,6 +9,9 @@ import { type Connection, newConnection, writeConnectionFile } from "./connectio
 /** How much of what the kernel wrote is kept for the message about its end. */
 const LOG_CHARACTERS = 20_000;
 
+/** Every start of the kernel writes this; it explains nothing. */
+const STANDING_WARNING = '"deno jupyter" is unstable';
+
 /** The kernel's process has ended, or its connection broke, while something was still expected of it. */
 export class KernelDiedError extends Error {
   override name = "KernelDiedError";
@@ -64,7 +67,7 @@ export class KernelProcess {
 
   /** The end of what the process itself wrote (not what cells print: that comes as messages). */
   get log(): string {
-    return this.#log.trim();
+    return this.#log.split("\n").filter((line) => !line.includes(STANDING_WARNING)).join("\n").trim();
   }
 
   kill(): void {
@@ -87,12 +90,10 @@ export class KernelProcess {
       this.#keepLog(this.#child.stdout),
       this.#keepLog(this.#child.stderr),
     ]);
-    throw new KernelDiedError(
-      `The kernel ${signal ? `was killed by ${signal}` : `exited with code ${code}`}. ` +
-        (this.log
-          ? `It wrote: ${this.log}`
-          : "It wrote nothing: did it run out of memory, or did a cell call Deno.exit?"),
-    );
+    const how = signal
+      ? `was killed by ${signal}${signal === "SIGKILL" ? " (out of memory?)" : ""}`
+      : `ended with exit code ${code} (does a cell call Deno.exit?)`;
+    throw new KernelDiedError(`The kernel ${how}.${this.log ? ` It wrote: ${this.log}` : ""}`);
   }
 
   async #keepLog(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
