@@ -72,7 +72,7 @@ def save_safetensors(file: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Writes beside the file and renames, so that a failure leaves no half-written one."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(file.name + ".partial")
-    save_file({name: x.contiguous() for name, x in tensors.items()}, partial)
+    save_file({name: x.clone(memory_format=torch.contiguous_format) for name, x in tensors.items()}, partial)
     partial.chmod(0o644)
     partial.replace(file)
 
