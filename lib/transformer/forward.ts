@@ -48,6 +48,26 @@ export class Forward {
     return value;
   }
 
+  /** A weight by its TransformerLens name, after processing. */
+  weight(name: string): Tensor {
+    return this.#params.get(name);
+  }
+
+  /** A weight that processing may have folded away, such as "ln_final.w". */
+  maybeWeight(name: string): Tensor | undefined {
+    return this.#params.maybe(name);
+  }
+
+  /** Whether an intervention stands at this hook point. */
+  isHooked(name: string): boolean {
+    return this.#hooks.has(name);
+  }
+
+  /** What q · k is multiplied by. */
+  get attentionScale(): number {
+    return 1 / Math.sqrt(this.config.d_head);
+  }
+
   /** What one head writes, z · W_O without b_O: [batch, pos, d_model]. */
   headResult(layer: number, head: number): Tensor {
     findNode(this.config, headName(layer, head));
@@ -184,7 +204,7 @@ export class Forward {
 
   /** z [batch, pos, head, d_head]: fused, unless a hook changes scores or pattern. Both can be asked for in either case. */
   #attend(attn: string, q: Tensor, k: Tensor, v: Tensor): Tensor {
-    const scale = 1 / Math.sqrt(this.config.d_head);
+    const scale = this.attentionScale;
     const scores = () => {
       const all = q.rename({ pos: "query" }).dot(k.rename({ pos: "key" }), "d_head").mul(scale);
       return this.#point(`${attn}.hook_attn_scores`, causal(all.order("batch", "head", "query", "key")));

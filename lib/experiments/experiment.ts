@@ -1,0 +1,104 @@
+/**
+ * An experiment: expressions to be computed, and how their values become rows. Experiments that are measured together stand in one
+ * graph, so what they have in common is computed once, and prompts are read once.
+ */
+import type { Prompts } from "../checkpoints/mod.ts";
+import { quantiles } from "../stats/quantiles.ts";
+import type { NdArray } from "../tensor/nd_array.ts";
+import { run, type RunOptions } from "../tensor/run.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { feed, type Model } from "../transformer/model.ts";
+import type { Band } from "./rows.ts";
+
+export interface Experiment<Row> {
+  outputs: Record<string, Tensor>;
+  rows(values: Record<string, NdArray>, bands: Bands): Row[];
+}
+
+export interface MeasureOptions extends RunOptions {
+  /** Lower and upper quantile of the bands. Default [0.25, 0.75], as the post's text says; its images show [0.125, 0.875]. */
+  quantiles?: readonly [number, number];
+  /** First and last position that count, such as [1, 254]. Default: all, as in the post. */
+  positions?: readonly [number, number];
+}
+
+/** Rows, and what they rest on: an assumption is never silent. */
+export interface Result<Row> {
+  rows: Row[];
+  assumptions: Record<string, string>;
+}
+
+/** Turns the values of one quantity into a median and a band over the positions that count. */
+export class Bands {
+  readonly quantiles: readonly [number, number];
+  readonly positions?: readonly [number, number];
+
+  constructor(options: MeasureOptions = {}) {
+    this.quantiles = options.quantiles ?? [0.25, 0.75];
+    this.positions = options.positions;
+    const [low, high] = this.quantiles;
+    if (!(low >= 0 && low <= 0.5 && high >= 0.5 && high <= 1)) {
+      throw new Error(`quantiles: got [${low}, ${high}]; expected one in 0 … 0.5 and one in 0.5 … 1`);
+    }
+  }
+
+  /** The values of `array` [batch, pos] or, with `index`, of one slice of its last dim [batch, pos, x], that count. */
+  series(array: NdArray, index = 0): Float32Array {
+    const [batch, length] = array.shape;
+    const step = array.shape[2] ?? 1;
+    const [first, last] = this.positions ?? [0, length - 1];
+    if (!(first >= 0 && first <= last && last < length)) {
+      throw new Error(`positions: got [${first}, ${last}]; expected them in 0 … ${length - 1}`);
+    }
+    const width = last - first + 1;
+    const out = new Float32Array(batch * width);
+    for (let b = 0; b < batch; b++) {
+      for (let t = 0; t < width; t++) {
+        out[b * width + t] = array.data[(b * length + first + t) * step + index];
+      }
+    }
+    return out;
+  }
+
+  of(values: Float32Array): Band {
+    const [median, low, high] = quantiles(values, [0.5, ...this.quantiles]);
+    return { median, low, high, n: values.length };
+  }
+}
+
+type Rows<T> = { [K in keyof T]: T[K] extends Experiment<infer Row> ? Row[] : never };
+
+/** Measures several experiments in one pass over the prompts. */
+export async function measure<T extends Record<string, Experiment<unknown>>>(
+  model: Model,
+  prompts: Prompts,
+  experiments: T,
+  options: MeasureOptions = {},
+): Promise<{ rows: Rows<T>; assumptions: Record<string, string> }> {
+  const bands = new Bands(options);
+  const outputs: Record<string, Tensor> = {};
+  for (const [name, experiment] of Object.entries(experiments)) {
+    for (const [key, tensor] of Object.entries(experiment.outputs)) outputs[`${name}/${key}`] = tensor;
+  }
+  const values = await run(outputs, feed(prompts, model.config), options);
+  const rows: Record<string, unknown[]> = {};
+  for (const [name, experiment] of Object.entries(experiments)) {
+    const own = Object.keys(experiment.outputs).map((key) => [key, values[`${name}/${key}`]]);
+    rows[name] = experiment.rows(Object.fromEntries(own), bands);
+  }
+  return { rows: rows as Rows<T>, assumptions: assumptions(model, prompts, bands) };
+}
+
+/** What a result rests on, in words. */
+export function assumptions(model: Model, prompts: Prompts, bands: Bands): Record<string, string> {
+  const steps = Object.entries(model.processing).filter(([, done]) => done).map(([step]) => step);
+  const [low, high] = bands.quantiles.map((q) => `${100 * q}`);
+  const [first, last] = bands.positions ?? [0, prompts.length - 1];
+  return {
+    model: model.name,
+    weightProcessing: steps.join(", ") || "none",
+    prompts: `${prompts.count} of ${prompts.length} tokens: ${prompts.source}`,
+    positions: `${first} to ${last}, pooled over prompts`,
+    band: `${low}th to ${high}th percentile`,
+  };
+}

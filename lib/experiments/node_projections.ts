@@ -1,0 +1,85 @@
+/**
+ * Figures 2 and 3b: what every node writes along the writer's direction: PR of a node's output onto the writer's. Clean-up heads
+ * stand out below 0, and the sum over them tells how much of the writer's output they erase together.
+ */
+import type { Prompts } from "../checkpoints/mod.ts";
+import { headProjectionRatios, projectionRatio } from "../metrics/projection.ts";
+import type { NdArray } from "../tensor/nd_array.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Forward } from "../transformer/forward.ts";
+import type { Model } from "../transformer/model.ts";
+import { findNode, type ModelNode, modelNodes } from "../transformer/nodes.ts";
+import { type Bands, type Experiment, measure, type MeasureOptions, type Result } from "./experiment.ts";
+import type { NodeRow, RunName } from "./rows.ts";
+
+export interface NodeProjectionOptions {
+  /** Nodes to look at. Default: all but the writer. */
+  nodes?: readonly string[];
+  /** Nodes that are marked as cleaners and summed. */
+  cleaners: readonly string[];
+  run?: RunName;
+}
+
+/** The name of a sum over nodes: "L2H2+…+L2H7". */
+export function sumName(nodes: readonly string[]): string {
+  if (nodes.length === 1) return nodes[0];
+  return `${nodes[0]}+${nodes.length > 2 ? "…+" : ""}${nodes.at(-1)}`;
+}
+
+/** Onto `writer`, the clean run's output of the node `name`; `forward` is the run whose nodes are looked at. */
+export function nodesOntoWriter(
+  forward: Forward,
+  name: string,
+  writer: Tensor,
+  { nodes, cleaners, run = "clean" }: NodeProjectionOptions,
+): Experiment<NodeRow> {
+  const { config } = forward;
+  const shown = nodes
+    ? nodes.map((n) => findNode(config, n))
+    : modelNodes(config).filter((n) => n.name !== name);
+  const summed = cleaners.map((n) => findNode(config, n));
+  const outputs: Record<string, Tensor> = {};
+  const key = (node: ModelNode) => node.kind === "head" ? `heads ${node.layer}` : node.name;
+  for (const node of [...shown, ...summed]) {
+    outputs[key(node)] ??= node.kind === "head"
+      ? headProjectionRatios(forward, node.layer, writer)
+      : projectionRatio(forward.node(node.name), writer);
+  }
+  const rows = (values: Record<string, NdArray>, bands: Bands): NodeRow[] => {
+    const series = (node: ModelNode) => bands.series(values[key(node)], node.kind === "head" ? node.head : 0);
+    const row = (node: ModelNode): NodeRow => ({
+      writer: name,
+      node: node.name,
+      kind: node.kind,
+      layer: node.layer,
+      cleaner: cleaners.includes(node.name),
+      run,
+      ...bands.of(series(node)),
+    });
+    const sum = (group: readonly ModelNode[]): NodeRow => {
+      const total = series(group[0]);
+      for (const node of group.slice(1)) series(node).forEach((v, i) => total[i] += v);
+      const layer = Math.max(...group.map((n) => n.layer));
+      const node = sumName(group.map((n) => n.name));
+      return { writer: name, node, kind: "sum", layer, cleaner: true, run, ...bands.of(total) };
+    };
+    // One sum for each layer that cleans, and one over all when they are several.
+    const byLayer = [...new Set(summed.map((n) => n.layer))].map((l) => summed.filter((n) => n.layer === l));
+    const groups = byLayer.length > 1 ? [...byLayer, summed] : byLayer;
+    return [...shown.map(row), ...groups.map(sum)];
+  };
+  return { outputs, rows };
+}
+
+/** Figure 2. */
+export async function nodeProjections(
+  model: Model,
+  prompts: Prompts,
+  options: MeasureOptions & { writer?: string; cleaners?: readonly string[] } = {},
+): Promise<Result<NodeRow>> {
+  const { writer = model.cleanup.writer, cleaners = model.cleanup.cleaners } = options;
+  const clean = model.forward();
+  const experiment = nodesOntoWriter(clean, writer, clean.node(writer), { cleaners });
+  const { rows, assumptions } = await measure(model, prompts, { experiment }, options);
+  return { rows: rows.experiment, assumptions };
+}

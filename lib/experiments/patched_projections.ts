@@ -1,0 +1,60 @@
+/**
+ * Figure 3: is it the writer's output that the cleaners read? The writer's output is taken out of their V input (with the
+ * LayerNorm scale frozen; Q and K untouched), and the projections of Figures 1 and 2 are measured again.
+ * Both runs project onto the writer's output of the clean run.
+ */
+import type { Prompts } from "../checkpoints/mod.ts";
+import { vInputPatch } from "../metrics/v_composition.ts";
+import type { Forward } from "../transformer/forward.ts";
+import type { Model } from "../transformer/model.ts";
+import { headName } from "../transformer/nodes.ts";
+import { type Experiment, measure, type MeasureOptions } from "./experiment.ts";
+import { nodesOntoWriter } from "./node_projections.ts";
+import { residualOntoWriter } from "./residual_projections.ts";
+import type { LocationRow, NodeRow } from "./rows.ts";
+
+export interface PatchOptions {
+  /** Default: the model's writer, cleaners and patched layers, from its cleanup.json. */
+  writer?: string;
+  cleaners?: readonly string[];
+  patchedLayers?: readonly number[];
+}
+
+/** The experiments of Figure 3 on a clean run that others may share. */
+export function patchExperiments(
+  model: Model,
+  clean: Forward,
+  options: PatchOptions = {},
+): { locations: Experiment<LocationRow>; clean: Experiment<NodeRow>; patched: Experiment<NodeRow> } {
+  const { writer: name = model.cleanup.writer, cleaners = model.cleanup.cleaners } = options;
+  const layers = options.patchedLayers ?? model.cleanup.patchedLayers;
+  const writer = clean.node(name);
+  const patched = model.forward({ hooks: vInputPatch(clean, layers, writer), tokens: clean.tokens });
+  const nodes = layers.flatMap((layer) =>
+    Array.from({ length: model.config.n_heads }, (_, head) => headName(layer, head))
+  );
+  return {
+    locations: residualOntoWriter({ clean, patched }, name, writer),
+    clean: nodesOntoWriter(clean, name, writer, { nodes, cleaners, run: "clean" }),
+    patched: nodesOntoWriter(patched, name, writer, { nodes, cleaners, run: "patched" }),
+  };
+}
+
+/** Figure 3a (locations) and 3b (nodes), clean and patched. */
+export async function patchedProjections(
+  model: Model,
+  prompts: Prompts,
+  options: MeasureOptions & PatchOptions = {},
+): Promise<{ locations: LocationRow[]; nodes: NodeRow[]; assumptions: Record<string, string> }> {
+  const experiments = patchExperiments(model, model.forward(), options);
+  const { rows, assumptions } = await measure(model, prompts, experiments, options);
+  const layers = options.patchedLayers ?? model.cleanup.patchedLayers;
+  return {
+    locations: rows.locations,
+    nodes: [...rows.clean, ...rows.patched],
+    assumptions: {
+      ...assumptions,
+      patch: `V input of layers ${layers.join(", ")}, ln1 scale frozen to the clean run's`,
+    },
+  };
+}

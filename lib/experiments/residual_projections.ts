@@ -1,0 +1,66 @@
+/**
+ * Figures 1 and 3a: how much of a writer's output the residual stream holds, from before the write to the end.
+ * PR of the residual stream at each location onto the writer's output of the clean run.
+ */
+import type { Prompts } from "../checkpoints/mod.ts";
+import { projectionRatio, projectionRatiosOntoHeads } from "../metrics/projection.ts";
+import type { NdArray } from "../tensor/nd_array.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Forward } from "../transformer/forward.ts";
+import type { Model } from "../transformer/model.ts";
+import { findNode, headName } from "../transformer/nodes.ts";
+import { type Bands, type Experiment, measure, type MeasureOptions, type Result } from "./experiment.ts";
+import type { LocationRow, RunName } from "./rows.ts";
+
+/** Figure 1, top: onto every head of one layer (the post: layer 0). */
+export function residualOntoHeads(forward: Forward, layer = 0): Experiment<LocationRow> {
+  const outputs: Record<string, Tensor> = {};
+  for (const { location, value } of forward.residualStream()) {
+    outputs[location] = projectionRatiosOntoHeads(forward, layer, value);
+  }
+  const rows = (values: Record<string, NdArray>, bands: Bands) =>
+    Array.from({ length: forward.config.n_heads }, (_, head) =>
+      Object.keys(outputs).map((location) => ({
+        writer: headName(layer, head),
+        location,
+        run: "clean" as const,
+        ...bands.of(bands.series(values[location], head)),
+      }))).flat();
+  return { outputs, rows };
+}
+
+/** Figure 1, bottom, and Figure 3a: onto one writer, in one or several runs. `writer` is the clean run's output of `name`. */
+export function residualOntoWriter(
+  runs: Partial<Record<RunName, Forward>>,
+  name: string,
+  writer: Tensor,
+): Experiment<LocationRow> {
+  const outputs: Record<string, Tensor> = {};
+  for (const [run, forward] of Object.entries(runs)) {
+    for (const { location, value } of forward.residualStream()) {
+      outputs[`${run} ${location}`] = projectionRatio(value, writer);
+    }
+  }
+  const rows = (values: Record<string, NdArray>, bands: Bands) =>
+    Object.entries(values).map(([key, array]) => {
+      const [run, location] = key.split(" ");
+      return { writer: name, location, run: run as RunName, ...bands.of(bands.series(array)) };
+    });
+  return { outputs, rows };
+}
+
+/** Figure 1: both panels in one pass. Rows of the writer stand with those of the other heads of its layer. */
+export async function residualProjections(
+  model: Model,
+  prompts: Prompts,
+  options: MeasureOptions & { writer?: string } = {},
+): Promise<Result<LocationRow>> {
+  const name = options.writer ?? model.cleanup.writer;
+  const node = findNode(model.config, name);
+  const clean = model.forward();
+  const experiment = node.kind === "head"
+    ? residualOntoHeads(clean, node.layer)
+    : residualOntoWriter({ clean }, name, clean.node(name));
+  const { rows, assumptions } = await measure(model, prompts, { experiment }, options);
+  return { rows: rows.experiment, assumptions };
+}

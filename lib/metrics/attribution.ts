@@ -1,0 +1,39 @@
+/**
+ * Direct logit attribution (DLA): what a node's output contributes to the difference of two logits if nothing came after it,
+ * ((c - mean(c)) / s) · (W_U[:, t1] - W_U[:, t2]), with s the clean run's final LayerNorm scale and b_U left out. In logits.
+ * Source: the post, section "Direct logit attribution". It leaves out all that later nodes do with c: that is the post's point.
+ *
+ * Centring is symmetric, so DLA(c) = c · u with u = centre(W_U[:, t1] - W_U[:, t2]) / s: one vector for all nodes.
+ */
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Forward } from "../transformer/forward.ts";
+
+/** The two most probable next tokens: ids [batch, pos] each, and the difference of their logits. */
+export function topTwo(forward: Forward): { first: Tensor; second: Tensor; logitDifference: Tensor } {
+  const { values, indices } = forward.logits.topK("d_vocab", 2);
+  const pair = (t: Tensor) => [t.select("d_vocab", 0), t.select("d_vocab", 1)] as const;
+  const [[a, b], [first, second]] = [pair(values), pair(indices)];
+  return { first, second, logitDifference: a.sub(b) };
+}
+
+/** W_U[:, token] for each token id: [batch, pos] → [batch, pos, d_model]. */
+export function unembedding(forward: Forward, tokens: Tensor): Tensor {
+  return forward.weight("unembed.W_U").gather("d_vocab", tokens);
+}
+
+/**
+ * u [batch, pos, d_model], with DLA(c) = c · u.
+ * `direction`: W_U[:, t1] - W_U[:, t2], or W_U[:, t] for one logit. `forward`: the clean run, whose scale is used.
+ */
+export function attributionVector(forward: Forward, direction: Tensor): Tensor {
+  // A final LayerNorm that still has its weight multiplies the output by it on the way to W_U.
+  const weight = forward.maybeWeight("ln_final.w");
+  const read = weight ? direction.mul(weight) : direction;
+  const centred = forward.config.normalization.startsWith("LN") ? read.sub(read.mean("d_model")) : read;
+  return centred.div(forward.hook("ln_final.hook_scale"));
+}
+
+/** DLA of a node's output c [batch, pos, d_model] → [batch, pos], in logits. */
+export function directLogitAttribution(c: Tensor, vector: Tensor): Tensor {
+  return c.dot(vector, "d_model");
+}
