@@ -25,6 +25,8 @@ const QUIET_MS = 60;
 const INTERRUPT_GRACE_MS = 2000;
 /** How long a kernel may take to end after a polite request. */
 const SHUTDOWN_GRACE_MS = 3000;
+/** How long after its connection broke a process may take to be seen as ended. */
+const DEATH_GRACE_MS = 200;
 /** How long one `kernel_info` may stay unanswered during the start before the next is sent. */
 const HANDSHAKE_MS = 200;
 
@@ -89,7 +91,7 @@ export class Kernel {
       await this.#within(this.#channels.open(either));
       for (;;) {
         either.throwIfAborted();
-        const request = await this.#channels.send("shell", "kernel_info_request", {});
+        const request = await this.#send("shell", "kernel_info_request", {});
         if (await this.#within(request.done.promise, HANDSHAKE_MS)) return;
       }
     } catch (error) {
@@ -122,7 +124,7 @@ export class Kernel {
       allow_stdin: false,
       stop_on_error: true,
     };
-    const request = await this.#channels.send("shell", "execute_request", content, (message) => {
+    const request = await this.#send("shell", "execute_request", content, (message) => {
       if (collector.add(message)) options.onOutput?.(collector.outputs);
     });
     await this.#untilDone(request, options);
@@ -164,7 +166,7 @@ export class Kernel {
 
   /** Waits until the kernel has answered once more and has then sent nothing for this request for a while. */
   async #untilQuiet(request: Request): Promise<void> {
-    const barrier = await this.#channels.send("shell", "kernel_info_request", {});
+    const barrier = await this.#send("shell", "kernel_info_request", {});
     await this.#within(barrier.done.promise, 5000);
     const start = performance.now();
     for (;;) {
@@ -176,7 +178,7 @@ export class Kernel {
 
   /** Asks the kernel to stop what it is doing. */
   async interrupt(): Promise<void> {
-    await this.#channels.send("control", "interrupt_request", {});
+    await this.#send("control", "interrupt_request", {});
   }
 
   /** Ends the kernel politely, after a while by force. Idempotent. */
@@ -198,13 +200,23 @@ export class Kernel {
     return this.shutdown();
   }
 
+  /** Sends a request; a dead kernel is reported as such, not as the broken connection that it leaves. */
+  async #send(...request: Parameters<Channels["send"]>): Promise<Request> {
+    try {
+      return await this.#channels.send(...request);
+    } catch (error) {
+      await this.#within(new Promise(() => {}), DEATH_GRACE_MS); // rejects when the process has ended
+      throw new KernelDiedError(`The connection to the kernel broke: ${error}`, { cause: error });
+    }
+  }
+
   /** True when `promise` resolved, false when `timeoutMs` passed first; rejects when the kernel died first. */
   async #within(promise: Promise<unknown>, timeoutMs?: number): Promise<boolean> {
     const timeout = Promise.withResolvers<boolean>();
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => timeout.resolve(false), timeoutMs);
     // a dying process also breaks its connection, and says more about the reason
     const broken = this.#channels.broken.catch(async (error) => {
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, DEATH_GRACE_MS));
       throw error;
     });
     try {
