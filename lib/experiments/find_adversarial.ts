@@ -1,0 +1,88 @@
+/**
+ * Finds prompts for Figure 4 in held-out text: beginnings of sentences or lines after which the writer's DLA for the top two next
+ * tokens is largest, and stays so when its input is resampled.
+ */
+import { type Prompts, shorten } from "../checkpoints/mod.ts";
+import { attributionVector, directLogitAttribution, topTwo, unembedding } from "../metrics/attribution.ts";
+import { run } from "../tensor/run.ts";
+import { feed, type Model } from "../transformer/model.ts";
+import { type AdversarialPrompt, resampledAttribution } from "./adversarial.ts";
+import type { MeasureOptions } from "./experiment.ts";
+
+export interface FindOptions extends MeasureOptions {
+  writer?: string;
+  /** How many prompts to return. Default 4, as in the post. */
+  count?: number;
+  /** Lengths of the prompts in tokens, BOS included. Default 8, 11 and 14: the post's have 7 to 15. */
+  lengths?: readonly number[];
+  /** How far the resampled median may lie from the clean DLA, as a part of it. Default 0.1. */
+  moved?: number;
+  /** Which texts may be returned. Default: all. */
+  accept?: (text: string) => boolean;
+  /** How many of the largest are resampled. Default 40. */
+  candidates?: number;
+}
+
+/** Texts of `length` tokens (BOS included) that begin where a sentence or a line begins. */
+function beginnings(model: Model, prompts: Prompts, length: number): { text: string; row: number }[] {
+  const tokenizer = model.tokenizer!;
+  const bos = tokenizer.bosId;
+  const found: { text: string; row: number }[] = [];
+  for (let row = 0; row < prompts.count; row++) {
+    const ids = [...prompts.tokens.subarray(row * prompts.length, (row + 1) * prompts.length)];
+    for (let start = 2; start + length - 1 <= ids.length; start++) {
+      if (!/[.\n]\s*$/.test(tokenizer.decodeToken(ids[start - 1]))) continue;
+      const window = ids.slice(start, start + length - 1);
+      if (bos !== undefined && window.includes(bos)) continue;
+      const text = tokenizer.decode(window).trim();
+      if (/^\S/.test(text) && tokenizer.encode(text, { prependBos: true }).length === length) {
+        found.push({ text, row });
+      }
+    }
+  }
+  return found;
+}
+
+export async function findAdversarialPrompts(
+  model: Model,
+  prompts: Prompts,
+  options: FindOptions = {},
+): Promise<AdversarialPrompt[]> {
+  const { count = 4, lengths = [8, 11, 14], moved = 0.1, candidates = 40, accept = () => true } = options;
+  const name = options.writer ?? model.cleanup.writer;
+  const scored: { text: string; row: number; dla: number; answers: string }[] = [];
+  for (const length of lengths) {
+    const texts = beginnings(model, prompts, length).filter(({ text }) => accept(text));
+    if (texts.length === 0) continue;
+    const clean = model.forward();
+    const { first, second } = topTwo(clean);
+    const direction = unembedding(clean, first).sub(unembedding(clean, second));
+    const dla = directLogitAttribution(clean.node(name), attributionVector(clean, direction));
+    const last = (t: typeof dla) => t.select("pos", length - 1);
+    const outputs = { dla: last(dla), first: last(first), second: last(second) };
+    const values = await run(outputs, feed(model.prompts(texts.map((t) => t.text)), model.config), options);
+    texts.forEach(({ text, row }, i) => {
+      const answers = `${values.first.data[i]} ${values.second.data[i]}`;
+      scored.push({ text, row, dla: values.dla.data[i], answers });
+    });
+  }
+  if (scored.length === 0) {
+    throw new Error(`no sentence or line of ${lengths.join(", ")} tokens begins in ${prompts.source}`);
+  }
+  scored.sort((a, b) => b.dla - a.dla);
+
+  const chosen: (typeof scored)[number][] = [];
+  for (const candidate of scored.slice(0, candidates)) {
+    if (chosen.length === count) break;
+    if (chosen.some((c) => c.row === candidate.row || c.answers === candidate.answers)) continue;
+    const resampling = { ...options, onProgress: undefined, writer: name };
+    const { rows: [writer] } = await resampledAttribution(
+      model,
+      [candidate],
+      shorten(prompts, {}),
+      resampling,
+    );
+    if (Math.abs(writer.median - writer.clean) <= moved * Math.abs(writer.clean)) chosen.push(candidate);
+  }
+  return chosen.map(({ text }) => ({ text }));
+}
