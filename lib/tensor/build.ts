@@ -4,7 +4,7 @@
  * A broadcast dimension is carried in the view's dims and never in the node's, so `expand` costs nothing, and whatever is
  * done to a broadcast tensor is done once, not once for each element of the dimension.
  */
-import { ANY, type Dim, find, has, names, shapeError, type Size, unify, without } from "./dims.ts";
+import { ANY, describe, type Dim, find, has, names, shapeError, type Size, unify, without } from "./dims.ts";
 import type { BinaryKind, CompareKind, DType, Node, Op, ReduceKind, View } from "./node.ts";
 
 export function view(op: Op, inputs: readonly Node[], own: readonly Dim[], dtype: DType, dims = own): View {
@@ -25,8 +25,26 @@ export function materialise(operation: string, t: View, name: string): View {
   return view({ kind: "expand" }, [t.node], [...t.node.dims, dim], t.node.dtype, t.dims);
 }
 
-export function constant(value: number): View {
-  return view({ kind: "constant", value }, [], [], "float32");
+export function constant(value: number, dtype: DType = "float32"): View {
+  return view({ kind: "constant", value }, [], [], dtype);
+}
+
+/** A number takes the type of the tensor that it meets. @throws for a fraction that meets whole numbers. */
+export function operand(operation: string, t: View | number, other: View | number): View {
+  if (typeof t !== "number") return t;
+  if (typeof other === "number" || other.node.dtype === "float32") return constant(t);
+  if (Number.isInteger(t)) return constant(t, "int32");
+  throw new Error(
+    `${operation}: got ${t} for whole numbers ${describe(other.dims)}; expected a whole number`,
+  );
+}
+
+function oneType(operation: string, a: View, b: View): DType {
+  if (a.node.dtype === b.node.dtype) return a.node.dtype;
+  throw new Error(
+    `${operation}: got ${describe(a.dims)} of ${a.node.dtype} and ${describe(b.dims)} of ${b.node.dtype}; ` +
+      `expected one type`,
+  );
 }
 
 function union(operation: string, a: View, b: View): { own: Dim[]; dims: Dim[] } {
@@ -46,7 +64,7 @@ function union(operation: string, a: View, b: View): { own: Dim[]; dims: Dim[] }
 
 export function binary(op: BinaryKind, a: View, b: View): View {
   const { own, dims } = union(op.toLowerCase(), a, b);
-  return view({ kind: "binary", op }, [a.node, b.node], own, a.node.dtype, dims);
+  return view({ kind: "binary", op }, [a.node, b.node], own, oneType(op.toLowerCase(), a, b), dims);
 }
 
 /** `a op b ? then : otherwise`, element by element. */
@@ -59,7 +77,9 @@ export function where(op: CompareKind, a: View, b: View, then: View, otherwise: 
   for (const part of [...parts].sort((x, y) => y.dims.length - x.dims.length)) {
     dims = unify("where", dims, part.dims);
   }
-  return view({ kind: "where", op }, parts.map((p) => p.node), own, then.node.dtype, dims);
+  oneType("where: the compared values", a, b);
+  const dtype = oneType("where: the chosen values", then, otherwise);
+  return view({ kind: "where", op }, parts.map((p) => p.node), own, dtype, dims);
 }
 
 /** Σ over the dims `over` of a · b. Other dims that both have are matched; the result has all that remain. */

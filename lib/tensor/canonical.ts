@@ -15,6 +15,7 @@ function identity(data: Data): string {
 function describe(op: Op): string {
   if (op.kind === "param") return `param ${identity(op.data)}`;
   if (op.kind === "input") return `input ${op.name}`;
+  if (op.kind === "constant") return `constant ${op.value}`; // JSON has no infinities and no NaN
   return JSON.stringify(op);
 }
 
@@ -41,7 +42,7 @@ export function canonicalise(roots: readonly Node[]): { roots: Node[]; uses: Map
       stack.pop();
       const inputs = node.inputs.map((input) => ids.get(input)!);
       const dims = node.dims.map((d) => `${d.name}=${d.size}`).join();
-      const key = `${describe(node.op)}(${inputs})[${dims}]`;
+      const key = `${describe(node.op)}(${inputs})[${dims}]${node.dtype}`;
       let known = byKey.get(key);
       if (!known) {
         known = { id: canonical.length, node: { ...node, inputs: inputs.map((i) => canonical[i]) } };

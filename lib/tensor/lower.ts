@@ -75,7 +75,7 @@ export class Lowering {
         this.inputs.set(op.name, { op, dims });
         return g.input(op.name, dims, node.dtype);
       case "constant":
-        return { ...result, name: g.constant([op.value], "float32", []) };
+        return { ...result, name: g.constant([op.value], node.dtype, []) };
       case "iota":
         return { ...result, name: g.constant([...Array(result.shape[0]).keys()], "float32") };
       case "unary": {

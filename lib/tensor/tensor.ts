@@ -27,7 +27,7 @@ export class Tensor implements View {
   }
 
   #binary(op: BinaryKind, other: Tensor | number): Tensor {
-    return new Tensor(build.binary(op, this, typeof other === "number" ? build.constant(other) : other));
+    return new Tensor(build.binary(op, this, build.operand(op.toLowerCase(), other, this)));
   }
 
   add(other: Tensor | number): Tensor {
@@ -214,8 +214,8 @@ export function where(
   then: Tensor | number,
   otherwise: Tensor | number,
 ): Tensor {
-  const view = (t: Tensor | number) => typeof t === "number" ? build.constant(t) : t;
-  return new Tensor(build.where(op, a, view(b), view(then), view(otherwise)));
+  const [left, right] = [build.operand("where", then, otherwise), build.operand("where", otherwise, then)];
+  return new Tensor(build.where(op, a, build.operand("where", b, a), left, right));
 }
 
 /** Joins tensors of equal dims along a new dimension. */
