@@ -7,6 +7,7 @@ import { type Dtype, toFloat32 } from "./dtypes.ts";
 import { didYouMean } from "./nearest.ts";
 import { listed, SafetensorsFile, type TensorFile } from "./safetensors.ts";
 import { openSharded } from "./sharded.ts";
+import { TorchFile } from "./torch_file.ts";
 
 export interface Checkpoint {
   /** The file, or the index of the files, that was opened. */
@@ -65,14 +66,15 @@ function checkFinite(values: Float32Array, name: string, path: string): void {
 export async function openCheckpointFile(path: string): Promise<Checkpoint> {
   if (path.endsWith(".safetensors")) return checkpointOf(await SafetensorsFile.open(path));
   if (path.endsWith(".safetensors.index.json")) return checkpointOf(await openSharded(path));
+  if (/\.(pth|pt|bin)$/.test(path)) return checkpointOf(await TorchFile.open(path));
   throw new Error(
-    `Cannot open ${path}: weights are read from .safetensors and .safetensors.index.json files.`,
+    `Cannot open ${path}: weights are read from .safetensors, .safetensors.index.json, .pth, .pt and .bin files.`,
   );
 }
 
 /**
- * Finds and opens the weights in a model folder: `model.safetensors`, `model.safetensors.index.json`, or the only
- * `.safetensors` file there is.
+ * Finds and opens the weights in a model folder: `model.safetensors`, `model.safetensors.index.json`, else the only
+ * `.safetensors` file, else the only PyTorch file, of several the one whose name ends in `final.pth`.
  */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const names: string[] = [];
@@ -95,15 +97,19 @@ function chooseWeightFile(names: string[], folder: string): string {
   for (const name of ["model.safetensors", "model.safetensors.index.json"]) {
     if (names.includes(name)) return name;
   }
-  const candidates = names.filter((name) => name.endsWith(".safetensors")).sort();
+  const ending = (pattern: RegExp) => names.filter((name) => pattern.test(name)).sort();
+  const candidates =
+    [/\.safetensors$/, /final\.pth$/, /\.(pth|pt|bin)$/].map(ending).find((found) => found.length) ?? [];
   if (candidates.length === 1) return candidates[0];
   if (candidates.length > 1) {
     throw new Error(
-      `${folder} holds ${candidates.length} weight files (${candidates.join(", ")}) and no index.`,
+      `${folder} holds ${candidates.length} weight files (${
+        candidates.join(", ")
+      }), and nothing says which is meant.`,
     );
   }
   throw new Error(
-    `${folder} holds no weights: model.safetensors was expected, ` +
+    `${folder} holds no weights: model.safetensors or a .pth file was expected, ` +
       `it has ${names.length ? names.sort().slice(0, 8).join(", ") : "no files"}.`,
   );
 }

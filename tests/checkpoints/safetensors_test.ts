@@ -1,26 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Dtype, RawTensor } from "../../lib/checkpoints/dtypes.ts";
 import { toFloat32 } from "../../lib/checkpoints/dtypes.ts";
-import type { ByteSource } from "../../lib/checkpoints/random_access_file.ts";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
 import { encodeSafetensors, writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { randomInt, randomSource } from "../reference/random.ts";
+import { memorySource } from "./memory_source.ts";
 import { withFolder } from "./small_model.ts";
-
-/** Bytes in memory that count how many of them were read. */
-export function memorySource(bytes: Uint8Array, read = { bytes: 0 }): ByteSource {
-  return {
-    path: "memory",
-    size: bytes.length,
-    readInto(offset, target) {
-      if (offset + target.length > bytes.length) return Promise.reject(new Error("memory is truncated"));
-      target.set(bytes.subarray(offset, offset + target.length));
-      read.bytes += target.length;
-      return Promise.resolve();
-    },
-    close() {},
-  };
-}
 
 /** A file with this header and `dataBytes` bytes of tensors. */
 function fileOf(header: unknown, dataBytes: number, headerBytes?: number | bigint): Uint8Array {
