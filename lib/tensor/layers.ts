@@ -3,7 +3,8 @@
  * LayerNormalization (opset 17), RMSNormalization (opset 23) and Attention (opset 23).
  */
 import { along, materialise, mustHave, view } from "./build.ts";
-import { has, names, shapeError, without } from "./dims.ts";
+import { type Dim, find, has, names, shapeError, unify, without } from "./dims.ts";
+import type { Node } from "./node.ts";
 import { param, Tensor } from "./tensor.ts";
 
 const ones = new Map<number, Float32Array>();
@@ -26,7 +27,7 @@ export function layerNorm(
   const dim = mustHave("layerNorm", x, over);
   if (typeof dim.size !== "number") throw shapeError("layerNorm", [x.dims], `a known size for "${over}"`);
   const weight = affine.weight ?? param("ones", unit(dim.size), [dim]);
-  const extra = [weight.node, ...(affine.bias ? [affine.bias.node] : [])];
+  const extra = [weight, ...(affine.bias ? [affine.bias] : [])].map((t) => perFeature("layerNorm", t, dim));
   const full = materialise("layerNorm", x, over);
   const scaleDims = without(full.node.dims, [over]);
   const inverse = view(
@@ -42,12 +43,21 @@ export function layerNorm(
   };
 }
 
+/** The node of a weight or bias [over], which must lie in memory as such. */
+function perFeature(operation: string, t: Tensor, dim: Dim): Node {
+  if (t.dims.length !== 1 || t.dims[0].name !== dim.name) {
+    throw shapeError(`${operation}: weight or bias`, [t.dims], `[${dim.name} ${dim.size}]`);
+  }
+  const [sized] = unify(operation, t.dims, [dim]);
+  return materialise(operation, { node: t.node, dims: [sized] }, dim.name).node;
+}
+
 /** x / √(mean(x²) + eps) over one dimension, then · weight where given. */
 export function rmsNorm(x: Tensor, over: string, eps: number, weight?: Tensor): Tensor {
   const dim = mustHave("rmsNorm", x, over);
   if (typeof dim.size !== "number") throw shapeError("rmsNorm", [x.dims], `a known size for "${over}"`);
   const scale = weight ?? param("ones", unit(dim.size), [dim]);
-  return new Tensor(along({ kind: "rmsNorm", over, eps }, x, [scale.node], over));
+  return new Tensor(along({ kind: "rmsNorm", over, eps }, x, [perFeature("rmsNorm", scale, dim)], over));
 }
 
 /**
@@ -68,7 +78,16 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, scale: number): Tenso
       t as { node: Tensor["node"]; dims: Tensor["dims"] },
     )
   );
-  const size = (t: { dims: Tensor["dims"] }, name: string) => t.dims.find((d) => d.name === name)!;
+  const size = (t: { dims: Tensor["dims"] }, name: string) => find(t.dims, name)!;
+  for (const other of full.slice(1)) {
+    const same = other === full[1] ? ["head"] : ["head", "d_head"]; // values may be wider than keys
+    unify("attention", without(full[0].dims, same.slice(0, 1)), without(other.dims, same));
+  }
+  const [heads, kvHeads, vHeads] = full.map((t) => Number(size(t, "head").size));
+  if (!(heads % kvHeads === 0 && kvHeads === vHeads)) {
+    const expected = "as many heads in v as in k, and a multiple of that in q";
+    throw shapeError("attention", full.map((t) => t.dims), expected);
+  }
   const dims = wanted.map((n) => n === "d_head" ? size(full[2], n) : size(full[0], n));
   return new Tensor(
     view({ kind: "attention", scale }, full.map((t) => t.node), dims, "float32"),

@@ -31,6 +31,12 @@ export class NdArray<D extends Data = Data> {
 
   /** One value: `pattern.at({ batch: 0, head: 2, query: 5, key: 1 })`. */
   at(index: Readonly<Record<string, number>>): number {
+    const missing = this.names.filter((name) => !(name in index));
+    if (missing.length > 0) {
+      throw new Error(
+        `NdArray: at() got no index for ${missing.join(", ")}; expected one for each dimension`,
+      );
+    }
     return this.select(index).data[0];
   }
 

@@ -7,7 +7,8 @@
  * an outer product is asked for by `expand`.
  */
 import * as build from "./build.ts";
-import { type Dim, names, type Size } from "./dims.ts";
+import * as parts from "./build_index.ts";
+import { describe, type Dim, names, type Size } from "./dims.ts";
 import type { BinaryKind, CompareKind, Data, Node, UnaryKind, View } from "./node.ts";
 
 export class Tensor implements View {
@@ -148,40 +149,45 @@ export class Tensor implements View {
 
   /** One slice, without the dimension: `z.select("head", 2)`. */
   select(over: string, index: number): Tensor {
-    return new Tensor(build.select(this, over, index));
+    return new Tensor(parts.select(this, over, index));
   }
 
   /** The slices `start … end - 1`. */
   slice(over: string, start: number, end: number): Tensor {
-    return new Tensor(build.slice(this, over, start, end));
+    return new Tensor(parts.slice(this, over, start, end));
   }
 
   /** The `k` largest along `over`, in falling order, and where they stand. */
   topK(over: string, k: number): { values: Tensor; indices: Tensor } {
-    return build.topK(this, over, k, (view) => new Tensor(view));
+    return parts.topK(this, over, k, (view) => new Tensor(view));
   }
 
   /** One slice of this table for each index: `W_E.gather("d_vocab", tokens)`. */
   gather(over: string, indices: Tensor): Tensor {
-    return new Tensor(build.gather(this, over, indices));
+    return new Tensor(parts.gather(this, over, indices));
   }
 
   /** One element along `over` for each index: `logits.pick("d_vocab", targets)`. */
   pick(over: string, indices: Tensor): Tensor {
-    return new Tensor(build.pick(this, over, indices));
+    return new Tensor(parts.pick(this, over, indices));
   }
 
   /** The first rows of a table, as many as the symbol `size` says in a run: `W_pos.prefix("pos", "pos")`. */
   prefix(over: string, size: string): Tensor {
-    return new Tensor(build.prefix(this, over, size));
+    return new Tensor(parts.prefix(this, over, size));
   }
 }
 
 /** A fixed array, fed by reference. `dims` in the order in which the values lie in memory. */
 export function param(label: string, data: Data, dims: readonly Dim[]): Tensor {
+  build.distinct(`param ${label}`, dims);
   const expected = dims.reduce((n, d) => n * Number(d.size), 1);
   if (data.length !== expected) {
-    throw new Error(`param ${label}: got ${data.length} values; expected ${expected} for its dims`);
+    throw new Error(
+      `param ${label}: got ${data.length} values for ${
+        describe(dims)
+      }; expected ${expected} (sizes are numbers)`,
+    );
   }
   const dtype = data instanceof Float32Array ? "float32" : "int32";
   return new Tensor(build.view({ kind: "param", data, label }, [], dims, dtype));
@@ -194,6 +200,10 @@ export function input(
   options: { below?: number; atMost?: Record<string, number>; dtype?: "float32" | "int32" } = {},
 ): Tensor {
   const { dtype = "int32", ...limits } = options;
+  build.distinct(`input "${name}"`, dims);
+  if (dims[0]?.name !== "batch" || dims[0].size !== "batch") {
+    throw new Error(`input "${name}": got ${describe(dims)}; expected "batch", of size "batch", first`);
+  }
   return new Tensor(build.view({ kind: "input", name, ...limits }, [], dims, dtype));
 }
 
@@ -219,11 +229,11 @@ export function where(
 }
 
 /** Joins tensors of equal dims along a new dimension. */
-export function stack(parts: readonly Tensor[], over: string): Tensor {
-  return new Tensor(build.stack(parts, over));
+export function stack(tensors: readonly Tensor[], over: string): Tensor {
+  return new Tensor(parts.stack(tensors, over));
 }
 
-/** Joins tensors along a dimension that all have. */
-export function concat(parts: readonly Tensor[], over: string): Tensor {
-  return new Tensor(build.concat(parts, over));
+/** Joins tensors of equal dims along one of them, whose size may differ. */
+export function concat(tensors: readonly Tensor[], over: string): Tensor {
+  return new Tensor(parts.concat(tensors, over));
 }
