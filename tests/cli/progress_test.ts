@@ -1,0 +1,65 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { bar, formatSeconds, Progress } from "../../lib/cli/progress.ts";
+
+function recorder(isTerminal: boolean, columns = 60) {
+  let text = "";
+  return { write: (part: string) => void (text += part), isTerminal, columns, text: () => text };
+}
+
+Deno.test("formatSeconds() changes to minutes at 60 s", () => {
+  assertEquals([0, 3.14, 59.94, 60, 125.4, 3600].map(formatSeconds), [
+    "0.0 s",
+    "3.1 s",
+    "59.9 s",
+    "1 min 00 s",
+    "2 min 05 s",
+    "60 min 00 s",
+  ]);
+});
+
+Deno.test("bar() fills in proportion and is never longer than its width", () => {
+  assertEquals(bar(0, 4, 8), "░░░░░░░░");
+  assertEquals(bar(1, 4, 8), "██░░░░░░");
+  assertEquals(bar(4, 4, 8), "████████");
+  assertEquals(bar(9, 4, 8), "████████");
+  assertEquals(bar(0, 0, 8), "░░░░░░░░");
+});
+
+Deno.test("Progress writes two plain lines a notebook where there is no terminal", () => {
+  const target = recorder(false);
+  const progress = new Progress(2, target);
+  progress.start("fig1");
+  progress.cell(1, 3);
+  progress.cell(3, 3);
+  progress.finish();
+  progress.start("fig2");
+  progress.fail();
+  const lines = target.text().split("\n");
+  assertEquals(lines[0], "[1/2] fig1 …");
+  assert(/^\[1\/2\] fig1: 3 cells, \d+\.\d s$/.test(lines[1]), lines[1]);
+  assertEquals(lines.slice(2), ["[2/2] fig2 …", ""]);
+  assert(!target.text().includes("\x1b"));
+});
+
+Deno.test("Progress redraws one line on a terminal and never exceeds its width", () => {
+  const target = recorder(true, 40);
+  const progress = new Progress(1, target);
+  progress.start("fig1_with_a_name_that_is_rather_long");
+  progress.cell(2, 4);
+  progress.finish();
+  const drawn = target.text().split("\r\x1b[K");
+  assertStringIncludes(drawn[1], "[1/1] fig1_with");
+  for (const line of drawn.slice(0, -1)) assert(line.length < 40, line);
+  assertEquals(target.text().match(/\n/g)?.length, 1); // only the finished notebook takes a line
+});
+
+Deno.test("Progress shows notebook, bar, cell and time; the running cell is not counted as done", () => {
+  const target = recorder(true, 100);
+  const progress = new Progress(3, target);
+  progress.start("fig1");
+  progress.cell(3, 4);
+  progress.fail();
+  const drawn = target.text().split("\r\x1b[K");
+  assertStringIncludes(drawn[1], "[1/3] fig1 ░");
+  assertStringIncludes(drawn[2], `[1/3] fig1 ${bar(2, 4)} cell 3/4 0.0 s`);
+});
