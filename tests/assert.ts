@@ -8,24 +8,26 @@ import strict, { AssertionError } from "node:assert/strict";
 
 export { AssertionError };
 
+// `message as string`: the types of Node's assert that some npm packages bring along refuse undefined; the functions do not.
+
 /** Throws when `condition` is falsy. */
 export function assert(condition: unknown, message?: string): asserts condition {
-  strict.ok(condition, message);
+  strict.ok(condition, message as string);
 }
 
 /** Deep equality, types included. */
 export function assertEquals<T>(actual: T, expected: T, message?: string): void {
-  strict.deepStrictEqual(actual, expected, message);
+  strict.deepStrictEqual(actual, expected, message as string);
 }
 
 /** The negation of {@linkcode assertEquals}. */
 export function assertNotEquals<T>(actual: T, expected: T, message?: string): void {
-  strict.notDeepStrictEqual(actual, expected, message);
+  strict.notDeepStrictEqual(actual, expected, message as string);
 }
 
 /** Identity (`Object.is`). */
 export function assertStrictEquals<T>(actual: T, expected: T, message?: string): void {
-  strict.strictEqual(actual, expected, message);
+  strict.strictEqual(actual, expected, message as string);
 }
 
 /** |actual - expected| ≤ tolerance. NaN is never almost equal to anything. */
@@ -61,7 +63,7 @@ export function assertStringIncludes(actual: string, expected: string, message?:
 }
 
 export function assertMatch(actual: string, expected: RegExp, message?: string): void {
-  strict.match(actual, expected, message);
+  strict.match(actual, expected, message as string);
 }
 
 type ErrorClass = abstract new (...args: never[]) => Error;
