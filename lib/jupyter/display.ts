@@ -41,7 +41,7 @@ export function inNotebook(): boolean {
  * Shows `bundle` as an output of the current cell; `await` it. Outside a kernel it prints text/plain, if there is one.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * await display({ "text/plain": "a table", "text/html": "<table>…</table>" });
  * ```
  */
