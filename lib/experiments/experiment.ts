@@ -42,10 +42,10 @@ export class Bands {
     }
   }
 
-  /** The values of `array` [batch, pos] or, with `index`, of one slice of its last dim [batch, pos, x], that count. */
+  /** The values of `array` [batch, pos, …] that count; `index` counts along the dims after batch and pos, taken as one. */
   series(array: NdArray, index = 0): Float32Array {
-    const [batch, length] = array.shape;
-    const step = array.shape[2] ?? 1;
+    const [batch, length, ...rest] = array.shape;
+    const step = rest.reduce((a, b) => a * b, 1);
     const [first, last] = this.positions ?? [0, length - 1];
     if (!(first >= 0 && first <= last && last < length)) {
       throw new Error(`positions: got [${first}, ${last}]; expected them in 0 … ${length - 1}`);

@@ -14,19 +14,18 @@ import type { LocationRow, RunName } from "./rows.ts";
 
 /** Figure 1, top: onto every head of one layer (the post: layer 0). */
 export function residualOntoHeads(forward: Forward, layer = 0): Experiment<LocationRow> {
-  const outputs: Record<string, Tensor> = {};
-  for (const { location, value } of forward.residualStream()) {
-    outputs[location] = projectionRatiosOntoHeads(forward, layer, value);
-  }
+  const stream = forward.residualStream();
+  const { n_heads } = forward.config;
+  const ratios = projectionRatiosOntoHeads(forward, layer, stream.map((r) => r.value));
   const rows = (values: Record<string, NdArray>, bands: Bands) =>
-    Array.from({ length: forward.config.n_heads }, (_, head) =>
-      Object.keys(outputs).map((location) => ({
+    Array.from({ length: n_heads }, (_, head) =>
+      stream.map(({ location }, i) => ({
         writer: headName(layer, head),
         location,
         run: "clean" as const,
-        ...bands.of(bands.series(values[location], head)),
+        ...bands.of(bands.series(values.ratios, i * n_heads + head)),
       }))).flat();
-  return { outputs, rows };
+  return { outputs: { ratios }, rows };
 }
 
 /** Figure 1, bottom, and Figure 3a: onto one writer, in one or several runs. `writer` is the clean run's output of `name`. */

@@ -3,9 +3,9 @@
  * 1: b is fully present in a; 0: a is orthogonal to b; -1: a holds an equal and opposite vector.
  * Source: the post, section "Projection ratio"; arXiv 2310.07325, equation 1.
  *
- * Heads are projected in head space, r · (z W_O) = (r W_Oᵀ) · z, so that no [batch, pos, head, d_model] result is written out.
+ * A head's own projection is taken in head space, w · (z W_O) = (w W_Oᵀ) · z, so that its result is never written out.
  */
-import type { Tensor } from "../tensor/tensor.ts";
+import { stack, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 
 /** PR(a, b): a and b [batch, pos, d_model] → [batch, pos]. Other dims of either are kept. */
@@ -27,17 +27,16 @@ export function headProjectionRatios(forward: Forward, layer: number, writer: Te
   return headDots(forward, layer, writer).div(writer.sumSquares("d_model"));
 }
 
-/** ‖result‖² of every head of one layer [batch, pos, head]: z (W_O W_Oᵀ) zᵀ, without the results. */
-export function headNorms(forward: Forward, layer: number): Tensor {
-  const result = `blocks.${layer}.attn.hook_result`;
-  if (forward.isHooked(result)) return forward.hook(result).sumSquares("d_model");
-  const W_O = forward.weight(`blocks.${layer}.attn.W_O`);
-  const z = forward.hook(`blocks.${layer}.attn.hook_z`);
-  const gram = W_O.dot(W_O.rename({ d_head: "other" }), "d_model");
-  return z.dot(gram, "d_head").rename({ other: "d_head" }).dot(z, "d_head").order("batch", "pos", "head");
-}
-
-/** PR(a, result of every head of one layer): a [batch, pos, d_model] → [batch, pos, head]. */
-export function projectionRatiosOntoHeads(forward: Forward, layer: number, a: Tensor): Tensor {
-  return headDots(forward, layer, a).div(headNorms(forward, layer));
+/**
+ * PR(value, result of every head of one layer) for several values [batch, pos, d_model] → [batch, pos, value, head].
+ * Here the results are written out once: with many values that is cheaper than a product with W_Oᵀ for each.
+ */
+export function projectionRatiosOntoHeads(
+  forward: Forward,
+  layer: number,
+  values: readonly Tensor[],
+): Tensor {
+  const results = forward.hook(`blocks.${layer}.attn.hook_result`);
+  const dots = stack(values, "value").dot(results, "d_model");
+  return dots.div(results.sumSquares("d_model")).order("batch", "pos", "value", "head");
 }

@@ -1,24 +1,26 @@
 /**
  * Lowers expressions to a graph: equal expressions become one node, and only what the outputs need is emitted.
  */
-import { type Dim, has, names, product, type Sizes, without } from "./dims.ts";
+import { describe, type Dim, find, has, names, product, type Sizes, without } from "./dims.ts";
 import { Graph, type Value } from "./graph.ts";
 import { canTakeBias, lowerContract } from "./lower_contract.ts";
-import type { Node, Op, View } from "./node.ts";
+import type { DType, Node, Op, View } from "./node.ts";
 import { canonicalise } from "./canonical.ts";
+import { shareAttention } from "./share_attention.ts";
 
 type Of<K extends Op["kind"]> = Extract<Op, { kind: K }>;
 
 export class Lowering {
   readonly graph: Graph;
-  readonly inputs = new Map<string, { op: Of<"input">; dims: readonly Dim[] }>();
+  readonly inputs = new Map<string, { op: Of<"input">; dims: readonly Dim[]; dtype: DType }>();
   #values = new Map<Node, Value>();
   #shared = new Map<string, string[]>();
   #uses = new Map<Node, number>();
 
   constructor(outputs: Readonly<Record<string, View>>, sizes: Sizes) {
     this.graph = new Graph(sizes);
-    const { roots, uses } = canonicalise(Object.values(outputs).map((t) => t.node));
+    const distinct = canonicalise(Object.values(outputs).map((t) => t.node)).roots;
+    const { roots, uses } = canonicalise(shareAttention(distinct));
     this.#uses = uses;
     Object.entries(outputs).forEach(([name, t], i) =>
       this.graph.output(name, this.#declared(roots[i], t.dims))
@@ -72,7 +74,7 @@ export class Lowering {
       case "param":
         return g.param(op.data, dims);
       case "input":
-        this.inputs.set(op.name, { op, dims });
+        this.inputs.set(op.name, { op, dims, dtype: node.dtype });
         return g.input(op.name, dims, node.dtype);
       case "constant":
         return { ...result, name: g.constant([op.value], node.dtype, []) };
@@ -150,6 +152,7 @@ export class Lowering {
       }
       case "select": {
         const [param, at] = [inputs[0].op, op.index];
+        this.#reaches(op.kind, inputs[0], op.over, at + 1);
         if (param.kind === "param" && inputs[0].dims[0].name === op.over) {
           const row = product(result.shape);
           return g.param(param.data.subarray(at * row, (at + 1) * row), dims);
@@ -165,6 +168,7 @@ export class Lowering {
       case "prefix":
       case "slice": {
         const [start, end] = op.kind === "slice" ? [op.start, op.end] : [0, result.shape[axis(op.over)]];
+        this.#reaches(op.kind, inputs[0], op.over, end);
         const [first] = inputs[0].dims;
         if (inputs[0].op.kind === "param" && first.name === op.over) {
           const row = product(result.shape.slice(1));
@@ -197,6 +201,7 @@ export class Lowering {
         return { ...x, dims: x.dims.map((d) => ({ name: to(d.name), size: d.size })) };
       }
       case "topK": {
+        this.#reaches(op.kind, inputs[0], op.over, op.k);
         const x = arranged(0, last(op.over));
         const key = `${x.name}:topK${op.k}`;
         if (!this.#shared.has(key)) {
@@ -212,6 +217,13 @@ export class Lowering {
         return { ...cut, name: g.emit("Cast", [indices], bytes, { to: 6 })[0] };
       }
     }
+  }
+
+  /** Sizes that are symbols are known only now: `over` must have at least `wanted` places. */
+  #reaches(operation: string, { dims }: Node, over: string, wanted: number): void {
+    const size = this.graph.size(find(dims, over)!);
+    if (wanted <= size) return;
+    throw new Error(`${operation} of ${describe(dims)}: got ${size} for "${over}"; expected at least ${wanted}`);
   }
 
   /** Operand names, each arranged and padded so that ONNX's broadcasting by place does what the names say. */

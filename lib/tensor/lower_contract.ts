@@ -22,6 +22,7 @@ export function lowerContract(
   const n = names(b.dims).filter((name) => !has(a.dims, name));
   const k = names(b.dims).filter((name) => over.includes(name));
   const inner = kOrder(names(a.dims), over, k);
+  if (m.length === 0 && n.length === 0) return dotRows(graph, a, b, over);
 
   a = tryLayouts(graph, a, [[...batch, ...m, ...inner], [...batch, ...inner, ...m]]);
   b = tryLayouts(graph, b, [[...batch, ...inner, ...n], [...batch, ...n, ...inner]]);
@@ -50,6 +51,22 @@ export function lowerContract(
     [name] = graph.emit("MatMul", [x, y], bytes, {}, { flops });
   }
   return { ...result, name: graph.reshape(name, [...lead, M, N], result.shape) };
+}
+
+/**
+ * a · b row by row: a product of [1, K] and [K, 1] matrices for each row costs more in calls than in work, so the elements are
+ * multiplied and summed in two passes.
+ */
+function dotRows(graph: Graph, a: Value, b: Value, over: readonly string[]): Value {
+  const other = graph.arrange(b, names(a.dims));
+  const count = product(a.shape);
+  const [multiplied] = graph.emit("Mul", [a.name, other.name], [4 * count]);
+  const rest = a.dims.filter((d) => !over.includes(d.name));
+  const result = graph.value("", rest, "float32");
+  const axes = graph.constant(a.dims.flatMap((d, i) => over.includes(d.name) ? [i] : []));
+  const bytes = [4 * product(result.shape)];
+  const [name] = graph.emit("ReduceSum", [multiplied, axes], bytes, { keepdims: 0 }, { flops: 2 * count });
+  return { ...result, name };
 }
 
 /** Whether `bias` could be added inside the product of `left` and `right`: no shared dims, and exactly the weights' own. */
