@@ -1,8 +1,8 @@
 /**
  * The shape rules of what takes values from tensors or puts tensors together: parts, lookups, joins. See build.ts for the rest.
  */
-import { materialise, mustHave, oneType, view, within } from "./build.ts";
-import { ANY, describe, type Dim, find, has, names, shapeError, unify, without } from "./dims.ts";
+import { materialise, oneType, view, within } from "./build.ts";
+import { ANY, describe, type Dim, has, names, shapeError, unify, without } from "./dims.ts";
 import type { View } from "./node.ts";
 
 /** Drops `over`, keeping the slice at `index`; or keeps `start … end - 1` of it. */

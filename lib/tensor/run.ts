@@ -41,7 +41,7 @@ const DEFAULT_MEMORY = 256 * 2 ** 20;
 /** Binds "batch", "pos" … to the sizes of what is fed, and checks ids and lengths. */
 function bind(inputs: Lowering["inputs"], feeds: Feeds): { sizes: Record<string, number>; total: number } {
   const sizes: Record<string, number> = {};
-  for (const [name, { op, dims }] of inputs) {
+  for (const [name, { op, dims, dtype }] of inputs) {
     const fed = feeds[name];
     const wanted = describe(dims);
     if (!fed) {
@@ -49,6 +49,10 @@ function bind(inputs: Lowering["inputs"], feeds: Feeds): { sizes: Record<string,
     }
     if (fed.shape.length !== dims.length || names(dims).some((n, i) => n !== fed.names[i])) {
       throw new Error(`run: input "${name}": got [${fed.names.join(", ")}]; expected ${wanted}`);
+    }
+    if ((fed.data instanceof Float32Array ? "float32" : "int32") !== dtype) {
+      const got = fed.data.constructor.name;
+      throw new Error(`run: input "${name}" ${wanted}: got a ${got}; expected ${dtype} values`);
     }
     dims.forEach((dim, i) => {
       const size = fed.shape[i];
@@ -91,7 +95,17 @@ function inputsOf(outputs: Readonly<Record<string, View>>): Lowering["inputs"] {
   for (let node = stack.pop(); node; node = stack.pop()) {
     if (seen.has(node)) continue;
     seen.add(node);
-    if (node.op.kind === "input") found.set(node.op.name, { op: node.op, dims: node.dims });
+    if (node.op.kind === "input") {
+      const { op, dims, dtype } = node;
+      const other = found.get(op.name);
+      if (other && (describe(other.dims) !== describe(dims) || other.dtype !== dtype)) {
+        throw new Error(
+          `run: two inputs are named "${op.name}": ${describe(dims)} of ${dtype} and ` +
+            `${describe(other.dims)} of ${other.dtype}; expected one, or different names`,
+        );
+      }
+      found.set(op.name, { op, dims, dtype });
+    }
     stack.push(...node.inputs);
   }
   return found;
@@ -105,6 +119,8 @@ export function cost(outputs: Outputs, sizes: Readonly<Record<string, number>>):
 /** One batch's results, with the index of its first prompt. */
 export interface Batch<T extends Outputs> {
   start: number;
+  /** Prompts in the whole run. */
+  total: number;
   results: Results<T>;
 }
 
@@ -153,7 +169,7 @@ export async function* stream<T extends Outputs>(
       const shape = dims.map((d) => compiled!.lowering.graph.size(d));
       results[name] = new NdArray(made.get(`out_${name}`)!, names(dims), shape);
     }
-    yield { start, results };
+    yield { start, total, results };
     options.onProgress?.({ done: start + count, total, seconds: (performance.now() - began) / 1000 });
     // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get their turn.
     await new Promise((resolve) => setTimeout(resolve, 0));
@@ -161,6 +177,7 @@ export async function* stream<T extends Outputs>(
 }
 
 function fitting(outputs: Outputs, sizes: Readonly<Record<string, number>>, budget: number): number {
+  if (!(budget > 0)) throw new Error(`run: got memoryBytes ${budget}; expected a positive number of bytes`);
   const { peakBytes } = cost(outputs, { ...sizes, batch: 1 });
   return Math.max(1, Math.floor(budget / Math.max(peakBytes, 1)));
 }
@@ -177,9 +194,8 @@ export async function run<T extends Outputs>(
     }
   }
   const all = {} as Record<keyof T, NdArray>;
-  for await (const { start, results } of stream(outputs, feeds, options)) {
+  for await (const { start, total, results } of stream(outputs, feeds, options)) {
     for (const [name, part] of Object.entries(results) as [keyof T, NdArray][]) {
-      const total = Object.values(feeds)[0]?.shape[0] ?? 1;
       if (part.names[0] !== "batch" || part.shape[0] === total) all[name] = part;
       else all[name] = append(all[name], part, start, total);
     }

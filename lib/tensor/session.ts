@@ -15,36 +15,52 @@ export type CreateSession = (graph: OnnxGraph, threads?: number) => Promise<Sess
 
 /** Sessions kept at once. A session of gelu-4l's graph holds its memory arena, so the count is small. */
 const CACHED = 4;
-const cache = new Map<string, { session: Promise<ort.InferenceSession>; busy: number; dropped: boolean }>();
 
-async function create(graph: OnnxGraph, threads?: number): Promise<ort.InferenceSession> {
-  return await ort.InferenceSession.create(encodeModel(graph), {
-    executionProviders: ["cpu"],
-    graphOptimizationLevel: "all",
-    // Warnings of the optimiser are about our graph, not about anything that a user could mend.
-    logSeverityLevel: 3,
-    ...(threads && { intraOpNumThreads: threads }),
-  });
+interface Entry {
+  session: Promise<ort.InferenceSession>;
+  /** Runs in progress: a session that is released under one takes the process down. */
+  busy: number;
+  dropped: boolean;
 }
 
-export const createSession: CreateSession = async (graph, threads) => {
-  const key = `${threads ?? ""} ${JSON.stringify(graph)}`;
-  let entry = cache.get(key);
-  if (entry) cache.delete(key);
-  else entry = { session: create(graph, threads), busy: 0, dropped: false };
+const cache = new Map<string, Entry>();
+
+async function create(graph: OnnxGraph, threads?: number): Promise<ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(encodeModel(graph), {
+      executionProviders: ["cpu"],
+      graphOptimizationLevel: "all",
+      // Warnings of the optimiser are about our graph, not about anything that a user could mend.
+      logSeverityLevel: 3,
+      ...(threads && { intraOpNumThreads: threads }),
+    });
+  } catch (error) {
+    throw new Error(`ONNX Runtime refused the graph: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** The session of a graph, made again if others have pushed it out; the least recently used one makes room. */
+function lookUp(key: string, graph: OnnxGraph, threads?: number): Entry {
+  const entry = cache.get(key) ?? { session: create(graph, threads), busy: 0, dropped: false };
+  cache.delete(key);
   cache.set(key, entry);
-  const held = entry;
-  const release = () => held.session.then((s) => s.release(), () => {});
+  entry.session.catch(() => cache.delete(key));
   for (const [old, other] of cache) {
     if (cache.size <= CACHED) break;
     cache.delete(old);
     other.dropped = true;
-    if (other.busy === 0) other.session.then((s) => s.release(), () => {});
+    if (other.busy === 0) release(other);
   }
-  const session = await held.session.catch((error) => {
-    cache.delete(key);
-    throw new Error(`ONNX Runtime refused the graph: ${error instanceof Error ? error.message : error}`);
-  });
+  return entry;
+}
+
+function release(entry: Entry): void {
+  entry.session.then((session) => session.release()).catch(() => {});
+}
+
+export const createSession: CreateSession = async (graph, threads) => {
+  const key = `${threads ?? ""} ${JSON.stringify(graph)}`;
+  await lookUp(key, graph, threads).session;
   return {
     async run(feeds) {
       const tensors: Record<string, ort.Tensor> = {};
@@ -53,12 +69,13 @@ export const createSession: CreateSession = async (graph, threads) => {
           ? new ort.Tensor("float32", data, [...shape])
           : new ort.Tensor("int32", data, [...shape]);
       }
-      held.busy++;
+      const entry = lookUp(key, graph, threads);
+      entry.busy++;
       try {
-        const outputs = await session.run(tensors);
+        const outputs = await (await entry.session).run(tensors);
         return new Map(Object.entries(outputs).map(([name, t]) => [name, t.data as Data]));
       } finally {
-        if (--held.busy === 0 && held.dropped) await release();
+        if (--entry.busy === 0 && entry.dropped) release(entry);
       }
     },
   };

@@ -1,0 +1,108 @@
+import { assert, assertEquals } from "@std/assert";
+import { layerNorm } from "../../lib/tensor/layers.ts";
+import { Lowering } from "../../lib/tensor/lower.ts";
+import { cost } from "../../lib/tensor/run.ts";
+import { input, param, type Tensor } from "../../lib/tensor/tensor.ts";
+
+const sizes = { batch: 2, pos: 3 };
+const weights = (label: string, a: string, b: string, seed = 1) =>
+  param(label, Float32Array.from({ length: 16 }, (_, i) => Math.cos(i * seed)), [
+    { name: a, size: 4 },
+    { name: b, size: 4 },
+  ]);
+const x = () =>
+  input("x", [{ name: "batch", size: "batch" }, { name: "pos", size: "pos" }, { name: "a", size: 4 }], {
+    dtype: "float32",
+  });
+
+/** How often each ONNX operation stands in the lowered graph; reshapes and the copies to the outputs left out. */
+function operations(outputs: Record<string, Tensor>): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { op } of new Lowering(outputs, sizes).graph.finish().nodes) {
+    if (op !== "Identity" && op !== "Reshape") counts[op] = (counts[op] ?? 0) + 1;
+  }
+  return counts;
+}
+
+Deno.test("Lowering: equal expressions appear once, whoever built them", () => {
+  const w = weights("w", "a", "b");
+  const make = () => x().dot(w, "a").gelu().mul(2);
+  const once = operations({ one: make() });
+  assertEquals(once.Gelu, 1);
+  assertEquals(operations({ one: make(), two: make(), three: make() }), once);
+  assertEquals(operations({ sum: make().add(make()) }), { ...once, Add: 1 });
+});
+
+Deno.test("Lowering: different constants, parameters, dims and attributes stay different", () => {
+  const [w, v] = [weights("w", "a", "b"), weights("w", "a", "b", 2)];
+  assertEquals(operations({ p: x().dot(w, "a"), q: x().dot(v, "a") }).MatMul, 2);
+  assertEquals(operations({ p: x().mul(2), q: x().mul(3) }).Mul, 2);
+  assertEquals(operations({ p: x().add(Infinity), q: x().add(-Infinity) }).Add, 2);
+  assertEquals(operations({ p: x().gelu(), q: x().gelu("tanh") }).Gelu, 2);
+  assertEquals(operations({ p: x().sum("a"), q: x().sum("pos") }).ReduceSum, 2);
+  assertEquals(operations({ p: x().sum("a"), q: x().mean("a") }), { ReduceSum: 1, ReduceMean: 1 });
+});
+
+Deno.test("Lowering: one LayerNormalization gives the normalised values and the scale", () => {
+  const { normalized, scale } = layerNorm(x(), "a", 1e-5);
+  assertEquals(operations({ normalized, scale }).LayerNormalization, 1);
+  const top = x().topK("a", 2);
+  assertEquals(operations({ values: top.values, indices: top.indices }).TopK, 1);
+});
+
+Deno.test("Lowering: only what is asked for is emitted", () => {
+  const both = { gelu: x().gelu(), tanh: x().tanh() };
+  assertEquals(operations({ gelu: both.gelu }), { Gelu: 1 });
+});
+
+Deno.test("Lowering: expand, order, rename and a part of a parameter cost nothing", () => {
+  const w = weights("w", "a", "b");
+  const t = x().expand("c", 5).order("pos", "a", "c", "batch").rename({ c: "d" });
+  assertEquals(operations({ y: t.mean("d").order("batch", "pos", "a") }), {});
+  assertEquals(operations({ y: x().dot(w.select("a", 2).rename({ b: "a" }), "a") }), { MatMul: 1 });
+  assertEquals(operations({ y: x().dot(w.slice("a", 0, 4), "a") }), { MatMul: 1 });
+});
+
+Deno.test("Lowering: product and bias are one GEMM; a product that is used again is not computed twice", () => {
+  const w = weights("w", "a", "b");
+  const bias = param("b", new Float32Array(4), [{ name: "b", size: 4 }]);
+  const product = x().dot(w, "a");
+  assertEquals(operations({ y: product.add(bias) }), { Gemm: 1 });
+  assertEquals(operations({ y: bias.add(product) }), { Gemm: 1 });
+  assertEquals(operations({ y: product.add(bias), z: product }), { MatMul: 1, Add: 1 });
+  assertEquals(operations({ y: product.add(bias), z: product.gelu() }), { MatMul: 1, Add: 1, Gelu: 1 });
+});
+
+const KB = (values: number) => 4 * values;
+
+Deno.test("cost(): matrix products count 2 for each multiply-add", () => {
+  // [2 · 3, 4] · [4, 4]: 2 · 6 · 4 · 4
+  assertEquals(cost({ y: x().dot(weights("w", "a", "b"), "a") }, sizes).flops, 192);
+  assertEquals(cost({ y: x().gelu() }, sizes).flops, 0);
+});
+
+Deno.test("cost(): peakBytes of graphs that can be counted by hand", () => {
+  const n = 2 * 3 * 4; // values in x
+  // A chain: what an operation reads and what it writes are alive together; the output's copy is the last of them.
+  assertEquals(cost({ y: x().gelu() }, sizes).peakBytes, KB(2 * n));
+  assertEquals(cost({ y: x().gelu().tanh().exp() }, sizes).peakBytes, KB(2 * n));
+  // a = gelu(x) must wait for b = tanh(a) and c = exp(b): a, b, c, then a + c.
+  const a = x().gelu();
+  assertEquals(cost({ y: a.tanh().exp().add(a) }, sizes).peakBytes, KB(3 * n));
+  // Four values made first and then added: all four, and the sums.
+  const parts = [x().gelu(), x().tanh(), x().exp(), x().abs()];
+  const [p, q, r, s] = parts;
+  const all = cost({ y: p.add(q).add(r).add(s) }, sizes).peakBytes;
+  assert(all >= KB(3 * n) && all <= KB(5 * n), `${all}`);
+  // A sum over everything: the values and one number for each prompt.
+  assertEquals(cost({ y: x().gelu().sum("pos", "a") }, sizes).peakBytes, KB(n + 2));
+  // A broadcast output is written out; broadcast values inside are not.
+  assertEquals(cost({ y: x().sum("a").expand("k", 100).mean("k") }, sizes).peakBytes, KB(2 * 6));
+  assertEquals(cost({ y: x().sum("a").expand("k", 100) }, sizes).peakBytes, KB(2 * 600));
+});
+
+Deno.test("cost(): grows with the batch and counts attention's scores", () => {
+  const y = { y: x().dot(weights("w", "a", "b"), "a").gelu() };
+  const [one, ten] = [1, 10].map((batch) => cost(y, { batch, pos: 3 }).peakBytes);
+  assertEquals(ten, 10 * one);
+});
