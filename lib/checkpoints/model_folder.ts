@@ -1,11 +1,13 @@
 /**
- * A model folder: config.json, the weights, and where present tokenizer.json and cleanup.json. Opened and checked as a whole,
- * so that contradictions show before anything is computed.
+ * A model folder: config.json, the weights, and where present tokenizer.json and what is known of the model (cleanup.json,
+ * adversarial.json, prompts.json). Opened and checked as a whole, so that contradictions show before anything is computed.
  */
+import { type AdversarialPrompts, readAdversarial } from "./adversarial.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { type Cleanup, readCleanup } from "./cleanup.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { readJsonObject } from "./json_file.ts";
+import { type PromptSource, readPromptSource } from "./prompt_source.ts";
 import { checkStateDict } from "./state_dict.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 
@@ -14,11 +16,15 @@ export interface ModelFolder {
   checkpoint: Checkpoint;
   tokenizer?: Tokenizer;
   cleanup?: Cleanup;
+  adversarial?: AdversarialPrompts;
+  /** The prompts that belong to the model. */
+  promptSource?: PromptSource;
 }
 
 /** Where parts lie that are not in the folder itself. */
 export interface ModelFolderOptions {
   tokenizerFile?: string;
+  /** adversarial.json and prompts.json are looked for beside it. */
   cleanupFile?: string;
 }
 
@@ -31,6 +37,10 @@ export async function openModelFolder(
   const tokenizerFile = options.tokenizerFile ?? await ifThere(`${folder}/tokenizer.json`);
   const cleanupFile = options.cleanupFile ?? await ifThere(`${folder}/cleanup.json`);
   const cleanup = cleanupFile === undefined ? undefined : await readCleanup(cleanupFile, config);
+  const beside = options.cleanupFile?.replace(/[/\\][^/\\]*$/, "") ?? folder;
+  const adversarialFile = await ifThere(`${beside}/adversarial.json`);
+  const adversarial = adversarialFile === undefined ? undefined : await readAdversarial(adversarialFile);
+  const promptSource = await ifThere(`${beside}/prompts.json`) ? await readPromptSource(beside) : undefined;
   const tokenizer = tokenizerFile === undefined ? undefined : await loadTokenizer(tokenizerFile);
   if (tokenizer && tokenizer.size > config.d_vocab) {
     throw new Error(
@@ -46,7 +56,14 @@ export async function openModelFolder(
     checkpoint.close();
     throw error;
   }
-  return { config, checkpoint, ...(tokenizer ? { tokenizer } : {}), ...(cleanup ? { cleanup } : {}) };
+  return {
+    config,
+    checkpoint,
+    ...(tokenizer ? { tokenizer } : {}),
+    ...(cleanup ? { cleanup } : {}),
+    ...(adversarial ? { adversarial } : {}),
+    ...(promptSource ? { promptSource } : {}),
+  };
 }
 
 async function ifThere(path: string): Promise<string | undefined> {

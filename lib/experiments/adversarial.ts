@@ -5,7 +5,7 @@
  * Resampling, as in the authors' code: at the last position the head's normalised input (ln1.hook_normalized: Q, K and V) is
  * replaced by that of a run on unrelated text of the same length; only this head's DLA is read, with the clean run's final scale.
  */
-import { type Prompts, shorten } from "../checkpoints/mod.ts";
+import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { attributionVector, directLogitAttribution } from "../metrics/attribution.ts";
 import { headDots } from "../metrics/projection.ts";
 import { quantiles } from "../stats/quantiles.ts";
@@ -17,14 +17,6 @@ import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
 import type { PromptRow } from "./rows.ts";
-
-/** A prompt, and the two answers between which DLA is to tell. */
-export interface AdversarialPrompt {
-  text: string;
-  /** Each one token. Default: the two most probable next tokens. */
-  correct?: string;
-  incorrect?: string;
-}
 
 interface Answers {
   correct: number;

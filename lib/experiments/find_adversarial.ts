@@ -2,11 +2,11 @@
  * Finds prompts for Figure 4 in held-out text: beginnings of sentences or lines after which the writer's DLA for the top two next
  * tokens is largest, and stays so when its input is resampled.
  */
-import { type Prompts, shorten } from "../checkpoints/mod.ts";
+import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { attributionVector, directLogitAttribution, topTwo, unembedding } from "../metrics/attribution.ts";
 import { run } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
-import { type AdversarialPrompt, resampledAttribution } from "./adversarial.ts";
+import { resampledAttribution } from "./adversarial.ts";
 import type { MeasureOptions } from "./experiment.ts";
 
 export interface FindOptions extends MeasureOptions {

@@ -1,5 +1,11 @@
-/** Loads a model: the embedded one by name, or a folder. */
-import { dataPath, openModelFolder } from "../checkpoints/mod.ts";
+/** Loads a model, the embedded one by name or a folder, and the prompts that belong to it. */
+import {
+  dataPath,
+  loadPromptSource,
+  openModelFolder,
+  type PromptOptions,
+  type Prompts,
+} from "../checkpoints/mod.ts";
 import { Model } from "./model.ts";
 import { ALL_STEPS, NO_STEPS, type Processing, processWeights } from "./processing.ts";
 import { readWeights } from "./weights.ts";
@@ -11,16 +17,27 @@ export interface LoadOptions {
 
 export async function loadModel(name = "tiny-gelu-4l", options: LoadOptions = {}): Promise<Model> {
   const folder = name === "tiny-gelu-4l" ? dataPath("models/tiny-gelu-4l") : name;
-  const { config, checkpoint, tokenizer, cleanup } = await openModelFolder(folder);
+  const { config, checkpoint, ...known } = await openModelFolder(folder);
   try {
     const read = await readWeights(checkpoint, config);
-    const none = Object.fromEntries(
-      Object.keys(ALL_STEPS).map((step) => [step, false]),
-    ) as unknown as Processing;
-    const processing = options.processing === false ? none : { ...ALL_STEPS, ...options.processing };
+    const processing = options.processing === false ? NO_STEPS : { ...ALL_STEPS, ...options.processing };
     const weights = processWeights(read, config, processing);
-    return new Model({ name, config, weights, processing, tokenizer, cleanup });
+    return new Model({ name, config, weights, processing, ...known });
   } finally {
     checkpoint.close();
   }
+}
+
+/** The prompts that belong to a model, named by prompts.json in its folder. @throws when it has none. */
+export async function promptsFor(
+  model: Model,
+  options: Omit<PromptOptions, "config"> = {},
+): Promise<Prompts> {
+  if (model.promptSource) {
+    return await loadPromptSource(model.promptSource, { ...options, config: model.config });
+  }
+  throw new Error(
+    `model ${model.name} has no prompts.json: which prompts belong to it is not known. ` +
+      `Load some with loadPrompts("….safetensors"), or make some with model.prompts([…texts]).`,
+  );
 }

@@ -1,9 +1,11 @@
 /** A model: configuration, weights, and where known its tokenizer and which of its nodes clean up. */
 import {
+  type AdversarialPrompts,
   checkPrompts,
   type Cleanup,
   type ModelConfig,
   type Prompts,
+  type PromptSource,
   type Tokenizer,
 } from "../checkpoints/mod.ts";
 import { NdArray } from "../tensor/nd_array.ts";
@@ -22,6 +24,8 @@ export interface ModelParts {
   processing: Processing;
   tokenizer?: Tokenizer;
   cleanup?: Cleanup;
+  adversarial?: AdversarialPrompts;
+  promptSource?: PromptSource;
 }
 
 export interface ForwardOptions {
@@ -37,7 +41,10 @@ export class Model {
   readonly processing: Processing;
   readonly tokenizer?: Tokenizer;
   readonly params: Parameters;
+  /** Which prompts belong to the model; see `promptsFor`. */
+  readonly promptSource?: PromptSource;
   #cleanup?: Cleanup;
+  #adversarial?: AdversarialPrompts;
 
   constructor(parts: ModelParts) {
     this.name = parts.name;
@@ -46,7 +53,9 @@ export class Model {
     this.processing = parts.processing;
     this.tokenizer = parts.tokenizer;
     this.params = new Parameters(parts.weights);
+    this.promptSource = parts.promptSource;
     this.#cleanup = parts.cleanup;
+    this.#adversarial = parts.adversarial;
   }
 
   /** Writer and cleaners, as measured for this model. @throws when the model's folder has no cleanup.json. */
@@ -55,6 +64,15 @@ export class Model {
     throw new Error(
       `model ${this.name} has no cleanup.json: which node writes and which clean up is not known. ` +
         `Find out with "deno task scan", or put a cleanup.json into the model's folder.`,
+    );
+  }
+
+  /** Prompts on which DLA of the writer misleads (Figure 4). @throws when the model's folder has no adversarial.json. */
+  get adversarial(): AdversarialPrompts {
+    if (this.#adversarial) return this.#adversarial;
+    throw new Error(
+      `model ${this.name} has no adversarial.json: on which prompts DLA of its writer misleads is not known. ` +
+        `Find some with findAdversarialPrompts(model, prompts), or put an adversarial.json into the model's folder.`,
     );
   }
 

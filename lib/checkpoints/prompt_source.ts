@@ -1,0 +1,43 @@
+/**
+ * prompts.json: which prompts belong to a model, named beside its weights so that no code names them.
+ *
+ * Format, one of: `{ "builtin": "held-out" }`, a set that the project carries; `{ "file": "prompts.safetensors" }`, a file beside
+ * prompts.json. Does not load them: see prompts.ts.
+ */
+import { readJsonObject } from "./json_file.ts";
+import { loadPrompts, type PromptOptions, type Prompts } from "./prompts.ts";
+
+export type PromptSource = { builtin: string } | { file: string };
+
+const EXPECTED = `{"builtin": "held-out"} or {"file": "….safetensors"}`;
+
+/** Checks a parsed prompts.json. `folder`: where its file lies. @throws naming what is not as expected. */
+export function parsePromptSource(
+  json: Record<string, unknown>,
+  folder: string,
+  source = "prompts.json",
+): PromptSource {
+  const [key, ...more] = Object.keys(json);
+  const value = json[key];
+  if (more.length > 0 || typeof value !== "string" || value === "") {
+    throw new Error(`${source}: got ${JSON.stringify(json).slice(0, 80)}; expected ${EXPECTED}.`);
+  }
+  if (key === "builtin") return { builtin: value };
+  if (key !== "file") throw new Error(`${source}: got "${key}"; expected ${EXPECTED}.`);
+  if (!value.endsWith(".safetensors") || /[/\\]/.test(value)) {
+    throw new Error(
+      `${source}: "file" has "${value}"; the name of a .safetensors file beside it was expected.`,
+    );
+  }
+  return { file: `${folder}/${value}` };
+}
+
+export async function readPromptSource(folder: string): Promise<PromptSource> {
+  const path = `${folder}/prompts.json`;
+  return parsePromptSource(await readJsonObject(path), folder, path);
+}
+
+/** The prompts that a source names. */
+export function loadPromptSource(source: PromptSource, options: PromptOptions = {}): Promise<Prompts> {
+  return loadPrompts("builtin" in source ? source.builtin : source.file, options);
+}
