@@ -1,5 +1,6 @@
 /**
- * config.json of the TransformerLens toy models (gelu-4l's kind) → ModelConfig.
+ * ModelConfig: all that the forward pass needs to know of a model; and config.json of the TransformerLens toy models (gelu-4l's
+ * kind) → ModelConfig. The Hugging Face families are read by lib/transformer/families.
  *
  * Keys read: d_model, n_layers, n_heads, d_head, d_mlp, n_ctx, d_vocab, act_fn, attn_only, normalization or
  * normalization_type, eps, tokenizer_name, default_prepend_bos, shortformer_pos. Other keys (learning rate, seed …) are
@@ -28,6 +29,44 @@ export interface ModelConfig {
   /** Whether the model was trained with BOS first, so that text is tokenized with it by default. */
   default_prepend_bos: boolean;
   tokenizer_name?: string;
+
+  // What follows is absent in the toy models. Names are TransformerLens', where it has one.
+
+  /** Heads of k and v, each read by n_heads / n_key_value_heads heads of q. Absent: n_heads. */
+  n_key_value_heads?: number;
+  /** What q · k is divided by. Absent: √d_head. GPT-Neo: 1. */
+  attn_scale?: number;
+  /** Layer l divides q · k by l + 1 as well. Absent: false. */
+  scale_attn_by_inverse_layer_idx?: boolean;
+  /** Kind of attention of each layer. "local": the last `window_size` positions alone. Absent: global in all. */
+  attn_types?: readonly ("global" | "local")[];
+  window_size?: number;
+  /** "rotary": q and k are turned by their position and nothing is added to the embedding. Absent: "standard", a learned W_pos. */
+  positional_embedding_type?: "standard" | "rotary";
+  /** Rotary models: how many of the d_head dims of q and k are turned, the first ones. */
+  rotary_dim?: number;
+  /** Rotary models: pair i of rotary_dim / 2 turns by rotary_base^(-2 i / rotary_dim) for each position. */
+  rotary_base?: number;
+  /** Rotary models: how the turns were slowed for longer contexts. Absent: not at all. */
+  rotary_scaling?: RotaryScaling;
+  /** Attention and MLP both read the residual stream before the block (ln1 and ln2 of it): there is no resid_mid. Absent: false. */
+  parallel_attn_mlp?: boolean;
+  /** The MLP's hidden layer is act_fn(x · W_gate + b_gate) · (x · W_in + b_in). Absent: false. */
+  gated_mlp?: boolean;
+}
+
+/** "linear": every turn is divided by `factor`. "llama3": slow turns are, fast ones are not, those between in part. */
+export interface RotaryScaling {
+  rope_type: "linear" | "llama3";
+  factor: number;
+  low_freq_factor?: number;
+  high_freq_factor?: number;
+  original_max_position_embeddings?: number;
+}
+
+/** Heads of k and v. */
+export function keyValueHeads(config: ModelConfig): number {
+  return config.n_key_value_heads ?? config.n_heads;
 }
 
 const normalizations: readonly Normalization[] = ["LN", "LNPre", "RMS", "RMSPre"];

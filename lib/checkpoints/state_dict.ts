@@ -1,11 +1,11 @@
 /**
- * The TransformerLens state dict of a toy model: which tensors a model of a given configuration must have, and their dims.
+ * The TransformerLens state dict: which tensors a model of a given configuration has, and their dims.
  *
  * Dims are fixed: embed.W_E [d_vocab, d_model], attn.W_Q [n_heads, d_model, d_head], attn.W_O [n_heads, d_head, d_model] …
  * (see the table in data/README.md). A state dict also carries buffers that are no weights: these may be there and are ignored.
  */
 import type { Checkpoint } from "./checkpoint.ts";
-import type { ModelConfig } from "./config.ts";
+import { keyValueHeads, type ModelConfig } from "./config.ts";
 
 /** Tensors that a checkpoint may leave out: zeros then. */
 export const optionalTensors: readonly string[] = ["unembed.b_U"];
@@ -22,18 +22,23 @@ export function stateDictShapes(config: ModelConfig): Map<string, number[]> {
     if (normalization === "LN") shapes.set(`${name}.b`, [d_model]);
   };
   shapes.set("embed.W_E", [d_vocab, d_model]);
-  shapes.set("pos_embed.W_pos", [n_ctx, d_model]);
+  if (config.positional_embedding_type !== "rotary") shapes.set("pos_embed.W_pos", [n_ctx, d_model]);
   for (let layer = 0; layer < n_layers; layer++) {
     const block = `blocks.${layer}`;
     norm(`${block}.ln1`);
     for (const x of ["Q", "K", "V"]) {
-      shapes.set(`${block}.attn.W_${x}`, [n_heads, d_model, d_head]);
-      shapes.set(`${block}.attn.b_${x}`, [n_heads, d_head]);
+      const heads = x === "Q" ? n_heads : keyValueHeads(config);
+      shapes.set(`${block}.attn.W_${x}`, [heads, d_model, d_head]);
+      shapes.set(`${block}.attn.b_${x}`, [heads, d_head]);
     }
     shapes.set(`${block}.attn.W_O`, [n_heads, d_head, d_model]);
     shapes.set(`${block}.attn.b_O`, [d_model]);
     if (config.attn_only) continue;
     norm(`${block}.ln2`);
+    if (config.gated_mlp) {
+      shapes.set(`${block}.mlp.W_gate`, [d_model, d_mlp]);
+      shapes.set(`${block}.mlp.b_gate`, [d_mlp]);
+    }
     shapes.set(`${block}.mlp.W_in`, [d_model, d_mlp]);
     shapes.set(`${block}.mlp.b_in`, [d_mlp]);
     shapes.set(`${block}.mlp.W_out`, [d_mlp, d_model]);
