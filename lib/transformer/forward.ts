@@ -6,7 +6,8 @@
  */
 import type { ModelConfig } from "../checkpoints/mod.ts";
 import { didYouMean } from "../checkpoints/nearest.ts";
-import { attention, layerNorm } from "../tensor/layers.ts";
+import { unify } from "../tensor/dims.ts";
+import { attention, layerNorm, rmsNorm } from "../tensor/layers.ts";
 import { iota, Tensor, where } from "../tensor/tensor.ts";
 import { type Hook, hookPoints, type Hooks, spreadHooks } from "./hook_points.ts";
 import { findNode, headName, locations } from "./nodes.ts";
@@ -119,21 +120,23 @@ export class Forward {
     if (foreign.length > 0) {
       throw new Error(`hook "${name}": got [${after.names}]; expected dims among [${before.names}]`);
     }
-    let full = after;
-    for (const dim of before.dims) {
-      if (!after.names.includes(dim.name)) full = full.expand(dim.name, dim.size);
-    }
-    return full.order(...before.names);
+    unify(`hook "${name}": before and after`, before.dims, after.dims);
+    return new Tensor({ node: after.node, dims: before.dims }); // dims that it lacks are broadcast
   }
 
   /** ln1, ln2 or ln_final of x, through its two hook points. */
   #normalize(name: string, x: Tensor, record = true): Tensor {
     const [weight, bias] = [this.#params.maybe(`${name}.w`), this.#params.maybe(`${name}.b`)];
-    const fused = layerNorm(x, "d_model", this.config.eps, { weight, bias });
+    const { eps, d_model, normalization } = this.config;
+    const centred = normalization.startsWith("LN");
+    const fused = centred ? layerNorm(x, "d_model", eps, { weight, bias }) : {
+      normalized: rmsNorm(x, "d_model", eps, weight),
+      scale: x.sumSquares("d_model").mul(1 / d_model).add(eps).sqrt(),
+    };
     const scale = this.#point(`${name}.hook_scale`, fused.scale, record);
     let normalized = fused.normalized;
     if (scale.node !== fused.scale.node) { // a hook gave another scale: spell the division out
-      normalized = x.sub(x.mean("d_model")).div(scale);
+      normalized = (centred ? x.sub(x.mean("d_model")) : x).div(scale);
       if (weight) normalized = normalized.mul(weight);
       if (bias) normalized = normalized.add(bias);
     }
