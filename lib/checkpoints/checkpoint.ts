@@ -93,7 +93,8 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   return await openCheckpointFile(`${folder}/${chosen}`);
 }
 
-function chooseWeightFile(names: string[], folder: string): string {
+/** Which of the files in `folder` holds the weights. @throws when there is none, or more than one without a preference. */
+export function chooseWeightFile(names: string[], folder: string): string {
   for (const name of ["model.safetensors", "model.safetensors.index.json"]) {
     if (names.includes(name)) return name;
   }

@@ -1,0 +1,221 @@
+/**
+ * A model's name → the files on this machine: the embedded model, the post's model, any repository of the Hub, or a folder.
+ */
+import { chooseWeightFile } from "./checkpoint.ts";
+import { parseModelConfig } from "./config.ts";
+import { dataPath } from "./data_folder.ts";
+import { fileSize } from "./hub_cache.ts";
+import { HubClient, type HubClientOptions, type HubFile, HubRefusal, type Repo } from "./hub_client.ts";
+import type { OnDownload } from "./hub_download.ts";
+import { fetchFiles, NotAvailable, type Wanted } from "./hub_files.ts";
+import { type HubSettings, hubSettings } from "./hub_settings.ts";
+import { readJsonObject } from "./json_file.ts";
+import { type ModelFolder, openModelFolder } from "./model_folder.ts";
+import { didYouMean } from "./nearest.ts";
+
+export interface ResolvedModel {
+  /** The name as it was given. */
+  name: string;
+  /** Holds config.json and the weights. */
+  folder: string;
+  tokenizerFile?: string;
+  cleanupFile?: string;
+  /** For the reader of a result: a folder, or repository and commit. */
+  source: string;
+}
+
+export interface ResolveOptions extends HubClientOptions {
+  /** Default: from the environment, read only when the Hub is needed. */
+  settings?: HubSettings;
+  onProgress?: OnDownload;
+}
+
+/** Names that stand for more than themselves. The folder in `data/models` holds what the repository does not. */
+const known: Record<string, { repo?: string; tokenizer?: string }> = {
+  "tiny-gelu-4l": {},
+  "gelu-4l": { repo: "NeelNanda/GELU_4L512W_C4_Code", tokenizer: "NeelNanda/gpt-neox-tokenizer-digits" },
+};
+
+/** Names that {@linkcode resolveModel} knows by heart. */
+export const knownModels: readonly string[] = Object.keys(known);
+
+const repoPattern = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@(\w[\w./-]*))?$/;
+
+/**
+ * Finds a model, downloading it when it is not on this machine.
+ *
+ * `name`: "tiny-gelu-4l", "gelu-4l", "owner/name", "owner/name@revision", or a folder with config.json and weights.
+ * @throws when there is no such model, and when it would have to be downloaded and cannot be: then with what to do.
+ */
+export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
+  const alias = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (alias) {
+    const folder = dataPath(`models/${name}`);
+    if (await fileSize(`${folder}/config.json`) !== undefined) return { name, folder, source: name };
+    const cleanupFile = `${folder}/cleanup.json`;
+    return { ...await fromHub(name, alias.repo!, "main", options, alias.tokenizer), cleanupFile };
+  }
+  if (await isFolder(name)) return { name, folder: name.replace(/(?<=.)\/+$/, ""), source: name };
+  const [, repo, revision] = repoPattern.exec(name) ?? [];
+  if (repo === undefined || /\.\.|\/$/.test(name)) {
+    throw new Error(
+      `There is no model "${name}".${didYouMean(name, knownModels)} Give ${
+        knownModels.map((n) => `"${n}"`).join(", ")
+      }, ` +
+        `a folder with config.json and weights, or a Hugging Face name such as "owner/name" or "owner/name@revision".`,
+    );
+  }
+  return await fromHub(name, repo, revision ?? "main", options);
+}
+
+/** {@linkcode resolveModel}, then everything in its folder opened and checked. The caller closes `checkpoint`. */
+export async function openModel(
+  name: string,
+  options: ResolveOptions = {},
+): Promise<ModelFolder & { name: string; source: string }> {
+  const { folder, tokenizerFile, cleanupFile, source } = await resolveModel(name, options);
+  const opened = await openModelFolder(folder, {
+    ...(tokenizerFile ? { tokenizerFile } : {}),
+    ...(cleanupFile ? { cleanupFile } : {}),
+  });
+  return { ...opened, name, source };
+}
+
+async function fromHub(
+  name: string,
+  repoName: string,
+  revision: string,
+  options: ResolveOptions,
+  tokenizerRepo?: string,
+): Promise<ResolvedModel> {
+  const settings = options.settings ?? hubSettings();
+  const client = new HubClient(settings, options);
+  const repo: Repo = { type: "model", name: repoName };
+  try {
+    const { folder, commit } = await fetchFiles(
+      client,
+      repo,
+      revision,
+      modelFiles(repoName),
+      options.onProgress,
+    );
+    const source = `${repoName} @ ${commit}`;
+    if (await fileSize(`${folder}/tokenizer.json`) !== undefined) return { name, folder, source };
+    const path = `${folder}/config.json`;
+    const { tokenizer_name } = parseModelConfig(await readJsonObject(path), path);
+    const tokenizer = tokenizerRepo ?? tokenizer_name;
+    if (tokenizer === undefined || !repoPattern.test(tokenizer)) return { name, folder, source };
+    tokenizerRepo = tokenizer;
+    const tokenizerFile = await fetchTokenizer(client, tokenizer, options.onProgress);
+    return { name, folder, source, ...(tokenizerFile ? { tokenizerFile } : {}) };
+  } catch (error) {
+    if (!(error instanceof NotAvailable)) throw error;
+    throw new Error(whatToDo(name, repoName, revision, tokenizerRepo, settings, error.message), {
+      cause: error,
+    });
+  }
+}
+
+function modelFiles(repo: string): Wanted {
+  return {
+    isComplete(names) {
+      return names.includes("config.json") && names.some(isWeightFile) && missingShards(names).length === 0;
+    },
+    choose(files) {
+      const names = files.map((file) => file.path);
+      if (!names.includes("config.json")) throw new Error(`${repo} has no config.json at its top.`);
+      const weights = chooseWeightFile(names, repo);
+      const shards = weights.endsWith(".index.json") ? names.filter((name) => shard.test(name)) : [];
+      if (shards.length) chooseAllShards(names, repo);
+      const wanted = ["config.json", "tokenizer.json", "cleanup.json", ...shards, weights];
+      return wanted.map((name) => files.find((file) => file.path === name)).filter((file) =>
+        file !== undefined
+      );
+    },
+  };
+}
+
+const shard = /^(.*)-(\d{5})-of-(\d{5})\.safetensors$/;
+
+function isWeightFile(name: string): boolean {
+  return /\.(safetensors|safetensors\.index\.json|pth|pt|bin)$/.test(name);
+}
+
+/** Names of the parts "x-00002-of-00003.safetensors" that must be there, since another part of the same set is, and are not. */
+function missingShards(names: string[]): string[] {
+  const missing: string[] = [];
+  for (const name of names) {
+    const [, stem, , total] = shard.exec(name) ?? [];
+    for (let part = 1; part <= Number(total ?? 0); part++) {
+      const other = `${stem}-${String(part).padStart(5, "0")}-of-${total}.safetensors`;
+      if (!names.includes(other)) missing.push(other);
+    }
+  }
+  return missing;
+}
+
+function chooseAllShards(names: string[], repo: string): void {
+  const [missing] = missingShards(names);
+  if (missing !== undefined) throw new Error(`${repo} lacks ${missing}, a part of its weights.`);
+}
+
+/** The path of a repository's tokenizer.json; undefined when it has none. */
+async function fetchTokenizer(
+  client: HubClient,
+  repoName: string,
+  onProgress?: OnDownload,
+): Promise<string | undefined> {
+  const isTokenizer = (name: string) => name === "tokenizer.json";
+  const wanted: Wanted = {
+    isComplete: (names) => names.some(isTokenizer),
+    choose: (files: HubFile[]) => files.filter((file) => isTokenizer(file.path)),
+  };
+  try {
+    const { folder } = await fetchFiles(
+      client,
+      { type: "model", name: repoName },
+      "main",
+      wanted,
+      onProgress,
+    );
+    const path = `${folder}/tokenizer.json`;
+    return await fileSize(path) === undefined ? undefined : path;
+  } catch (error) {
+    if (error instanceof HubRefusal && error.status < 500) return undefined; // a model can be used without one
+    throw error;
+  }
+}
+
+function whatToDo(
+  name: string,
+  repo: string,
+  revision: string,
+  tokenizer: string | undefined,
+  { endpoint, cache }: HubSettings,
+  because: string,
+): string {
+  const folder = Object.hasOwn(known, name) ? dataPath(`models/${name}`) : undefined;
+  const place = folder
+    ? `the folder ${folder}`
+    : "one folder, and give the path of that folder in place of the model's name";
+  return [
+    `The model "${name}" is not on this machine: ${because}`,
+    `With a connection, run this again: it is fetched once and kept in ${cache}.`,
+    "Without one, fetch these files on another machine:",
+    `  ${endpoint}/${repo}/resolve/${revision}/config.json`,
+    `  the weights from ${endpoint}/${repo}/tree/${revision} (model.safetensors, or the file whose name ends in final.pth)`,
+    `  ${endpoint}/${tokenizer ?? repo}/resolve/main/tokenizer.json`,
+    `and put them into ${place}. Or copy the folder models--${repo.replace("/", "--")}` +
+    `${
+      tokenizer ? ` and models--${tokenizer.replace("/", "--")}` : ""
+    } of another machine's Hugging Face cache to ${cache}.`,
+  ].join("\n");
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch {
+    return false;
+  }
+}
