@@ -5,12 +5,11 @@
  *
  * With processed weights, clean minus patched head result (the V-input patch below) is v_h exactly.
  */
-import { attention } from "../tensor/layers.ts";
 import { concat, constant, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Hooks } from "../transformer/hook_points.ts";
 
-/** The writer's output as the values of one layer see it: [batch, pos, head, d_head]. `forward`: the clean run. */
+/** The writer's output as the values of one layer see it: [batch, pos, head or kv_head, d_head]. `forward`: the clean run. */
 function valuesOf(forward: Forward, layer: number, writer: Tensor): Tensor {
   const { config } = forward;
   const weight = forward.maybeWeight(`blocks.${layer}.ln1.w`);
@@ -22,13 +21,12 @@ function valuesOf(forward: Forward, layer: number, writer: Tensor): Tensor {
 
 /** v_h before W_O, for all heads of one layer: [batch, pos, head, d_head]. */
 export function compositionZ(forward: Forward, layer: number, writer: Tensor): Tensor {
-  const [q, k] = ["q", "k"].map((x) => forward.hook(`blocks.${layer}.attn.hook_${x}`));
-  return attention(q, k, valuesOf(forward, layer, writer), forward.attentionScale);
+  return forward.attend(layer, valuesOf(forward, layer, writer));
 }
 
 /** The same without attention weights, each position reading only itself: the form in the authors' repository. */
 export function compositionZWithoutAttention(forward: Forward, layer: number, writer: Tensor): Tensor {
-  return valuesOf(forward, layer, writer);
+  return forward.forEachHead(valuesOf(forward, layer, writer));
 }
 
 /** Σ over the given heads of z · W_O: [batch, pos, head, d_head] → [batch, pos, d_model]. */

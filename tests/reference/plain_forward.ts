@@ -8,7 +8,8 @@
  * scores are −∞, as there. `edits` change a value where it arises:
  * - hook_q_input, hook_k_input, hook_v_input [batch, pos, head, d_model]: copies of the residual stream before ln1. A changed
  *   copy is normalised with its own scale, unless ln1.hook_scale has an edit, which then holds for Q, K and V of every head.
- * - ln1.hook_normalized [batch, pos, d_model]: what Q, K and V of every head read, unless their own input has an edit.
+ * - ln1.hook_normalized [batch, pos, d_model]: what Q, K and V of every head read (times ln1.w, plus ln1.b), unless their own input
+ *   has an edit.
  */
 import type { ModelConfig } from "../../lib/checkpoints/config.ts";
 import { erf } from "./erf.ts";
@@ -76,27 +77,23 @@ export function plainForward(
     for (let m = 0; m < D; m++) sum += (x[at + m] - mean) ** 2;
     return Math.sqrt(sum / D + eps);
   };
-  /** One row, normalised with `scale`, into `out`. */
-  const normalise = (
-    x: Float64Array,
-    at: number,
-    scale: number,
-    name: string,
-    out: Float64Array,
-    to: number,
-  ) => {
-    const w = vector(`${name}.w`, D, 1);
-    const b = vector(`${name}.b`, D, 0);
+  /** One row, normalised with `scale`, into `out`: without the learned weight and bias. */
+  const normalise = (x: Float64Array, at: number, scale: number, out: Float64Array, to: number) => {
     const mean = meanOf(x, at);
-    for (let m = 0; m < D; m++) out[to + m] = (x[at + m] - mean) / scale * w[m] + b[m];
+    for (let m = 0; m < D; m++) out[to + m] = (x[at + m] - mean) / scale;
+  };
+  /** Learned weight and bias of a normalisation, on rows. */
+  const affine = (x: Float64Array<ArrayBuffer>, name: string) => {
+    const [w, b] = [vector(`${name}.w`, D, 1), vector(`${name}.b`, D, 0)];
+    return x.map((value, i) => value * w[i % D] + b[i % D]);
   };
   const layerNorm = (x: Float64Array, name: string) => {
     const scales = new Float64Array(B * T);
     for (let row = 0; row < B * T; row++) scales[row] = scaleOf(x, row * D);
     const scale = record(`${name}.hook_scale`, [B, T, 1], scales);
     const normalized = new Float64Array(B * T * D);
-    for (let row = 0; row < B * T; row++) normalise(x, row * D, scale[row], name, normalized, row * D);
-    return { scale, normalized: record(`${name}.hook_normalized`, [B, T, D], normalized) };
+    for (let row = 0; row < B * T; row++) normalise(x, row * D, scale[row], normalized, row * D);
+    return { scale, normalized: affine(record(`${name}.hook_normalized`, [B, T, D], normalized), name) };
   };
   const add = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]);
 
@@ -140,12 +137,13 @@ export function plainForward(
       const W = matrix(`${block}.attn.W_${x.toUpperCase()}`);
       const bias = vector(`${block}.attn.b_${x.toUpperCase()}`, H * K, 0);
       const out = new Float64Array(B * T * H * K);
-      const row = new Float64Array(D);
+      let row = new Float64Array(D);
       for (let bt = 0; bt < B * T; bt++) {
         for (let h = 0; h < H; h++) {
           if (edited) {
             const at = (bt * H + h) * D;
-            normalise(input, at, frozen ? ln1.scale[bt] : scaleOf(input, at), `${block}.ln1`, row, 0);
+            normalise(input, at, frozen ? ln1.scale[bt] : scaleOf(input, at), row, 0);
+            row = affine(row, `${block}.ln1`);
           } else row.set(ln1.normalized.subarray(bt * D, (bt + 1) * D));
           for (let k = 0; k < K; k++) {
             let sum = bias[h * K + k];

@@ -1,0 +1,38 @@
+/**
+ * ln1, ln2 and ln_final. LayerNorm: (x - mean(x)) / scale · w + b with scale = √(mean((x - mean(x))²) + eps). RMSNorm: x / scale · w
+ * with scale = √(mean(x²) + eps), nothing subtracted. `hook_scale` is the scale, `hook_normalized` what stands before w and b, as in
+ * TransformerLens. After weight processing w and b are gone (folded into what reads the result).
+ */
+import { layerNorm, rmsNorm } from "../tensor/layers.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Trace } from "./trace.ts";
+
+/** Whether the normalisation subtracts the mean over d_model. */
+export function subtractsMean(config: { normalization: string }): boolean {
+  return config.normalization.startsWith("LN");
+}
+
+/** `x` [batch, pos, d_model] (a head dim may be there), normalised, through the two hook points of `name`. */
+export function normalize(trace: Trace, name: string, x: Tensor, keep = true): Tensor {
+  const { eps, d_model } = trace.config;
+  const centred = subtractsMean(trace.config);
+  const [weight, bias] = [trace.params.maybe(`${name}.w`), trace.params.maybe(`${name}.b`)];
+  const fused = centred ? layerNorm(x, "d_model", eps) : {
+    normalized: rmsNorm(x, "d_model", eps),
+    scale: x.sumSquares("d_model").mul(1 / d_model).add(eps).sqrt(),
+  };
+  const scale = trace.point(`${name}.hook_scale`, fused.scale, keep);
+  // A hook may have given another scale: the division is spelt out then.
+  const changed = scale.node !== fused.scale.node;
+  const normalized = () => changed ? (centred ? x.sub(x.mean("d_model")) : x).div(scale) : fused.normalized;
+  const point = `${name}.hook_normalized`;
+  if (changed || trace.isHooked(point)) {
+    let result = trace.point(point, normalized(), keep);
+    if (weight) result = result.mul(weight);
+    return bias ? result.add(bias) : result;
+  }
+  if (keep) trace.later(point, normalized);
+  return centred
+    ? layerNorm(x, "d_model", eps, { weight, bias }).normalized
+    : rmsNorm(x, "d_model", eps, weight);
+}
