@@ -55,7 +55,10 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
     const cleanupFile = `${folder}/cleanup.json`;
     return { ...await fromHub(name, alias.repo!, "main", options, alias.tokenizer), cleanupFile };
   }
-  if (await isFolder(name)) return { name, folder: name.replace(/(?<=.)\/+$/, ""), source: name };
+  if (await isFolder(name)) {
+    const folder = name.replace(/(?<=.)\/+$/, "");
+    return { name, folder, source: folder };
+  }
   const [, repo, revision] = repoPattern.exec(name) ?? [];
   if (repo === undefined || /\.\.|\/$/.test(name)) {
     throw new Error(
