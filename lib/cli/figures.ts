@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import { executeNotebook } from "../jupyter/execute.ts";
 import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
 import { describeNotebook, type NotebookSection, renderIndex, type RunRecord } from "./index_page.ts";
-import { formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
+import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
 
 /** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
 const CELL_TIMEOUT_MS = 600_000;
@@ -187,7 +187,7 @@ async function main(): Promise<number> {
       signal: interrupt.signal,
     });
     const took = formatSeconds((performance.now() - startedAt) / 1000);
-    console.log(`${names.length} notebooks in ${took}. Open ${join(outDir, "index.html")}`);
+    console.log(`${counted(names.length, "notebook")} in ${took}. Open ${join(outDir, "index.html")}`);
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) {

@@ -33,6 +33,11 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
 }
 
+/** "1 cell", "3 cells". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** "███░░░", `width` characters, of which done/total are filled. */
 export function bar(done: number, total: number, width = BAR_CELLS): string {
   const filled = total === 0 ? 0 : Math.round((Math.min(done, total) / total) * width);
@@ -73,7 +78,9 @@ export class Progress {
   finish(): void {
     this.#stop();
     const took = formatSeconds(this.#seconds());
-    this.#target.write(`[${this.#index}/${this.#total}] ${this.#name}: ${this.#cells} cells, ${took}\n`);
+    this.#target.write(
+      `[${this.#index}/${this.#total}] ${this.#name}: ${counted(this.#cells, "cell")}, ${took}\n`,
+    );
   }
 
   /** The notebook failed: leaves a clean line for the error that follows. */

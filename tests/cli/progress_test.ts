@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { bar, formatSeconds, Progress } from "../../lib/cli/progress.ts";
+import { bar, counted, formatSeconds, Progress } from "../../lib/cli/progress.ts";
 
 function recorder(isTerminal: boolean, columns = 60) {
   let text = "";
@@ -15,6 +15,10 @@ Deno.test("formatSeconds() changes to minutes at 60 s", () => {
     "2 min 05 s",
     "60 min 00 s",
   ]);
+});
+
+Deno.test("counted() says one cell, but two cells", () => {
+  assertEquals([0, 1, 2].map((count) => counted(count, "cell")), ["0 cells", "1 cell", "2 cells"]);
 });
 
 Deno.test("bar() fills in proportion and is never longer than its width", () => {
