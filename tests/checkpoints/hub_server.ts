@@ -108,12 +108,14 @@ export class HubServer {
       entry.path,
     );
     if (cached) {
-      return this.#bytes(
+      const response = this.#bytes(
         request,
         entry,
         this.repos.get(cached[1])!.files[cached[3]],
         this.smallFaults.shift() ?? "fine",
       );
+      response.headers.set("X-Repo-Commit", cached[2]);
+      return response;
     }
     const file = /^\/(datasets\/)?([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(entry.path);
     if (file) return this.#resolve(request, `${file[1] ?? "models/"}${file[2]}`, file[3], file[4]);
@@ -218,6 +220,10 @@ export class HubServer {
     let body = whole.slice(from, to);
     if (fault === "other bytes") body = body.map((byte) => byte ^ 0x55);
     const ends = typeof fault === "object" && "endAfter" in fault;
+    if (request.method === "HEAD") {
+      headers.set("Content-Length", String(body.length));
+      return new Response(null, { headers });
+    }
     if (!ends) headers.set("Content-Length", String(body.length));
     return new Response(stream(body, fault, entry), { status: range ? 206 : 200, headers });
   }
