@@ -3,7 +3,7 @@
 Every figure is pooled over all prompts and all positions ("all", as in the post) and once more without position 0 and
 the last position, which never received a training signal ("inner"). Field names are those of lib/experiments/rows.ts; added
 are wideLow and wideHigh (quantiles 0.125 and 0.875), `negative` (the share of values below 0) and `sumRatio`
-(Σ a·b / Σ ‖b‖² over all prompts and positions).
+(Σ a·b / Σ ‖b‖² over all prompts and positions). The form of the file is that of expected_format.py.
 """
 
 import json
@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
+from expected_format import in_figures
 from runs import (clean_run, direct_logit_attribution, location_hook, locations, node_names, node_output, patched_run,
                   projection_ratio, top2_direction, v_composition)
 from tiny_model import MODEL_FOLDER, PROMPTS_FILE, ROOT, Cleanup, head, load_model, load_prompts, sha256, versions
@@ -22,6 +24,7 @@ REPOSITORY_PROMPTS = 10
 FIGURE4_PAIRS = 6
 FIGURE4_FIXED = [(0, 10), (1, 100), (2, 200), (3, 254)]
 FIGURE4_SOURCES = 24
+BOS = 0
 
 
 def digits(x: float, n: int = 6) -> float:
@@ -224,6 +227,53 @@ def figure4(model, prompts: torch.Tensor, cleanup: Cleanup) -> dict:
     }
 
 
+def figure4_prompts(model, prompts: torch.Tensor, cleanup: Cleanup) -> dict:
+    """Figure 4 on the model's adversarial prompts: the writer, and of all other heads the one with the highest DLA."""
+    tokenizer = Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json"))
+    rows = []
+    for prompt in json.loads((MODEL_FOLDER / "adversarial.json").read_text())["prompts"]:
+        ids = [BOS, *tokenizer.encode(prompt["text"]).ids]
+        own = torch.tensor([ids])
+        clean = clean_run(model, own)
+        top, direction = top2_direction(model, clean)
+        if "correct" in prompt:
+            answers = [tokenizer.encode(prompt[key]).ids for key in ("correct", "incorrect")]
+            assert all(len(a) == 1 for a in answers), answers
+            answers = [a[0] for a in answers]
+            direction = (model.W_U[:, answers[0]] - model.W_U[:, answers[1]]).expand_as(direction)
+        else:
+            answers = top[0, -1].tolist()
+        scale, vector = clean.cache["ln_final.hook_scale"][0, -1], direction[0, -1]
+
+        def dla(output):
+            return (output - output.mean(-1, keepdim=True)) / scale @ vector
+
+        heads = [n for n in node_names(model) if n.startswith("L")]
+        values = {n: float(dla(node_output(clean.cache, n)[0, -1])) for n in heads}
+        other = max((n for n in heads if n != cleanup.writer), key=values.get)
+        for panel, node in (("a", cleanup.writer), ("b", other)):
+            layer, index = head(node)
+            point, result = f"blocks.{layer}.ln1.hook_normalized", f"blocks.{layer}.attn.hook_result"
+            unrelated = model.run_with_cache(prompts[:, :len(ids)], names_filter=point)[1][point]
+
+            def resample(x, hook):
+                x[:, -1] = unrelated[:, -1]
+                return x
+
+            with model.hooks(fwd_hooks=[(point, resample)]):
+                _, cache = model.run_with_cache(own.expand(len(prompts), -1), names_filter=result)
+            samples = dla(cache[result][:, -1, index]).numpy()
+            q = np.quantile(samples, [0.5, 0.25, 0.75])
+            rows.append({
+                "prompt": prompt["text"], "node": node, "panel": panel,
+                "correct": tokenizer.id_to_token(answers[0]).replace("Ġ", " ").replace("Ċ", "\n"),
+                "incorrect": tokenizer.id_to_token(answers[1]).replace("Ġ", " ").replace("Ċ", "\n"),
+                "logitDifference": digits(clean.logits[0, -1, answers[0]] - clean.logits[0, -1, answers[1]]),
+                "clean": digits(values[node]), **{key: digits(v) for key, v in zip(("median", "low", "high"), q)},
+            })
+    return {"what": f"The model's adversarial prompts; resampled from the beginnings of all {len(prompts)} held-out prompts", "rows": rows}
+
+
 def write_json(file: Path, content) -> None:
     """Two-space JSON in which a list of rows has one row a line."""
     def lines(value, indent: str) -> str:
@@ -267,8 +317,9 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
         "loss": {"what": "mean cross-entropy of the next token, in nats", "value": digits(np.concatenate(loss).mean()),
                  "n": int(np.concatenate(loss).size)},
         **projection_figures(model, prompts, cleanup),
+        "figure4Prompts": figure4_prompts(model, prompts, cleanup),
         "figure4": figure4(model, prompts, cleanup),
         "figure5": figure5(model, prompts, cleanup),
     }
-    write_json(file, content)
+    write_json(file, in_figures(content))
     print(f"wrote {file.relative_to(ROOT)}")

@@ -1,0 +1,194 @@
+/**
+ * Expected values: what another implementation or the post says a figure's numbers are, and how measured rows compare with them.
+ *
+ * File: data/expected/<model>.json, `{ model, computation: { by }, figures: { name: { source, tolerance: { absolute, relative,
+ * reason }, keys, rows } } }`. `keys` are the fields that tell rows apart; the other fields of a row are numbers. A value agrees
+ * when |measured − expected| ≤ absolute + relative · |expected|; `n`, a count, must be equal. `wideLow` and `wideHigh` are the
+ * 12.5 and 87.5 % quantiles, `low` and `high` the quartiles.
+ *
+ * Nothing is hidden: every expected value of a figure gives one comparison, also one that disagrees or was not measured.
+ */
+import { dataPath } from "../checkpoints/mod.ts";
+import { didYouMean } from "../checkpoints/nearest.ts";
+import { readJsonObject } from "../checkpoints/json_file.ts";
+
+export interface Tolerance {
+  absolute: number;
+  relative: number;
+  /** Why so large, and not smaller. */
+  reason: string;
+}
+
+/** The expected numbers of one figure. */
+export interface ExpectedFigure {
+  source: string;
+  tolerance: Tolerance;
+  keys: string[];
+  rows: Record<string, unknown>[];
+}
+
+export interface Expected {
+  /** The model that they belong to. */
+  model: string;
+  /** Who computed them. */
+  by: string;
+  figures: Record<string, ExpectedFigure>;
+}
+
+/** One expected value, and what was measured in its place. */
+export interface Comparison {
+  /** The row, such as "L0H5 resid_mid0 clean". */
+  what: string;
+  field: string;
+  expected: number;
+  /** NaN when it was not measured. */
+  measured: number;
+  /** measured − expected */
+  difference: number;
+  /** The largest difference that agrees. */
+  tolerance: number;
+  verdict: "agrees" | "differs" | "missing";
+}
+
+export interface CompareOptions {
+  /** Which quantiles `low` and `high` of the measured rows are. Default [0.25, 0.75]. */
+  quantiles?: readonly [number, number];
+}
+
+/** Checks a parsed expected-values file. @throws naming the figure and row that are not as expected. */
+export function parseExpected(json: Record<string, unknown>, source: string): Expected {
+  const refuse = (what: string): never => {
+    throw new Error(`${source}: ${what}`);
+  };
+  const { model, computation, figures } = json;
+  const by = (computation as Record<string, unknown> | undefined)?.by;
+  if (typeof model !== "string" || typeof by !== "string") {
+    refuse(`"model" and "computation.by" must say whose values these are.`);
+  }
+  if (typeof figures !== "object" || figures === null) return refuse(`"figures" must be an object.`);
+  for (const [name, figure] of Object.entries(figures as Record<string, ExpectedFigure>)) {
+    const { absolute, relative, reason } = figure.tolerance ?? {};
+    if (!(absolute >= 0 && relative >= 0 && typeof reason === "string")) {
+      refuse(`${name}: "tolerance" must have absolute and relative, from 0, and a reason.`);
+    }
+    if (!Array.isArray(figure.keys) || !Array.isArray(figure.rows) || figure.rows.length === 0) {
+      refuse(`${name}: expected "keys" and at least one of "rows".`);
+    }
+    figure.rows.forEach((row, i) => {
+      const missing = figure.keys.find((key) => row[key] === undefined);
+      if (missing) refuse(`${name}: row ${i} has no "${missing}".`);
+      const odd = Object.entries(row).find(([key, value]) =>
+        !figure.keys.includes(key) && !Array.isArray(value) && !Number.isFinite(value)
+      );
+      if (odd) refuse(`${name}: row ${i} has "${odd[0]}" ${JSON.stringify(odd[1])}; expected a number.`);
+    });
+  }
+  return { model, by, figures } as Expected;
+}
+
+/**
+ * The expected values of a model: "tiny-gelu-4l", "gelu-4l", or a file's path. A model for which none are known has none:
+ * its `figures` are empty, and every comparison says so.
+ */
+export async function loadExpected(modelOrFile: string): Promise<Expected> {
+  const path = modelOrFile.endsWith(".json") ? modelOrFile : dataPath(`expected/${modelOrFile}.json`);
+  const isName = /^[\w.-]+$/.test(modelOrFile);
+  if (path !== modelOrFile && (!isName || !await exists(path))) {
+    return { model: modelOrFile, by: "nobody: no expected values are known for this model", figures: {} };
+  }
+  return parseExpected(await readJsonObject(path), path);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** The rows that are expected of a figure, narrowed to those whose fields equal `where`. */
+export function expectedRows(
+  expected: Expected,
+  figure: string,
+  where: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown>[] {
+  const rows = expected.figures[figure]?.rows ?? [];
+  return rows.filter((row) => Object.entries(where).every(([key, value]) => row[key] === value));
+}
+
+/** The name under which a quantile pair stands in the file. */
+function bandFields(quantiles: readonly [number, number]): Record<string, string> {
+  const [low, high] = quantiles;
+  if (low === 0.25 && high === 0.75) return { low: "low", high: "high" };
+  if (low === 0.125 && high === 0.875) return { wideLow: "low", wideHigh: "high" };
+  return {};
+}
+
+const BANDS = ["low", "high", "wideLow", "wideHigh"];
+
+/**
+ * Compares measured rows with the expected ones of `figure`. Values of a band that the rows do not hold (12.5 to 87.5 % when
+ * quartiles were measured), and fields that no measured row has, are not part of the comparison.
+ * @throws for a figure that the file does not have, unless it has none at all.
+ */
+export function compare(
+  figure: string,
+  rows: readonly object[],
+  expected: Expected,
+  options: CompareOptions = {},
+): Comparison[] {
+  const names = Object.keys(expected.figures);
+  if (names.length === 0) return [];
+  if (!Object.hasOwn(expected.figures, figure)) {
+    throw new Error(
+      `no expected values for "${figure}" of ${expected.model}.${didYouMean(figure, names)} ` +
+        `There are: ${names.join("; ")}.`,
+    );
+  }
+  const { keys, tolerance, rows: wanted } = expected.figures[figure];
+  const bands = bandFields(options.quantiles ?? [0.25, 0.75]);
+  const all = rows as readonly Record<string, unknown>[];
+  const measurable = new Set(all.flatMap((row) => Object.keys(row)));
+  return wanted.flatMap((want) => {
+    const found = all.find((row) => keys.every((key) => row[key] === want[key]));
+    return Object.entries(want).flatMap(([field, value]): Comparison[] => {
+      if (keys.includes(field) || typeof value !== "number") return [];
+      const own = BANDS.includes(field) ? bands[field] : field;
+      if (own === undefined || !measurable.has(own)) return [];
+      const measured = found ? found[own] as number : NaN;
+      const allowed = field === "n" ? 0 : tolerance.absolute + tolerance.relative * Math.abs(value);
+      const difference = measured - value;
+      const verdict = Number.isNaN(measured)
+        ? "missing"
+        : Math.abs(difference) <= allowed
+        ? "agrees"
+        : "differs";
+      const what = keys.map((key) => want[key]).join(" ");
+      return [{ what, field, expected: value, measured, difference, tolerance: allowed, verdict }];
+    });
+  });
+}
+
+/** Comparisons from the worst: missing ones, then by how many tolerances measured and expected lie apart. */
+export function worst(comparisons: readonly Comparison[], count = comparisons.length): Comparison[] {
+  const badness = (c: Comparison) =>
+    c.verdict === "missing" ? Infinity : c.difference === 0 ? 0 : Math.abs(c.difference) / c.tolerance;
+  return [...comparisons].sort((a, b) => badness(b) === badness(a) ? 0 : badness(b) - badness(a)).slice(
+    0,
+    count,
+  );
+}
+
+/** One line: how many agree, how many do not, with what, and how close that had to be. */
+export function summary(figure: string, comparisons: readonly Comparison[], expected: Expected): string {
+  if (Object.keys(expected.figures).length === 0) return `Nothing to compare with: ${expected.by}.`;
+  const count = (verdict: Comparison["verdict"]) => comparisons.filter((c) => c.verdict === verdict).length;
+  const { source, tolerance } = expected.figures[figure];
+  const close = `within ${tolerance.absolute}` +
+    (tolerance.relative > 0 ? ` + ${tolerance.relative} of the value` : "");
+  const [differ, missing] = [count("differs"), count("missing")];
+  return `${count("agrees")} of ${comparisons.length} values agree ${close}` +
+    `${differ ? `; ${differ} DIFFER` : ""}${missing ? `; ${missing} were not measured` : ""}. ` +
+    `Expected: ${source}. Tolerance: ${tolerance.reason}`;
+}

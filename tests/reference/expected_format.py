@@ -1,0 +1,62 @@
+"""Turns what expected.py measures into the figures that lib/experiments/expected.ts reads.
+
+A figure is {source, tolerance {absolute, relative, reason}, keys, rows}. `keys` are the fields that tell rows apart; all other
+fields of a row are numbers. The numbers are passed on as they are.
+"""
+
+TOLERANCE = {
+    "absolute": 0.001, "relative": 0.001,
+    "reason": "The library computes in float32, this in float64 from weights processed in float32; quantiles of 62 000 such values "
+              "differ by some 1e-5.",
+}
+LOCATION_KEYS = ["writer", "location", "run"]
+NODE_KEYS = ["writer", "node", "run"]
+NOT_MEASURED = ("kind", "layer", "cleaner")  # what a node is, not what was measured
+
+
+def in_figures(measured: dict) -> dict:
+    by = "TransformerLens, see computation"
+    writer = measured["writer"]
+    writers_layer = writer.split("H")[0] + "H" if "H" in writer else writer
+    figures: dict = {}
+
+    def figure(name: str, positions: str, keys: list[str], rows: list[dict], what: str = "") -> None:
+        rows = [{k: v for k, v in row.items() if k not in NOT_MEASURED} for row in rows]
+        suffix = "" if positions == "all" else ", inner positions"
+        figures[name + suffix] = {"source": f"{by}{what and '. ' + what}", "tolerance": TOLERANCE, "keys": keys, "rows": rows}
+
+    for positions in ("all", "inner"):
+        locations, nodes = measured["figure1"][positions], measured["figure2"][positions]
+        of_layer = [r for r in locations if r["writer"].startswith(writers_layer)]
+        figure("fig1", positions, LOCATION_KEYS, of_layer)
+        figure("fig2", positions, NODE_KEYS, nodes)
+        figure("appendix", positions, LOCATION_KEYS, [r for r in locations if r not in of_layer],
+               "Residual stream onto the other writers of layers 0 and 1")
+        clean_locations = [r for r in locations if r["writer"] == writer]
+        for variant, patched in measured["figure3"].items():
+            standard = patched["patchedLayers"] == measured["patchedLayers"]
+            label = "" if standard else f", layer {variant} patched alone"
+            late = {r["node"] for r in patched[positions]["nodes"]}
+            if standard:
+                clean = clean_locations, [r for r in nodes if r["node"] in late]
+            else:
+                clean = [], []
+            figure(f"fig3a{label}", positions, LOCATION_KEYS, clean[0] + patched[positions]["locations"])
+            figure(f"fig3b{label}", positions, NODE_KEYS, clean[1] + patched[positions]["nodes"])
+
+    if "figure4Prompts" in measured:
+        f = measured["figure4Prompts"]
+        figure("fig4", "all", ["prompt", "node", "panel", "correct", "incorrect"], f["rows"], f["what"])
+    f = measured["figure4"]
+    figure("fig4 in running text", "all", ["promptIndex", "position", "node"], f["rows"], f["what"])
+
+    f = measured["figure5"]
+    groups = [g for g in f["post"] if g != "what"]
+    for positions in ("all", "inner"):
+        rows = [{"cleaners": g, "of": of, **fit} for g in groups for of, fit in f["post"][g][positions].items()]
+        figure("fig5", positions, ["cleaners", "of"], rows, f["post"]["what"])
+    rows = [{"cleaners": g, "of": of, **fit} for g in groups for of, fit in f["repository"][g].items()]
+    figure("fig5, repository form", "all", ["cleaners", "of"], rows, f["repository"]["what"])
+
+    kept = {k: v for k, v in measured.items() if not k.startswith("figure")}
+    return {**kept, "figures": figures}
