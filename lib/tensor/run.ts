@@ -73,6 +73,8 @@ function bind(inputs: Lowering["inputs"], feeds: Feeds): { sizes: Record<string,
     });
     if (op.below !== undefined) checkIds(name, fed, op.below);
   }
+  // What no output reads still tells how many prompts there are: an ablated model's logits may depend on no token.
+  for (const { names, shape } of Object.values(feeds)) names.forEach((n, i) => sizes[n] ??= shape[i]);
   return { sizes, total: sizes.batch ?? 1 };
 }
 

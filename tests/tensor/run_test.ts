@@ -178,6 +178,13 @@ Deno.test("run() passes over feeds that no output needs", async () => {
   assertEquals((await run({ table }, feeds)).table.shape, [10, 3]);
 });
 
+Deno.test("run(): outputs that read no input have the batch and the length of what is fed", async () => {
+  const zero = constant(0).expand("batch", "batch").expand("pos", "pos");
+  for (const batchSize of [2, 5]) {
+    assertEquals((await run({ zero }, tokens(5, 2), { batchSize })).zero.shape, [5, 2]);
+  }
+});
+
 /** A runtime that counts its runs and may fail. */
 function counting(before: (run: number) => void = () => {}) {
   const counts = { sessions: 0, runs: 0 };
