@@ -20,7 +20,7 @@ tests/reference/requirements.txt.
 
 PyTorch's time here depends on how glibc gives memory back: fresh pages for every large tensor. With
 `MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=200000000000 MALLOC_TOP_PAD_=100000000` in the environment `figures` took a third of the
-time and half as much memory again on a 2-core virtual machine. Report both; `malloc` in the output says which it was.
+time and up to three times the memory on a 2-core virtual machine. Report both; `malloc` in the output says which it was.
 """
 
 import argparse
