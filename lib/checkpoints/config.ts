@@ -7,6 +7,8 @@
  * training records and are passed over, except those that would change the forward pass: these are refused by name.
  */
 
+import { ConfigValues } from "./config_values.ts";
+
 /** "Pre": without learned weights of its own (they were folded into the next matrices). */
 export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre";
 /** "gelu" is the exact erf form, "gelu_new" the tanh form. */
@@ -103,52 +105,24 @@ const most = {
  * @throws on a missing, contradictory or unsupported setting.
  */
 export function parseModelConfig(json: Record<string, unknown>, source = "config.json"): ModelConfig {
-  const refuse = (what: string): never => {
-    throw new Error(`${source}: ${what}`);
-  };
-  const size = (key: keyof typeof most): number => {
-    const value = json[key];
-    if (value === undefined) return refuse(`"${key}" is missing.`);
-    if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most[key]) {
-      return refuse(
-        `"${key}" is ${JSON.stringify(value)}; a whole number from 1 to ${most[key]} was expected.`,
-      );
-    }
-    return value as number;
-  };
-  const flag = (key: string, fallback: boolean): boolean => {
-    const value = json[key] ?? fallback;
-    return typeof value === "boolean"
-      ? value
-      : refuse(`"${key}" is ${JSON.stringify(value)}, not true or false.`);
-  };
-  const choice = <T extends string>(key: string, value: unknown, known: readonly T[]): T =>
-    known.includes(value as T)
-      ? value as T
-      : refuse(`"${key}" is ${JSON.stringify(value)}; supported are ${known.join(", ")}.`);
-
-  for (const [key, value] of Object.entries(onlyValue)) {
-    if (json[key] !== undefined && json[key] !== null && json[key] !== value) {
-      refuse(`"${key}": ${JSON.stringify(json[key])} is not supported, only ${JSON.stringify(value)} is.`);
-    }
-  }
+  const values = new ConfigValues(json, source);
+  const size = (key: keyof typeof most) => values.size(key, { most: most[key] });
+  for (const [key, value] of Object.entries(onlyValue)) values.only(key, value);
   const { normalization, normalization_type } = json;
   if (
     normalization !== undefined && normalization_type !== undefined && normalization !== normalization_type
   ) {
-    refuse(
+    values.refuse(
       `"normalization" is ${JSON.stringify(normalization)}, "normalization_type" ${
         JSON.stringify(normalization_type)
       }.`,
     );
   }
-  const attn_only = flag("attn_only", false);
-  const eps = json.eps ?? 1e-5; // absent in gelu-4l's own file; 1e-5 is what its training code and TransformerLens use
-  if (typeof eps !== "number" || !(eps >= 0 && eps < 1)) {
-    refuse(`"eps" is ${JSON.stringify(eps)}, not in [0, 1).`);
-  }
+  const attn_only = values.flag("attn_only", false);
   const tokenizer = json.tokenizer_name ?? undefined;
-  if (tokenizer !== undefined && typeof tokenizer !== "string") refuse(`"tokenizer_name" must be text.`);
+  if (tokenizer !== undefined && typeof tokenizer !== "string") {
+    values.refuse(`"tokenizer_name" must be text.`);
+  }
   return {
     n_layers: size("n_layers"),
     n_heads: size("n_heads"),
@@ -157,11 +131,11 @@ export function parseModelConfig(json: Record<string, unknown>, source = "config
     d_mlp: attn_only ? 0 : size("d_mlp"),
     n_ctx: size("n_ctx"),
     d_vocab: size("d_vocab"),
-    act_fn: attn_only && json.act_fn == null ? "gelu" : choice("act_fn", json.act_fn, activations),
+    act_fn: attn_only && json.act_fn == null ? "gelu" : values.choice("act_fn", activations),
     attn_only,
-    normalization: choice("normalization", normalization ?? normalization_type, normalizations),
-    eps: eps as number,
-    default_prepend_bos: flag("default_prepend_bos", true),
+    normalization: values.choice("normalization", normalizations, normalization ?? normalization_type),
+    eps: values.epsilon("eps", 1e-5), // absent in gelu-4l's own file; its training code and TransformerLens use 1e-5
+    default_prepend_bos: values.flag("default_prepend_bos", true),
     ...(tokenizer === undefined ? {} : { tokenizer_name: tokenizer as string }),
   };
 }

@@ -4,7 +4,7 @@ export type { Checkpoint } from "./checkpoint.ts";
 export type { Cleanup } from "./cleanup.ts";
 export type { ModelConfig } from "./config.ts";
 export { dataPath } from "./data_folder.ts";
-export { openModelFolder } from "./model_folder.ts";
+export { type FolderLayout, openModelFolder } from "./model_folder.ts";
 export { loadPromptSource, type PromptSource } from "./prompt_source.ts";
 export { checkPrompts, loadPrompts, type PromptOptions, type Prompts, shorten } from "./prompts.ts";
 export type { Tokenizer } from "./tokenizer.ts";

@@ -9,7 +9,7 @@ import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { readJsonObject } from "./json_file.ts";
 import { type PromptSource, readPromptSource } from "./prompt_source.ts";
 import { checkStateDict } from "./state_dict.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
 
 export interface ModelFolder {
   config: ModelConfig;
@@ -26,6 +26,20 @@ export interface ModelFolderOptions {
   tokenizerFile?: string;
   /** adversarial.json and prompts.json are looked for beside it. */
   cleanupFile?: string;
+  /** Another layout of config.json and weights than TransformerLens'. */
+  layout?: (json: Record<string, unknown>, source: string) => FolderLayout;
+}
+
+/** What a folder's config.json says of the model, and how its weights are checked against that. */
+export interface FolderLayout {
+  config: ModelConfig;
+  /** @throws when a weight is missing, of other dims, or unknown. */
+  check(checkpoint: Checkpoint): void;
+}
+
+function transformerLens(json: Record<string, unknown>, source: string): FolderLayout {
+  const config = parseModelConfig(json, source);
+  return { config, check: (checkpoint) => checkStateDict(config, checkpoint) };
 }
 
 /** Opens a model folder. The caller closes `checkpoint` after reading the weights. */
@@ -33,7 +47,8 @@ export async function openModelFolder(
   folder: string,
   options: ModelFolderOptions = {},
 ): Promise<ModelFolder> {
-  const config = parseModelConfig(await readJsonObject(`${folder}/config.json`), `${folder}/config.json`);
+  const json = await readJsonObject(`${folder}/config.json`);
+  const { config, check } = (options.layout ?? transformerLens)(json, `${folder}/config.json`);
   const tokenizerFile = options.tokenizerFile ?? await ifThere(`${folder}/tokenizer.json`);
   const cleanupFile = options.cleanupFile ?? await ifThere(`${folder}/cleanup.json`);
   const cleanup = cleanupFile === undefined ? undefined : await readCleanup(cleanupFile, config);
@@ -41,7 +56,9 @@ export async function openModelFolder(
   const adversarialFile = await ifThere(`${beside}/adversarial.json`);
   const adversarial = adversarialFile === undefined ? undefined : await readAdversarial(adversarialFile);
   const promptSource = await ifThere(`${beside}/prompts.json`) ? await readPromptSource(beside) : undefined;
-  const tokenizer = tokenizerFile === undefined ? undefined : await loadTokenizer(tokenizerFile);
+  const tokenizer = tokenizerFile === undefined
+    ? undefined
+    : await loadTokenizer(tokenizerFile, await bosOf(tokenizerFile, json));
   if (tokenizer && tokenizer.size > config.d_vocab) {
     throw new Error(
       `${tokenizerFile} has ids up to ${
@@ -51,7 +68,7 @@ export async function openModelFolder(
   }
   const checkpoint = await openCheckpoint(folder);
   try {
-    checkStateDict(config, checkpoint);
+    check(checkpoint);
   } catch (error) {
     checkpoint.close();
     throw error;
@@ -64,6 +81,22 @@ export async function openModelFolder(
     ...(adversarial ? { adversarial } : {}),
     ...(promptSource ? { promptSource } : {}),
   };
+}
+
+/**
+ * Which token is BOS: what tokenizer_config.json beside the tokenizer says, else config.json's bos_token_id. Both may be silent, and
+ * a null in the first sends to the second.
+ */
+async function bosOf(tokenizerFile: string, json: Record<string, unknown>): Promise<TokenizerOptions> {
+  const beside = await ifThere(tokenizerFile.replace(/[^/\\]*$/, "tokenizer_config.json"));
+  const stated = beside === undefined ? undefined : (await readJsonObject(beside)).bos_token;
+  // Older files write {"content": "<s>", …}.
+  const text = typeof stated === "object" && stated !== null
+    ? (stated as { content?: unknown }).content
+    : stated;
+  if (typeof text === "string") return { bosToken: text };
+  const id = json.bos_token_id;
+  return Number.isInteger(id) ? { bosId: id as number } : {};
 }
 
 async function ifThere(path: string): Promise<string | undefined> {

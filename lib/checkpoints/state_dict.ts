@@ -11,7 +11,7 @@ import { keyValueHeads, type ModelConfig } from "./config.ts";
 export const optionalTensors: readonly string[] = ["unembed.b_U"];
 
 /** Buffers beside the weights: the causal mask and its fill value. */
-const buffer = /^blocks\.\d+\.attn\.(mask|IGNORE)$/;
+export const buffer = /^blocks\.\d+\.attn\.(mask|IGNORE)$/;
 
 /** Name → dims of every weight, in the order of the forward pass. */
 export function stateDictShapes(config: ModelConfig): Map<string, number[]> {
@@ -50,12 +50,26 @@ export function stateDictShapes(config: ModelConfig): Map<string, number[]> {
   return shapes;
 }
 
+/** What a checkpoint is checked against. */
+export interface ExpectedTensors {
+  /** Name → dims, as stored. */
+  shapes: ReadonlyMap<string, readonly number[]>;
+  /** Names that may be missing. */
+  optional: readonly string[];
+  /** Names that may be there and are not read. */
+  ignored: RegExp;
+}
+
 /** @throws when the checkpoint lacks a weight, has one of other dims or type, or holds one that no such model has. */
 export function checkStateDict(config: ModelConfig, checkpoint: Checkpoint): void {
-  const shapes = stateDictShapes(config);
+  checkTensors(checkpoint, { shapes: stateDictShapes(config), optional: optionalTensors, ignored: buffer });
+}
+
+/** {@linkcode checkStateDict} for any layout. */
+export function checkTensors(checkpoint: Checkpoint, { shapes, optional, ignored }: ExpectedTensors): void {
   for (const [name, dims] of shapes) {
     if (!checkpoint.has(name)) {
-      if (optionalTensors.includes(name)) continue;
+      if (optional.includes(name)) continue;
       throw new Error(
         `${checkpoint.path} lacks "${name}" [${dims.join(", ")}], which its config.json calls for.`,
       );
@@ -69,7 +83,7 @@ export function checkStateDict(config: ModelConfig, checkpoint: Checkpoint): voi
       );
     }
   }
-  const unknown = checkpoint.names().filter((name) => !shapes.has(name) && !buffer.test(name));
+  const unknown = checkpoint.names().filter((name) => !shapes.has(name) && !ignored.test(name));
   if (unknown.length) {
     throw new Error(
       `${checkpoint.path} holds ${unknown.length} tensors that config.json does not account for, such as "${

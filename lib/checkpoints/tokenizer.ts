@@ -22,27 +22,34 @@ export interface Tokenizer {
 
 const bosNames = ["<|BOS|>", "<s>", "<bos>", "<|begin_of_text|>", "<|endoftext|>"];
 
+/** Which token is BOS, where something beside tokenizer.json says so. Without both: the first of `bosNames` in the vocabulary. */
+export interface TokenizerOptions {
+  /** Its text, such as "<s>". */
+  bosToken?: string;
+  /** Its id; counts where there is no `bosToken`. */
+  bosId?: number;
+}
+
 /** Reads a tokenizer.json. @throws when the file is missing, damaged, or of a kind that the library does not support. */
-export async function loadTokenizer(path: string): Promise<Tokenizer> {
+export async function loadTokenizer(path: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
   const json = await readJsonObject(path);
   const vocab = (json.model as { vocab?: unknown } | undefined)?.vocab;
   if (typeof vocab !== "object" || vocab === null) {
     throw new Error(`${path} is not a tokenizer.json: "model.vocab" is missing.`);
   }
   try {
-    return wrap(new HuggingFaceTokenizer(json, {}), path);
+    return wrap(new HuggingFaceTokenizer(json, {}), path, options);
   } catch (error) {
     throw new Error(`${path} cannot be used as a tokenizer: ${(error as Error).message}`, { cause: error });
   }
 }
 
-function wrap(inner: HuggingFaceTokenizer, path: string): Tokenizer {
+function wrap(inner: HuggingFaceTokenizer, path: string, options: TokenizerOptions): Tokenizer {
   const ids = [...inner.get_vocab(true).values()];
   if (ids.length === 0) throw new Error("its vocabulary is empty.");
   const size = ids.reduce((largest, id) => Math.max(largest, id), 0) + 1;
-  const bosName = bosNames.find((name) => inner.token_to_id(name) !== undefined);
-  const bosId = bosName === undefined ? undefined : inner.token_to_id(bosName);
   const known = new Set(ids);
+  const bosId = findBos(inner, known, options);
   const decode = (list: number[]) => {
     for (const id of list) {
       if (!known.has(id)) {
@@ -66,7 +73,10 @@ function wrap(inner: HuggingFaceTokenizer, path: string): Tokenizer {
       if (!prependBos) return encoded;
       if (bosId === undefined) {
         throw new Error(
-          `BOS was asked for, but ${path} has none of ${bosNames.join(", ")}. Encode without it.`,
+          `BOS was asked for, but ${path} has none of ${
+            bosNames.join(", ")
+          }, and nothing beside it names one. ` +
+            `Encode without it.`,
         );
       }
       return [bosId, ...encoded];
@@ -74,4 +84,22 @@ function wrap(inner: HuggingFaceTokenizer, path: string): Tokenizer {
     decode: (list) => decode([...list]),
     decodeToken: (id) => decode([id]),
   };
+}
+
+function findBos(
+  inner: HuggingFaceTokenizer,
+  known: ReadonlySet<number>,
+  { bosToken, bosId }: TokenizerOptions,
+): number | undefined {
+  if (bosToken !== undefined) {
+    const id = inner.token_to_id(bosToken);
+    if (id === undefined) throw new Error(`its vocabulary lacks the BOS token ${JSON.stringify(bosToken)}.`);
+    return id;
+  }
+  if (bosId !== undefined) {
+    if (!known.has(bosId)) throw new Error(`its vocabulary lacks the BOS id ${bosId} of config.json.`);
+    return bosId;
+  }
+  const name = bosNames.find((name) => inner.token_to_id(name) !== undefined);
+  return name === undefined ? undefined : inner.token_to_id(name);
 }
