@@ -2,7 +2,7 @@
 export type { AdversarialPrompt, AdversarialPrompts } from "./adversarial.ts";
 export type { Checkpoint } from "./checkpoint.ts";
 export type { Cleanup } from "./cleanup.ts";
-export type { ModelConfig } from "./config.ts";
+export { keyValueHeads, type ModelConfig } from "./config.ts";
 export { dataPath } from "./data_folder.ts";
 export { type FolderLayout, openModelFolder } from "./model_folder.ts";
 export { loadPromptSource, type PromptSource } from "./prompt_source.ts";

@@ -2,14 +2,18 @@
  * Weight processing, as TransformerLens does by default and as the post's numbers need it. The model computes the same
  * log-probabilities afterwards; what changes is where the residual stream's mean and the LayerNorm weights are accounted for.
  *
- * Steps: 1. b_U = 0 where absent (done when reading). 2.–4. Fold ln1 into Q, K, V, ln2 into W_in, ln_final into W_U: biases take
- * W · ln.b, then W *= ln.w, then W -= mean over d_model. Every LayerNorm is then centre-and-scale only. 5. Centre what writes to
- * the residual stream. 6. Centre the unembedding over the vocabulary. 7. Fold value biases into b_O.
+ * Steps: 1. b_U = 0 where absent (done when reading). 2.–4. Fold ln1 into Q, K, V, ln2 into W_in (and W_gate), ln_final into W_U:
+ * biases take W · ln.b, then W *= ln.w, then W -= mean over d_model. Every LayerNorm is then centre-and-scale only. 5. Centre what
+ * writes to the residual stream. 6. Centre the unembedding over the vocabulary. 7. Fold value biases into b_O.
+ *
+ * RMSNorm reads the mean of the residual stream like any other direction: nothing is centred but the unembedding, and step 5 is not
+ * done, whatever is asked for (`possibleSteps`).
  * Source: ../../README.md, "Weight processing"; TransformerLens `fold_layer_norm`, `center_writing_weights`, `center_unembed`,
  * `fold_value_biases`.
  */
 import type { ModelConfig } from "../checkpoints/mod.ts";
 import { addProduct, center, scaleBy } from "./lines.ts";
+import { subtractsMean } from "./normalize.ts";
 import type { Weight, Weights } from "./weights.ts";
 
 /** Which steps are done. All are, by default. */
@@ -41,10 +45,15 @@ export const NO_STEPS: Processing = {
   foldValueBiases: false,
 };
 
+/** The steps among `steps` that a model of this kind admits: what `processWeights` really does. */
+export function possibleSteps(config: ModelConfig, steps: Processing): Processing {
+  return { ...steps, centerWritingWeights: steps.centerWritingWeights && subtractsMean(config) };
+}
+
 /** Returns processed copies; `weights` is not changed. A folded LayerNorm's `.w` and `.b` are gone from the result. */
 export function processWeights(weights: Weights, config: ModelConfig, steps: Processing): Weights {
   const result: Weights = new Map(weights);
-  const centred = config.normalization.startsWith("LN");
+  const centred = subtractsMean(config);
   const copied = new Set<string>();
   /** A weight that may be written to. */
   const own = (name: string): Weight => {
@@ -72,7 +81,8 @@ export function processWeights(weights: Weights, config: ModelConfig, steps: Pro
     const pair = (x: string): [string, string] => [`${block}.attn.W_${x}`, `${block}.attn.b_${x}`];
     if (steps.foldLn1) fold(`${block}.ln1`, [pair("Q"), pair("K"), pair("V")]);
     if (steps.foldLn2 && !config.attn_only) {
-      fold(`${block}.ln2`, [[`${block}.mlp.W_in`, `${block}.mlp.b_in`]]);
+      const readers = config.gated_mlp ? ["in", "gate"] : ["in"];
+      fold(`${block}.ln2`, readers.map((x) => [`${block}.mlp.W_${x}`, `${block}.mlp.b_${x}`]));
     }
   }
   if (steps.foldLnFinal) fold("ln_final", [["unembed.W_U", "unembed.b_U"]]);
@@ -91,10 +101,24 @@ export function processWeights(weights: Weights, config: ModelConfig, steps: Pro
       const b_V = own(`${attn}.b_V`);
       const W_O = result.get(`${attn}.W_O`)!;
       // [head, d_head] · [head, d_head, d_model]: both leading dims are summed as one.
-      const rows = { data: W_O.data, dims: [{ name: "row", size: b_V.data.length }, W_O.dims[2]] };
-      addProduct(own(`${attn}.b_O`), rows, "row", b_V.data);
+      const bias = forEachHead(b_V.data, config);
+      const rows = { data: W_O.data, dims: [{ name: "row", size: bias.length }, W_O.dims[2]] };
+      addProduct(own(`${attn}.b_O`), rows, "row", bias);
       b_V.data.fill(0);
     }
   }
   return result;
+}
+
+/** b_V of each head [n_heads · d_head]: that of a kv_head is repeated for the heads that share it. */
+function forEachHead(
+  b_V: Float32Array,
+  { n_heads, n_key_value_heads = n_heads, d_head }: ModelConfig,
+): Float32Array {
+  const all = new Float32Array(n_heads * d_head);
+  for (let head = 0; head < n_heads; head++) {
+    const shared = Math.floor(head * n_key_value_heads / n_heads);
+    all.set(b_V.subarray(shared * d_head, (shared + 1) * d_head), head * d_head);
+  }
+  return all;
 }

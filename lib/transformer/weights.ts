@@ -2,9 +2,9 @@
  * A model's weights, by TransformerLens name, with named dims. They are kept in the order that matrix products read best
  * (W_Q [d_model, head, d_head], W_U [d_vocab, d_model]); names, not places, tell which dim is which.
  */
-import type { Checkpoint, ModelConfig } from "../checkpoints/mod.ts";
-import { optionalTensors, stateDictShapes } from "../checkpoints/state_dict.ts";
+import type { ModelConfig } from "../checkpoints/mod.ts";
 import { param, type Tensor } from "../tensor/tensor.ts";
+import { keyValueDim } from "./hook_points.ts";
 
 export interface Weight {
   data: Float32Array;
@@ -30,6 +30,8 @@ const STORED: Record<string, string[]> = {
   b_V: ["head", "d_head"],
   W_O: ["head", "d_head", "d_model"],
   b_O: ["d_model"],
+  W_gate: ["d_model", "d_mlp"],
+  b_gate: ["d_mlp"],
   W_in: ["d_model", "d_mlp"],
   b_in: ["d_mlp"],
   W_out: ["d_mlp", "d_model"],
@@ -46,42 +48,69 @@ const KEPT: Record<string, string[]> = {
 
 const kind = (name: string) => name.slice(name.lastIndexOf(".") + 1);
 
-/** A weight given in stored order, brought into memory order. */
-export function weight(name: string, data: Float32Array, shape: readonly number[]): Weight {
-  const stored = STORED[kind(name)];
-  const kept = KEPT[kind(name)] ?? stored;
-  const dims = kept.map((n) => ({ name: n, size: shape[stored.indexOf(n)] }));
-  return { data: kept === stored ? data : permute(data, shape, kept.map((n) => stored.indexOf(n))), dims };
+/** Names of a weight's dims; heads of keys and values are "kv_head" in grouped-query models. */
+function dimNames(table: Record<string, string[]>, name: string, config?: ModelConfig): string[] {
+  const names = table[kind(name)] ?? STORED[kind(name)];
+  if (!config || !/^[Wb]_[KV]$/.test(kind(name))) return names;
+  return names.map((dim) => dim === "head" ? keyValueDim(config) : dim);
 }
 
-/** Copies with the axes in the order `axes`. Up to three axes; the loop runs over the result in memory order. */
-function permute(data: Float32Array, shape: readonly number[], axes: readonly number[]): Float32Array {
+/** Names of a weight's dims in the order of a TransformerLens state dict. `config` matters in grouped-query models alone. */
+export function storedDims(name: string, config?: ModelConfig): string[] {
+  return dimNames(STORED, name, config);
+}
+
+/** Names of a weight's dims in the order in which they are kept in memory. */
+export function keptDims(name: string, config?: ModelConfig): string[] {
+  return dimNames(KEPT, name, config);
+}
+
+/** A weight given in the order of a TransformerLens state dict, brought into memory order. */
+export function weight(
+  name: string,
+  data: Float32Array,
+  shape: readonly number[],
+  config?: ModelConfig,
+): Weight {
+  const [stored, kept] = [storedDims(name, config), keptDims(name, config)];
+  const order = kept.map((n) => stored.indexOf(n));
+  return {
+    data: permute(data, shape, order),
+    dims: kept.map((n, i) => ({ name: n, size: shape[order[i]] })),
+  };
+}
+
+/** A weight that a model does not have, of a state dict's shape. */
+export function zeros(name: string, shape: readonly number[], config?: ModelConfig): Weight {
+  return weight(name, new Float32Array(shape.reduce((a, b) => a * b, 1)), shape, config);
+}
+
+/**
+ * Copies with the axes in the order `axes`, up to three of them; axes that are left out stand at `offset`. Gives `data` itself when
+ * nothing moves. The loop runs over the result in memory order.
+ */
+export function permute(
+  data: Float32Array,
+  shape: readonly number[],
+  axes: readonly number[],
+  offset = 0,
+): Float32Array {
+  if (axes.length === shape.length && axes.every((axis, i) => axis === i)) return data;
   const strides = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
   const [n, s] = [axes.map((a) => shape[a]), axes.map((a) => strides[a])];
   while (n.length < 3) {
     n.unshift(1);
     s.unshift(0);
   }
-  const out = new Float32Array(data.length);
+  const out = new Float32Array(n[0] * n[1] * n[2]);
   let to = 0;
   for (let i = 0; i < n[0]; i++) {
     for (let j = 0; j < n[1]; j++) {
-      const from = i * s[0] + j * s[1];
+      const from = offset + i * s[0] + j * s[1];
       for (let k = 0; k < n[2]; k++) out[to++] = data[from + k * s[2]];
     }
   }
   return out;
-}
-
-/** Reads every weight of a checkpoint with TransformerLens names, one tensor at a time. */
-export async function readWeights(checkpoint: Checkpoint, config: ModelConfig): Promise<Weights> {
-  const weights: Weights = new Map();
-  for (const [name, shape] of stateDictShapes(config)) {
-    const missing = optionalTensors.includes(name) && !checkpoint.has(name);
-    const data = missing ? new Float32Array(shape.reduce((a, b) => a * b, 1)) : await checkpoint.read(name);
-    weights.set(name, weight(name, data, shape));
-  }
-  return weights;
 }
 
 /** The weights as tensors, made once for each model so that equal expressions are recognised. */
