@@ -1,0 +1,102 @@
+/**
+ * Figure 1: the projection ratio of the residual stream onto the outputs of possible writers, over the forward pass.
+ *
+ * Top: one line a writer (medians), the named writer emphasised. Bottom: the named writer alone with its quantile band.
+ * A writer whose output is cleaned up rises to 1 where it writes and falls towards 0 later.
+ */
+import type { LocationRow } from "../experiments/rows.ts";
+import { compose } from "./compose.ts";
+import { distinct, drawable, sentences } from "./drawable.ts";
+import { locationPlot, type LocationSeries } from "./location_plot.ts";
+import { figureWidth, type PlotElement, styles } from "./theme.ts";
+
+export interface Fig1Options {
+  /** The writer to emphasise, such as "L0H2". Must occur in the rows. */
+  writer: string;
+  /** The band in words. Default "25–75 %". */
+  band?: string;
+  /** Default "Figure 1 · Residual stream projected onto each writer’s output". */
+  title?: string;
+  /** Default 640. */
+  width?: number;
+}
+
+/** Greys of three weights and dashes: neighbours stay apart without drawing the eye. */
+const others = [
+  { color: "#777777", symbol: "circle" as const },
+  { color: "#999999", dash: "5,3", symbol: "square" as const },
+  { color: "#666666", dash: "1.5,2.5", symbol: "triangle" as const },
+];
+
+/** At most this many lines besides the writer's are named; of more, those that end highest and lowest. */
+const mostLabels = 10;
+
+/** Rows of the clean run; rows of other runs are left out. Throws when the writer has no rows. */
+export function fig1(rows: readonly LocationRow[], options: Fig1Options): PlotElement {
+  const { writer, band = "25–75 %", width = figureWidth } = options;
+  const clean = rows.filter((row) => row.run === "clean");
+  const { rows: kept, note } = drawable(
+    clean,
+    ["median", "low", "high"],
+    "Figure 1",
+    (row) => `${row.location} onto ${row.writer}`,
+  );
+  const names = distinct(kept.map((row) => row.writer));
+  if (!names.includes(writer)) {
+    throw new Error(
+      `Drawing Figure 1 failed: no rows for the writer "${writer}". Got rows for ${names.join(", ")}.`,
+    );
+  }
+  const locations = distinct(clean.map((row) => row.location));
+  const points = (name: string) => kept.filter((row) => row.writer === name);
+  const end = (name: string) => points(name).at(-1)!.median;
+  const rest = names.filter((name) => name !== writer);
+  const ranked = [...rest].sort((a, b) => end(a) - end(b));
+  const half = mostLabels / 2;
+  const named = rest.length <= mostLabels ? rest : [...ranked.slice(0, half), ...ranked.slice(-half)];
+  const series: LocationSeries[] = rest.map((name, i) => ({
+    name,
+    points: points(name),
+    style: others[i % others.length],
+    weight: 1.3,
+    dots: false,
+    label: named.includes(name),
+  }));
+  const own = { name: writer, points: points(writer), style: styles.clean };
+  const n = Math.max(...kept.map((row) => row.n));
+  return compose({
+    title: options.title ?? "Figure 1 · Residual stream projected onto each writer’s output",
+    subtitle: `Projection ratio: 1 = the writer’s output is fully present; 0 = it is absent (dotted lines).`,
+    panels: [
+      {
+        title: rest.length > 0 ? `All ${names.length} writers` : writer,
+        plot: locationPlot({
+          locations,
+          series: [...series, { ...own, weight: 2.6, label: true }],
+          yLabel: "projection ratio of resid onto the writer (median)",
+          width,
+          height: 270,
+          xTicks: false,
+        }),
+      },
+      {
+        title: `${writer} alone, with its ${band} band`,
+        plot: locationPlot({
+          locations,
+          series: [{ ...own, weight: 2.4, band: true, label: true }],
+          yLabel: `projection ratio of resid onto ${writer} (median, ${band})`,
+          width,
+          height: 240,
+        }),
+      },
+    ],
+    caption: sentences(
+      `Locations in the order of the forward pass; ${n.toLocaleString("en")} positions for each value.`,
+      named.length < rest.length
+        ? `Named are ${writer} and the ${mostLabels} lines that end highest and lowest.`
+        : "",
+      note,
+    ),
+    width,
+  });
+}

@@ -1,0 +1,51 @@
+/**
+ * Shows a figure in a notebook, as PNG (which GitHub, VS Code and Jupyter all draw), and saves it: NAME.svg, NAME.png, and the
+ * rows behind it as NAME.json, in the folder that `deno task figures` names by CLEANUP_LENS_OUT. Without that folder nothing is saved.
+ */
+import { display } from "../jupyter/display.ts";
+import { toPng } from "./png.ts";
+import { toSvg } from "./svg.ts";
+import type { PlotElement } from "./theme.ts";
+
+export interface ShowOptions {
+  /** File name without extension, such as "fig1". */
+  name: string;
+  /** The rows behind the figure. */
+  rows?: unknown;
+  /** Where to save. Default: the folder that CLEANUP_LENS_OUT names, if it does. */
+  folder?: string;
+}
+
+/** Pixels of the PNG for each pixel of the SVG. 1.5 is sharp in a notebook, and keeps the notebook small. */
+const SCALE = 1.5;
+
+/** Shows `figure` in the current cell; `await` it. */
+export async function show(figure: PlotElement, { name, rows, folder }: ShowOptions): Promise<void> {
+  if (!/^[\w-]+$/.test(name)) {
+    throw new Error(`show(): got the name "${name}"; expected letters, digits, "_" and "-", such as "fig1"`);
+  }
+  const svg = toSvg(figure);
+  const png = toPng(svg, { scale: SCALE });
+  const out = folder ?? Deno.env.get("CLEANUP_LENS_OUT");
+  if (out) {
+    await Deno.writeTextFile(`${out}/${name}.svg`, svg);
+    await Deno.writeFile(`${out}/${name}.png`, png);
+    if (rows !== undefined) await Deno.writeTextFile(`${out}/${name}.json`, rowsAsJson(rows));
+  }
+  const title = figure.getAttribute("aria-label") ?? name;
+  await display({ "image/png": base64(png), "text/plain": title });
+}
+
+function base64(bytes: Uint8Array): string {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/** JSON with one row a line; numbers with six digits, more than float32 holds of a sum. */
+export function rowsAsJson(rows: unknown): string {
+  const short = (_: string, value: unknown) =>
+    typeof value === "number" && Number.isFinite(value) ? Number(value.toPrecision(6)) : value;
+  if (!Array.isArray(rows)) return JSON.stringify(rows, short, 1) + "\n";
+  return `[\n${rows.map((row) => JSON.stringify(row, short)).join(",\n")}\n]\n`;
+}

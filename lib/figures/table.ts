@@ -1,0 +1,65 @@
+/**
+ * A small table in a notebook: rows become a danfojs DataFrame, shown as an HTML table. For looking at aggregated rows; heavy
+ * numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
+ */
+import { DataFrame } from "danfojs-node";
+import { display } from "../jupyter/display.ts";
+import { formatNumber } from "./theme.ts";
+
+export interface TableOptions {
+  /** Which fields, in which order; default: those of the first row. An object gives headings: `{ location: "where" }`. */
+  columns?: readonly string[] | Readonly<Record<string, string>>;
+  /** Decimals of numbers that are not whole. Default 3. */
+  digits?: number;
+  /** At most this many rows are shown, and the table says how many are left out. Default 20. */
+  limit?: number;
+}
+
+/** Rows as a DataFrame, for exploring: `frame(rows).groupby(["writer"])…`. */
+export function frame(rows: readonly object[], options: TableOptions = {}): DataFrame {
+  if (rows.length === 0) {
+    throw new Error("table: got no rows; expected at least one. Did a filter leave none?");
+  }
+  const all = rows as readonly Record<string, unknown>[];
+  const { columns = Object.keys(all[0]) } = options;
+  const fields = Array.isArray(columns) ? columns as string[] : Object.keys(columns);
+  const missing = fields.find((field) => !all.some((row) => field in row));
+  if (missing !== undefined) {
+    throw new Error(`table: no row has "${missing}"; the fields are ${Object.keys(all[0]).join(", ")}`);
+  }
+  const headings = Array.isArray(columns) ? fields : Object.values(columns);
+  return new DataFrame(all.map((row) => fields.map((field) => row[field] as string)), { columns: headings });
+}
+
+/** Shows rows as a table in the current cell; `await` it. Returns the DataFrame. */
+export async function table(rows: readonly object[], options: TableOptions = {}): Promise<DataFrame> {
+  const { digits = 3, limit = 20 } = options;
+  const data = frame(rows, options);
+  const text = (value: unknown) =>
+    typeof value === "number" && !Number.isInteger(value) ? formatNumber(value, digits) : String(value ?? "");
+  const numeric = data.values.map((row) => (row as unknown[]).map((value) => typeof value === "number"));
+  const cells = data.values.map((row) => (row as unknown[]).map(text));
+  const shown = cells.slice(0, limit);
+  const rest = cells.length - shown.length;
+  const headings = data.columns as string[];
+  const cell = (tag: string, value: string, right: boolean) =>
+    `<${tag} style="text-align:${right ? "right" : "left"};padding:2px 10px">${escapeHtml(value)}</${tag}>`;
+  const line = (tag: string, values: string[], i: number) =>
+    `<tr>${values.map((value, j) => cell(tag, value, numeric[i][j])).join("")}</tr>`;
+  const html = `<table><thead>${line("th", headings, 0)}</thead><tbody>${
+    shown.map((row, i) => line("td", row, i)).join("\n")
+  }</tbody></table>${rest > 0 ? `<p>and ${rest} more rows</p>` : ""}`;
+  await display({ "text/html": html, "text/plain": plain(headings, shown, rest) });
+  return data;
+}
+
+function plain(headings: string[], rows: string[][], rest: number): string {
+  const lines = [headings, ...rows];
+  const widths = headings.map((_, j) => Math.max(...lines.map((row) => row[j].length)));
+  const text = lines.map((row) => row.map((value, j) => value.padEnd(widths[j])).join("  ").trimEnd());
+  return text.join("\n") + (rest > 0 ? `\nand ${rest} more rows` : "");
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\n/g, "\\n");
+}
