@@ -65,12 +65,11 @@ export class HubClient {
     return sha;
   }
 
-  /** The files of a commit, at the top or in `folder` (then with everything below it). */
-  async files(repo: Repo, commit: string, folder?: string): Promise<HubFile[]> {
+  /** The files of a commit, at its top or (recursive) everywhere. */
+  async files(repo: Repo, commit: string, { recursive = false } = {}): Promise<HubFile[]> {
     const hub = await import("@huggingface/hub");
     const files: HubFile[] = [];
-    const where = folder === undefined ? {} : { path: folder, recursive: true };
-    for await (const entry of hub.listFiles({ ...this.#params(repo), repo, revision: commit, ...where })) {
+    for await (const entry of hub.listFiles({ ...this.#params(repo), revision: commit, recursive })) {
       if (entry.type !== "file") continue;
       const file = {
         path: entry.path,

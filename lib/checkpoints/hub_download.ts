@@ -156,6 +156,15 @@ async function* pieces(
     await response.body?.cancel();
     throw new Error(`${url} has ${range[2]} bytes, the Hub lists ${file.size}.`);
   }
+  yield* bodyOf(response, client, stalled);
+}
+
+/** The pieces of an answer's body. @throws HubUnreachable when the connection breaks, or nothing comes for too long. */
+export async function* bodyOf(
+  response: Response,
+  client: HubClient,
+  stalled: AbortController,
+): AsyncGenerator<Uint8Array> {
   const reader = (response.body ?? new Blob([]).stream()).getReader();
   try {
     for (;;) {

@@ -225,7 +225,7 @@ Deno.test("a download that stalls is given up and continued", async () => {
   await withHub([repo()], async (server, _cache, options) => {
     server.faults.push({ stallAfter: 40_960 });
     const started = performance.now();
-    const { folder } = await resolveModel("somebody/small", { ...options, timeoutMs: 100 });
+    const { folder } = await resolveModel("somebody/small", { ...options, timeoutMs: 400 });
     assertEquals(Deno.readFileSync(`${folder}/model_final.pth`), weights);
     assertLess(performance.now() - started, stallMs - 200);
     assertEquals(server.requests(/model_final/).filter((entry) => entry.server === "cdn").length, 2);
