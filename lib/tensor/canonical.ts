@@ -59,3 +59,9 @@ export function canonicalise(roots: readonly Node[]): { roots: Node[]; uses: Map
   for (const root of result) uses.set(root, (uses.get(root) ?? 0) + 1);
   return { roots: result, uses };
 }
+
+/** Whether two expressions compute the same, operation by operation. */
+export function sameExpression(a: Node, b: Node): boolean {
+  const { roots } = canonicalise([a, b]);
+  return roots[0] === roots[1];
+}

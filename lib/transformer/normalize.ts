@@ -3,6 +3,8 @@
  * with scale = √(mean(x²) + eps), nothing subtracted. `hook_scale` is the scale, `hook_normalized` what stands before w and b, as in
  * TransformerLens. After weight processing w and b are gone (folded into what reads the result).
  */
+import { sameExpression } from "../tensor/canonical.ts";
+import { canonicalise } from "../tensor/canonical.ts";
 import { layerNorm, rmsNorm } from "../tensor/layers.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Trace } from "./trace.ts";
@@ -10,6 +12,12 @@ import type { Trace } from "./trace.ts";
 /** Whether the normalisation subtracts the mean over d_model. */
 export function subtractsMean(config: { normalization: string }): boolean {
   return config.normalization.startsWith("LN");
+}
+
+/** Whether two tensors are the same expression, whoever built them. */
+function same(a: Tensor, b: Tensor): boolean {
+  const { roots } = canonicalise([a.node, b.node]);
+  return roots[0] === roots[1];
 }
 
 /** `x` [batch, pos, d_model] (a head dim may be there), normalised, through the two hook points of `name`. */
@@ -22,8 +30,9 @@ export function normalize(trace: Trace, name: string, x: Tensor, keep = true): T
     scale: x.sumSquares("d_model").mul(1 / d_model).add(eps).sqrt(),
   };
   const scale = trace.point(`${name}.hook_scale`, fused.scale, keep);
-  // A hook may have given another scale: the division is spelt out then.
-  const changed = scale.node !== fused.scale.node;
+  // A hook may have given another scale: the division is spelt out then. A scale frozen to that of a pass which is the same up to
+  // here is no other scale: Q, K and the pattern are then shared with that pass.
+  const changed = !sameExpression(scale.node, fused.scale.node);
   const normalized = () => changed ? (centred ? x.sub(x.mean("d_model")) : x).div(scale) : fused.normalized;
   const point = `${name}.hook_normalized`;
   if (changed || trace.isHooked(point)) {
