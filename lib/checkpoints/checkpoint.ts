@@ -73,8 +73,8 @@ export async function openCheckpointFile(path: string): Promise<Checkpoint> {
 }
 
 /**
- * Finds and opens the weights in a model folder: `model.safetensors`, `model.safetensors.index.json`, else the only
- * `.safetensors` file, else the only PyTorch file, of several the one whose name ends in `final.pth`.
+ * Finds and opens the weights in a model folder: `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`, else
+ * the only `.safetensors` file, else the only PyTorch file, of several the one whose name ends in `final.pth`.
  */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const names: string[] = [];
@@ -95,7 +95,7 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 
 /** Which of the files in `folder` holds the weights. @throws when there is none, or more than one without a preference. */
 export function chooseWeightFile(names: string[], folder: string): string {
-  for (const name of ["model.safetensors", "model.safetensors.index.json"]) {
+  for (const name of ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]) {
     if (names.includes(name)) return name;
   }
   const ending = (pattern: RegExp) => names.filter((name) => pattern.test(name)).sort();
