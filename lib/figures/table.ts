@@ -31,8 +31,8 @@ export function frame(rows: readonly object[], options: TableOptions = {}): Data
   return new DataFrame(all.map((row) => fields.map((field) => row[field] as string)), { columns: headings });
 }
 
-/** Shows rows as a table in the current cell; `await` it. Returns the DataFrame. */
-export async function table(rows: readonly object[], options: TableOptions = {}): Promise<DataFrame> {
+/** Shows rows as a table in the current cell; `await` it. */
+export async function table(rows: readonly object[], options: TableOptions = {}): Promise<void> {
   const { digits = 3, limit = 20 } = options;
   const data = frame(rows, options);
   const text = (value: unknown) =>
@@ -50,7 +50,6 @@ export async function table(rows: readonly object[], options: TableOptions = {})
     shown.map((row, i) => line("td", row, i)).join("\n")
   }</tbody></table>${rest > 0 ? `<p>and ${rest} more rows</p>` : ""}`;
   await display({ "text/html": html, "text/plain": plain(headings, shown, rest) });
-  return data;
 }
 
 function plain(headings: string[], rows: string[][], rest: number): string {

@@ -1,0 +1,103 @@
+/**
+ * Exercises: a stub cell holds `undefined` until the reader writes an answer; the checker below it says whether the answer is right.
+ * An untouched stub is "not attempted" and no error, so that running all cells always finishes.
+ *
+ * The right value is given as a function and is computed only when there is an answer, so an untouched exercise costs nothing. The
+ * verdict says how an answer is wrong (a sign, a factor, a known mistake) and never what the right value is.
+ */
+import { display } from "./display.ts";
+
+/** What an exercise asks for: a number, a name, or several of either. */
+export type Answer = number | string | readonly number[] | readonly string[];
+
+/** A wrong answer that is easily given, and what to say to it. */
+export interface Mistake<A extends Answer = Answer> {
+  answer: A;
+  say: string;
+}
+
+export interface ExerciseOptions<A extends Answer = Answer> {
+  /** How far a number may lie from the right one, absolutely or as a part of it. Default 0.002. */
+  tolerance?: number;
+  mistakes?: readonly Mistake<A>[];
+}
+
+export interface Verdict {
+  verdict: "not attempted" | "right" | "wrong";
+  say: string;
+}
+
+type Right<A> = A | (() => A | Promise<A>);
+
+const close = (a: number, b: number, tolerance: number) =>
+  Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b));
+
+function same(a: Answer, b: Answer, tolerance: number): boolean {
+  if (typeof a === "number" && typeof b === "number") return close(a, b, tolerance);
+  if (typeof a === "string" && typeof b === "string") return a.trim() === b;
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+  return a.every((value, i) => same(value, b[i], tolerance));
+}
+
+const shown = (answer: unknown): string =>
+  typeof answer === "number" ? String(Number(answer.toPrecision(4))) : JSON.stringify(answer);
+
+/** Judges an answer, without showing anything. */
+export async function judge<A extends Answer>(
+  answer: A | undefined,
+  right: Right<A>,
+  { tolerance = 0.002, mistakes = [] }: ExerciseOptions<A> = {},
+): Promise<Verdict> {
+  if (answer === undefined || answer === null) return { verdict: "not attempted", say: "" };
+  const wrong = (say: string): Verdict => ({ verdict: "wrong", say });
+  const want = typeof right === "function" ? await right() : right;
+  if (typeof answer !== typeof want || Array.isArray(answer) !== Array.isArray(want)) {
+    const kind = Array.isArray(want) ? `a list of ${want.length}` : `a ${typeof want}`;
+    return wrong(`got ${shown(answer)}; expected ${kind}.`);
+  }
+  if (Array.isArray(answer) && Array.isArray(want) && answer.length !== want.length) {
+    return wrong(`got ${answer.length} values; expected ${want.length}.`);
+  }
+  if ([answer].flat().some((value) => Number.isNaN(value))) {
+    return wrong("there is a NaN in it: was something divided by zero, or a field read that is not there?");
+  }
+  if (same(answer, want, tolerance)) return { verdict: "right", say: shown(answer) };
+  const known = mistakes.find((mistake) => same(answer, mistake.answer, tolerance));
+  if (known) return wrong(known.say);
+  if (typeof answer === "number" && typeof want === "number") {
+    if (close(-answer, want, tolerance)) return wrong("the size is right, the sign is not.");
+    const near = Math.abs(answer - want) <= 0.1 * Math.max(1, Math.abs(want));
+    return wrong(near ? `${shown(answer)} is close, but not it.` : `${shown(answer)} is not it.`);
+  }
+  if (Array.isArray(answer) && Array.isArray(want)) {
+    const at = answer.findIndex((value, i) => !same(value, want[i], tolerance));
+    return wrong(`${shown(answer[at])}, at ${at} of 0 … ${answer.length - 1}, is not it.`);
+  }
+  return wrong(`${shown(answer)} is not it.`);
+}
+
+/**
+ * Judges an answer and shows the verdict in the cell; `await` it.
+ *
+ * @example
+ * ```ts ignore
+ * let answer1: number | undefined; // the stub cell: the reader writes a number here
+ * await exercise("Exercise 1", answer1, () => rightValue(model));
+ * ```
+ */
+export async function exercise<A extends Answer>(
+  name: string,
+  answer: A | undefined,
+  right: Right<A>,
+  options: ExerciseOptions<A> = {},
+): Promise<void> {
+  const { verdict, say } = await judge(answer, right, options);
+  const text = verdict === "not attempted"
+    ? `${name}: not attempted.`
+    : verdict === "right"
+    ? `${name}: right, ${say}.`
+    : `${name}: not yet: ${say}`;
+  const color = { "not attempted": "#555555", right: "#007A5A", wrong: "#B3261E" }[verdict];
+  const safe = text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+  await display({ "text/plain": text, "text/html": `<p style="color:${color}">${safe}</p>` });
+}

@@ -1,0 +1,77 @@
+/**
+ * All that a notebook needs, in one import. Nothing in lib/ imports this file but lib/cli.
+ *
+ * @module
+ */
+
+// Models and prompts: load them, run them, look inside.
+export { loadModel, type LoadOptions, promptsFor } from "./transformer/load.ts";
+export { feed, type ForwardOptions, Model } from "./transformer/model.ts";
+export { Forward } from "./transformer/forward.ts";
+export { type Hook, hookPoints, type Hooks } from "./transformer/hook_points.ts";
+export { findNode, headName, locations, type ModelNode, modelNodes } from "./transformer/nodes.ts";
+export type { Processing } from "./transformer/processing.ts";
+export {
+  type AdversarialPrompt,
+  type Cleanup,
+  loadPrompts,
+  type ModelConfig,
+  type Prompts,
+  shorten,
+  type Tokenizer,
+} from "./checkpoints/mod.ts";
+
+// Lazy tensors with named dims: expressions, and the run that computes them.
+export { concat, constant, iota, param, stack, Tensor, where } from "./tensor/tensor.ts";
+export { NdArray } from "./tensor/nd_array.ts";
+export { type Batch, cost, type Progress, run, type RunOptions, stream } from "./tensor/run.ts";
+
+// Metrics: lazy tensors in, lazy tensors out.
+export {
+  headDots,
+  headProjectionRatios,
+  projectionRatio,
+  projectionRatiosOntoHeads,
+} from "./metrics/projection.ts";
+export { attributionVector, directLogitAttribution, topTwo, unembedding } from "./metrics/attribution.ts";
+export { compositionZ, vInputPatch, writtenByHeads } from "./metrics/v_composition.ts";
+
+// Plain statistics on arrays.
+export { quantiles } from "./stats/quantiles.ts";
+export { regress, type Regression } from "./stats/regression.ts";
+
+// Experiments: a model and prompts in, rows out. One for each figure.
+export { type MeasureOptions, type Result } from "./experiments/experiment.ts";
+export { residualProjections } from "./experiments/residual_projections.ts";
+export { nodeProjections, sumName } from "./experiments/node_projections.ts";
+export { patchedProjections, type PatchOptions } from "./experiments/patched_projections.ts";
+export { resampledAttribution } from "./experiments/adversarial.ts";
+export { findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
+export {
+  cleanerOutputs,
+  compositionAttribution,
+  type CompositionOptions,
+  REPOSITORY_FORM,
+} from "./experiments/composition_attribution.ts";
+export type { Band, Fit, LocationRow, NodeRow, PairRow, PromptRow, RunName } from "./experiments/rows.ts";
+
+// Expected values: what TransformerLens or the post says, and how measured rows compare.
+export {
+  compare,
+  type Comparison,
+  type Expected,
+  expectedRows,
+  loadExpected,
+  summary,
+  worst,
+} from "./experiments/expected.ts";
+
+// Figures: rows in, a plot out.
+export { fig1 } from "./figures/fig1.ts";
+export { fig2 } from "./figures/fig2.ts";
+
+// In the notebook: show figures, tables and anything else; check exercises.
+export { show, type ShowOptions } from "./figures/show.ts";
+export { frame, table, type TableOptions } from "./figures/table.ts";
+export { display, inNotebook } from "./jupyter/display.ts";
+export { type Answer, exercise } from "./jupyter/exercise.ts";
