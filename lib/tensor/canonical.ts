@@ -62,6 +62,7 @@ export function canonicalise(roots: readonly Node[]): { roots: Node[]; uses: Map
 
 /** Whether two expressions compute the same, operation by operation. */
 export function sameExpression(a: Node, b: Node): boolean {
+  if (a === b) return true;
   const { roots } = canonicalise([a, b]);
   return roots[0] === roots[1];
 }

@@ -4,7 +4,6 @@
  * TransformerLens. After weight processing w and b are gone (folded into what reads the result).
  */
 import { sameExpression } from "../tensor/canonical.ts";
-import { canonicalise } from "../tensor/canonical.ts";
 import { layerNorm, rmsNorm } from "../tensor/layers.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Trace } from "./trace.ts";
@@ -12,12 +11,6 @@ import type { Trace } from "./trace.ts";
 /** Whether the normalisation subtracts the mean over d_model. */
 export function subtractsMean(config: { normalization: string }): boolean {
   return config.normalization.startsWith("LN");
-}
-
-/** Whether two tensors are the same expression, whoever built them. */
-function same(a: Tensor, b: Tensor): boolean {
-  const { roots } = canonicalise([a.node, b.node]);
-  return roots[0] === roots[1];
 }
 
 /** `x` [batch, pos, d_model] (a head dim may be there), normalised, through the two hook points of `name`. */

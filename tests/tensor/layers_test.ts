@@ -1,4 +1,6 @@
 import { attention, layerNorm, rmsNorm } from "../../lib/tensor/layers.ts";
+import { assertEquals } from "@std/assert";
+import { Lowering } from "../../lib/tensor/lower.ts";
 import { constant, iota, type Tensor, where } from "../../lib/tensor/tensor.ts";
 import { along, type At, sumOver, World } from "./world.ts";
 
@@ -160,4 +162,39 @@ Deno.test("attention() with broadcast dims, with wider values and with shared ke
     "values of another width",
   );
   await world.check({ batchSize: 3 });
+});
+
+Deno.test("attention() over the same queries and keys shares its scores, whatever the values", async () => {
+  const world = new World(34, { head: 2, d_head: 3, d: 5, pos: 4 });
+  const [q, k, v, u] = [1, 2, 3, 4].map(() => world.input("pos", "head", "d_head"));
+  const wide = world.input("pos", "d", "head");
+  const of = (values: Tensor) => attention(q.t, k.t, values, SCALE);
+  const first = plainAttention(world.sizes, q.at, k.at, v.at);
+  const again = plainAttention(world.sizes, q.at, k.at, first);
+  const outputs = {
+    v: of(v.t),
+    minus: of(v.t.sub(u.t)),
+    wide: of(wide.t.rename({ d: "d_head" })),
+    twice: of(of(v.t)),
+  };
+  world.expect(outputs.v, first, "values");
+  world.expect(
+    outputs.minus,
+    plainAttention(world.sizes, q.at, k.at, (i) => v.at(i) - u.at(i)),
+    "changed values",
+  );
+  world.expect(
+    outputs.wide,
+    (i) => plainAttention(world.sizes, q.at, k.at, (j) => wide.at({ ...j, d: i.d_head }))(i),
+    "wider values",
+  );
+  world.expect(outputs.twice, again, "values that need the first result");
+  world.expect(attention(q.t, k.t, v.t, 2 * SCALE).sub(of(v.t)).mul(0), () => 0, "another scale");
+  await world.check({ batchSize: 2 });
+  const { batch, pos } = world.sizes;
+  const attentions = (asked: Record<string, Tensor>) =>
+    new Lowering(asked, { batch, pos }).graph.finish().nodes.filter((n) => n.op === "Attention").length;
+  assertEquals(attentions({ v: outputs.v, minus: outputs.minus, wide: outputs.wide }), 1);
+  assertEquals(attentions({ v: outputs.v, other: attention(q.t, k.t, v.t, 2 * SCALE) }), 2);
+  assertEquals(attentions({ v: outputs.v, other: attention(k.t, q.t, v.t, SCALE) }), 2);
 });
