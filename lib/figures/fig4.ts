@@ -1,0 +1,150 @@
+/**
+ * Figure 4: adversarial prompts for direct logit attribution (DLA).
+ *
+ * One line a prompt: the node's DLA of the logit difference in the clean run (circle), and its distribution when the node's input
+ * at the last position is replaced by that of unrelated texts (dots for single texts, a bar for the quantiles, a line for
+ * the median). A node that reads the prompt to write its answer would lose its DLA by the replacement; one whose DLA is
+ * unmoved does not depend on the prompt.
+ */
+import * as Plot from "@observablehq/plot";
+import type { PromptRow } from "../experiments/rows.ts";
+import { Random } from "../stats/random.ts";
+import { compose } from "./compose.ts";
+import { distinct, drawable, sentences } from "./drawable.ts";
+import { wrapText } from "./font.ts";
+import { promptLines, symbolNote, visible, visibleAnswer } from "./prompt_text.ts";
+import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
+
+export interface Fig4Options {
+  /** The bar in words. Default "25–75 %". */
+  band?: string;
+  /** Characters of a prompt that are shown, counted from its end. Default 140. */
+  promptCharacters?: number;
+  /** Default "Figure 4a · …" or "Figure 4b · …", after the panel in the rows. */
+  title?: string;
+  /** Default 640. */
+  width?: number;
+}
+
+const labelWidth = 250, lineHeight = 14, rowGap = 14, leastRow = 44;
+
+/** Rows of one panel. Throws when the rows are of both panels: call it once for each. */
+export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): PlotElement {
+  const { band = "25–75 %", promptCharacters = 140, width = figureWidth } = options;
+  const { rows: kept, note } = drawable(
+    rows,
+    ["clean", "median", "low", "high"],
+    "Figure 4",
+    (row) => `${row.node} on "${row.prompt.slice(-30)}"`,
+  );
+  const panels = distinct(kept.map((row) => row.panel));
+  if (panels.length > 1) {
+    throw new Error(
+      `Drawing Figure 4 failed: got rows of the panels a and b. Expected one; filter by row.panel and draw each.`,
+    );
+  }
+  const nodes = distinct(kept.map((row) => row.node));
+  const lines = kept.map((row) => [
+    ...promptLines(row.prompt, labelWidth, promptCharacters).map((text) => ({ text, answer: false })),
+    ...wrapText(
+      `${visibleAnswer(row.correct)} over ${visibleAnswer(row.incorrect)}${
+        nodes.length > 1 ? ` · ${row.node}` : ""
+      }`,
+      labelWidth,
+      fontSize.tick,
+    ).map((text) => ({ text, answer: true })),
+  ]);
+  // Pixels from the top of the frame to the middle of each row.
+  const heights = lines.map((line) => Math.max(leastRow, line.length * lineHeight + rowGap));
+  const tops = heights.map((_, i) => heights.slice(0, i).reduce((sum, h) => sum + h, 0));
+  const middle = (i: number) => tops[i] + heights[i] / 2;
+  const total = tops.at(-1)! + heights.at(-1)!;
+  const random = new Random(1);
+  const samples = kept.flatMap((row, i) =>
+    row.samples.filter(Number.isFinite).map((x) => ({ x, y: middle(i) + 26 * (random.next() - 0.5) }))
+  );
+  const count = Math.max(...kept.map((row) => row.samples.length));
+  const marginTop = 8, marginBottom = 40, marginLeft = labelWidth + 18, marginRight = 16;
+  const of = kept.map((row, i) => ({ row, i }));
+  type Item = (typeof of)[number];
+  const symbols = kept.some((row) =>
+    /[⏎⇥␣]/.test(visible(row.prompt) + visibleAnswer(row.correct + row.incorrect))
+  );
+  const what = nodes.length === 1 ? nodes[0] : "the head with the highest DLA";
+  return compose({
+    title: options.title ?? `Figure 4${panels[0]} · DLA of ${what}, clean and with its input resampled`,
+    legend: [
+      { label: "clean", style: { ...styles.clean, symbol: "circle" }, kind: "dot" },
+      { label: `resampled: median and ${band}`, style: resampled, kind: "interval" },
+      { label: "one resampled input", style: { color: "#d9a58a", symbol: "circle" }, kind: "dot" },
+    ],
+    panels: [{
+      plot: plot({
+        width,
+        height: total + marginTop + marginBottom,
+        marginTop,
+        marginBottom,
+        marginLeft,
+        marginRight,
+        x: { zero: true, nice: true, label: null, inset: 8 },
+        y: { type: "linear", domain: [total, 0], axis: null },
+        marks: [
+          Plot.ruleY(tops.slice(1), { stroke: ink.rule, insetLeft: -marginLeft, insetRight: -marginRight }),
+          Plot.ruleX([0], { stroke: ink.faint }),
+          Plot.text(lines.flatMap((line, i) => line.map((part, k) => ({ part, i, k, n: line.length }))), {
+            y: ({ i, k, n }) => middle(i) + (k - (n - 1) / 2) * lineHeight,
+            text: ({ part }) => part.text,
+            frameAnchor: "left",
+            textAnchor: "start",
+            dx: -marginLeft,
+            fill: ({ part }) => part.answer ? ink.muted : ink.text,
+            fontSize: fontSize.tick,
+          }),
+          Plot.axisX({
+            label: "DLA of the logit difference (logits)",
+            labelAnchor: "center",
+            labelArrow: "none",
+            tickSize: 4,
+            ticks: 6,
+          }),
+          Plot.dot(samples, { x: "x", y: "y", r: 1.5, fill: resampled.color, fillOpacity: 0.28 }),
+          Plot.ruleY(of, {
+            x1: ({ row }: Item) => row.low,
+            x2: ({ row }: Item) => row.high,
+            y: ({ i }: Item) => middle(i),
+            stroke: resampled.color,
+            strokeWidth: 5,
+            strokeOpacity: 0.75,
+          }),
+          Plot.ruleX(of, {
+            x: ({ row }: Item) => row.median,
+            y1: ({ i }: Item) => middle(i) - 10,
+            y2: ({ i }: Item) => middle(i) + 10,
+            stroke: resampled.color,
+            strokeWidth: 2.4,
+          }),
+          Plot.dot(of, {
+            x: ({ row }: Item) => row.clean,
+            y: ({ i }: Item) => middle(i),
+            r: 5,
+            fill: styles.clean.color,
+            stroke: "white",
+            strokeWidth: 1.2,
+          }),
+        ],
+        symbol: { type: "identity" },
+      }),
+    }],
+    caption: sentences(
+      `Answers: the likelier over the other; difference of the model’s two logits, from top to bottom: ${
+        kept.map((row) => formatNumber(row.logitDifference, 2)).join(", ")
+      }.`,
+      count > 0 ? `${count} resampled inputs for each prompt.` : "",
+      symbols ? symbolNote : "",
+      note,
+    ),
+    width,
+  });
+}
+
+const resampled = { color: styles.patched.color, symbol: "diamond" as const };
