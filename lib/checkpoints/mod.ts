@@ -5,6 +5,15 @@ export type { Cleanup } from "./cleanup.ts";
 export { keyValueHeads, type ModelConfig } from "./config.ts";
 export { dataPath } from "./data_folder.ts";
 export { type FolderLayout, openModelFolder } from "./model_folder.ts";
+export { describeDownload, type DownloadProgress, type OnDownload } from "./hub_download.ts";
 export { loadPromptSource, type PromptSource } from "./prompt_source.ts";
+export { fetchPrompts, type FetchPromptsOptions, openPrompts } from "./prompt_sets.ts";
 export { checkPrompts, loadPrompts, type PromptOptions, type Prompts, shorten } from "./prompts.ts";
+export {
+  knownModels,
+  openModel,
+  type ResolvedModel,
+  resolveModel,
+  type ResolveOptions,
+} from "./resolve_model.ts";
 export type { Tokenizer } from "./tokenizer.ts";

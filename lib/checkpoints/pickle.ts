@@ -5,6 +5,7 @@
  * Source: Python's pickletools, which describes each operation. Every operation reads at least one byte and does a bounded
  * amount of work, so a pickle of n bytes ends after at most n operations.
  */
+import { PickleBytes } from "./pickle_bytes.ts";
 
 /** State dicts of 100,000 tensors stay below these; they bound memory to some hundreds of megabytes. */
 export const limits = { bytes: 16 * 1024 * 1024, operations: 2_000_000, stack: 1_000_000, depth: 100 };
@@ -36,7 +37,7 @@ export function unpickle(bytes: Uint8Array, rules: PickleRules): unknown {
   if (bytes.length > limits.bytes) {
     throw new Error(`the pickle has ${bytes.length} bytes, more than the limit of ${limits.bytes}.`);
   }
-  const machine = new Machine(bytes, rules);
+  const machine = new Machine(new PickleBytes(bytes), rules);
   try {
     return machine.run();
   } catch (error) {
@@ -48,15 +49,11 @@ export function unpickle(bytes: Uint8Array, rules: PickleRules): unknown {
 class Machine {
   /** Where the current operation began. */
   start = 0;
-  #at = 0;
   #stack: unknown[] = [];
   #marks = 0;
   #memo = new Map<number, unknown>();
-  #view: DataView;
 
-  constructor(private readonly bytes: Uint8Array, private readonly rules: PickleRules) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
+  constructor(private readonly bytes: PickleBytes, private readonly rules: PickleRules) {}
 
   run(): unknown {
     for (let count = 0;; count++) {
@@ -64,8 +61,8 @@ class Machine {
       if (this.#stack.length > limits.stack) {
         throw new Error(`it holds more than ${limits.stack} values at once.`);
       }
-      this.start = this.#at;
-      const operation = this.#byte();
+      this.start = this.bytes.position;
+      const operation = this.bytes.byte();
       if (operation === 0x2e) { // STOP
         const result = this.#pop();
         if (this.#stack.length) throw new Error(`it leaves ${this.#stack.length} values behind.`);
@@ -79,12 +76,12 @@ class Machine {
     const stack = this.#stack;
     switch (operation) {
       case 0x80: { // PROTO
-        const protocol = this.#byte();
+        const protocol = this.bytes.byte();
         if (protocol < 2 || protocol > 5) throw new Error(`it has protocol ${protocol}; 2 to 5 are read.`);
         return;
       }
       case 0x95: // FRAME: a hint for readers of streams
-        this.#take(8);
+        this.bytes.skip(8);
         return;
       case 0x28: // MARK
         if (++this.#marks > limits.depth) throw new Error(`it nests deeper than ${limits.depth}.`);
@@ -98,25 +95,25 @@ class Machine {
         stack.push(operation === 0x88);
         return;
       case 0x4b: // BININT1
-        stack.push(this.#byte());
+        stack.push(this.bytes.byte());
         return;
       case 0x4d: // BININT2
-        stack.push(this.#view.getUint16(this.#take(2), true));
+        stack.push(this.bytes.uint16());
         return;
       case 0x4a: // BININT
-        stack.push(this.#view.getInt32(this.#take(4), true));
+        stack.push(this.bytes.int32());
         return;
       case 0x8a: // LONG1
-        stack.push(this.#long(this.#byte()));
+        stack.push(this.bytes.long(this.bytes.byte()));
         return;
       case 0x47: // BINFLOAT
-        stack.push(this.#view.getFloat64(this.#take(8), false));
+        stack.push(this.bytes.float64());
         return;
       case 0x58: // BINUNICODE
-        stack.push(this.#string(this.#view.getUint32(this.#take(4), true)));
+        stack.push(this.bytes.text(this.bytes.uint32()));
         return;
       case 0x8c: // SHORT_BINUNICODE
-        stack.push(this.#string(this.#byte()));
+        stack.push(this.bytes.text(this.bytes.byte()));
         return;
       case 0x29: // EMPTY_TUPLE
         stack.push(Object.freeze([]));
@@ -162,23 +159,23 @@ class Machine {
         return;
       }
       case 0x71: // BINPUT
-        this.#memo.set(this.#byte(), this.#top());
+        this.#memo.set(this.bytes.byte(), this.#top());
         return;
       case 0x72: // LONG_BINPUT
-        this.#memo.set(this.#view.getUint32(this.#take(4), true), this.#top());
+        this.#memo.set(this.bytes.uint32(), this.#top());
         return;
       case 0x94: // MEMOIZE
         this.#memo.set(this.#memo.size, this.#top());
         return;
       case 0x68: // BINGET
-        stack.push(this.#recall(this.#byte()));
+        stack.push(this.#recall(this.bytes.byte()));
         return;
       case 0x6a: // LONG_BINGET
-        stack.push(this.#recall(this.#view.getUint32(this.#take(4), true)));
+        stack.push(this.#recall(this.bytes.uint32()));
         return;
       case 0x63: { // GLOBAL
-        const module = this.#line();
-        stack.push(this.#global(module, this.#line()));
+        const module = this.bytes.line();
+        stack.push(this.#global(module, this.bytes.line()));
         return;
       }
       case 0x93: { // STACK_GLOBAL
@@ -212,42 +209,6 @@ class Machine {
           `operation 0x${operation.toString(16).padStart(2, "0")} is not one that state dicts are made of.`,
         );
     }
-  }
-
-  /** Advances by `count` bytes and returns where they begin. Reading beyond the end throws a RangeError in the view. */
-  #take(count: number): number {
-    const from = this.#at;
-    if (from + count > this.bytes.length) throw new RangeError();
-    this.#at += count;
-    return from;
-  }
-
-  #byte(): number {
-    return this.bytes[this.#take(1)];
-  }
-
-  #string(length: number): string {
-    const from = this.#take(length);
-    return decode(this.bytes.subarray(from, from + length));
-  }
-
-  #line(): string {
-    const end = this.bytes.indexOf(0x0a, this.#at);
-    if (end < 0 || end - this.#at > 200) throw new Error("a global's name does not end.");
-    const text = decode(this.bytes.subarray(this.#at, end));
-    this.#at = end + 1;
-    return text;
-  }
-
-  /** A little-endian two's complement integer. */
-  #long(length: number): number {
-    if (length > 8) throw new Error(`it has an integer of ${length} bytes.`);
-    const from = this.#take(length);
-    let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.bytes[from + i]);
-    const number = Number(BigInt.asIntN(8 * length, value));
-    if (!Number.isSafeInteger(number)) throw new Error("it has an integer beyond 2^53.");
-    return number;
   }
 
   #pop(): unknown {
@@ -305,13 +266,5 @@ class Machine {
       throw new Error(`it wants ${JSON.stringify(full)}, which is not allowed.`);
     }
     return new PickleGlobal(full);
-  }
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new Error("a text in it is not UTF-8.");
   }
 }

@@ -24,7 +24,8 @@ import {
 import { SafetensorsFile } from "./safetensors.ts";
 import { writeSafetensors } from "./safetensors_write.ts";
 
-export interface PromptSource {
+/** How many rows of which data set. */
+export interface DatasetShare {
   /** Data set on the Hub, "owner/name", with parquet files and a column `tokens` of lists of token ids. */
   repo: string;
   kind: PromptKind;
@@ -38,7 +39,7 @@ export interface PromptSet {
   name: string;
   /** Tokens in a row; rows of another length are refused. */
   length: number;
-  sources: PromptSource[];
+  sources: DatasetShare[];
 }
 
 /** The post's 300 prompts, 240 of prose first. */

@@ -1,11 +1,12 @@
 /**
  * prompts.json: which prompts belong to a model, named beside its weights so that no code names them.
  *
- * Format, one of: `{ "builtin": "held-out" }`, a set that the project carries; `{ "file": "prompts.safetensors" }`, a file beside
- * prompts.json. Does not load them: see prompts.ts.
+ * Format, one of: `{ "builtin": "held-out" }`, a set that the project carries or knows where to fetch; `{ "file": "prompts.safetensors" }`, a file beside
+ * prompts.json.
  */
 import { readJsonObject } from "./json_file.ts";
-import { loadPrompts, type PromptOptions, type Prompts } from "./prompts.ts";
+import { type FetchPromptsOptions, openPrompts } from "./prompt_sets.ts";
+import type { Prompts } from "./prompts.ts";
 
 export type PromptSource = { builtin: string } | { file: string };
 
@@ -38,6 +39,6 @@ export async function readPromptSource(folder: string): Promise<PromptSource> {
 }
 
 /** The prompts that a source names. */
-export function loadPromptSource(source: PromptSource, options: PromptOptions = {}): Promise<Prompts> {
-  return loadPrompts("builtin" in source ? source.builtin : source.file, options);
+export function loadPromptSource(source: PromptSource, options: FetchPromptsOptions = {}): Promise<Prompts> {
+  return openPrompts("builtin" in source ? source.builtin : source.file, options);
 }

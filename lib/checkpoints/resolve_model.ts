@@ -2,7 +2,6 @@
  * A model's name → the files on this machine: the embedded model, the post's model, any repository of the Hub, or a folder.
  */
 import { chooseWeightFile } from "./checkpoint.ts";
-import { parseModelConfig } from "./config.ts";
 import { dataPath } from "./data_folder.ts";
 import { fileSize } from "./hub_cache.ts";
 import { HubClient, type HubClientOptions, type HubFile, HubRefusal, type Repo } from "./hub_client.ts";
@@ -10,7 +9,7 @@ import type { OnDownload } from "./hub_download.ts";
 import { fetchFiles, NotAvailable, type Wanted } from "./hub_files.ts";
 import { type HubSettings, hubSettings } from "./hub_settings.ts";
 import { readJsonObject } from "./json_file.ts";
-import { type ModelFolder, openModelFolder } from "./model_folder.ts";
+import { type ModelFolder, type ModelFolderOptions, openModelFolder } from "./model_folder.ts";
 import { didYouMean } from "./nearest.ts";
 
 export interface ResolvedModel {
@@ -74,14 +73,11 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
 /** {@linkcode resolveModel}, then everything in its folder opened and checked. The caller closes `checkpoint`. */
 export async function openModel(
   name: string,
-  options: ResolveOptions = {},
+  options: ResolveOptions & Pick<ModelFolderOptions, "layout"> = {},
 ): Promise<ModelFolder & { name: string; source: string }> {
-  const { folder, tokenizerFile, cleanupFile, source } = await resolveModel(name, options);
-  const opened = await openModelFolder(folder, {
-    ...(tokenizerFile ? { tokenizerFile } : {}),
-    ...(cleanupFile ? { cleanupFile } : {}),
-  });
-  return { ...opened, name, source };
+  const { folder, source, ...files } = await resolveModel(name, options);
+  const { layout } = options;
+  return { ...await openModelFolder(folder, { ...files, ...(layout ? { layout } : {}) }), name, source };
 }
 
 async function fromHub(
@@ -104,10 +100,8 @@ async function fromHub(
     );
     const source = `${repoName} @ ${commit}`;
     if (await fileSize(`${folder}/tokenizer.json`) !== undefined) return { name, folder, source };
-    const path = `${folder}/config.json`;
-    const { tokenizer_name } = parseModelConfig(await readJsonObject(path), path);
-    const tokenizer = tokenizerRepo ?? tokenizer_name;
-    if (tokenizer === undefined || !repoPattern.test(tokenizer)) return { name, folder, source };
+    const tokenizer = tokenizerRepo ?? (await readJsonObject(`${folder}/config.json`)).tokenizer_name;
+    if (typeof tokenizer !== "string" || !repoPattern.test(tokenizer)) return { name, folder, source };
     tokenizerRepo = tokenizer;
     const tokenizerFile = await fetchTokenizer(client, tokenizer, options.onProgress);
     return { name, folder, source, ...(tokenizerFile ? { tokenizerFile } : {}) };
@@ -130,13 +124,16 @@ function modelFiles(repo: string): Wanted {
       const weights = chooseWeightFile(names, repo);
       const shards = weights.endsWith(".index.json") ? names.filter((name) => shard.test(name)) : [];
       if (shards.length) chooseAllShards(names, repo);
-      const wanted = ["config.json", "tokenizer.json", "cleanup.json", ...shards, weights];
+      const wanted = ["config.json", ...besideTheWeights, ...shards, weights];
       return wanted.map((name) => files.find((file) => file.path === name)).filter((file) =>
         file !== undefined
       );
     },
   };
 }
+
+/** Fetched where a repository has them. */
+const besideTheWeights = ["tokenizer.json", "tokenizer_config.json", "cleanup.json"];
 
 const shard = /^(.*)-(\d{5})-of-(\d{5})\.safetensors$/;
 
@@ -168,10 +165,10 @@ async function fetchTokenizer(
   repoName: string,
   onProgress?: OnDownload,
 ): Promise<string | undefined> {
-  const isTokenizer = (name: string) => name === "tokenizer.json";
+  const names = ["tokenizer_config.json", "tokenizer.json"];
   const wanted: Wanted = {
-    isComplete: (names) => names.some(isTokenizer),
-    choose: (files: HubFile[]) => files.filter((file) => isTokenizer(file.path)),
+    isComplete: (there) => there.includes("tokenizer.json"),
+    choose: (files: HubFile[]) => files.filter((file) => names.includes(file.path)),
   };
   try {
     const { folder } = await fetchFiles(

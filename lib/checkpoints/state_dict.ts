@@ -2,7 +2,7 @@
  * The TransformerLens state dict: which tensors a model of a given configuration has, and their dims.
  *
  * Dims are fixed: embed.W_E [d_vocab, d_model], attn.W_Q [n_heads, d_model, d_head], attn.W_O [n_heads, d_head, d_model] …
- * (see the table in data/README.md). A state dict also carries buffers that are no weights: these may be there and are ignored.
+ * and so on, as written below. A state dict also carries buffers that are no weights: these may be there and are ignored.
  */
 import type { Checkpoint } from "./checkpoint.ts";
 import { keyValueHeads, type ModelConfig } from "./config.ts";
