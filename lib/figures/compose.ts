@@ -13,8 +13,8 @@ import { figureWidth, fontSize, ink, type PlotElement, type Style } from "./them
 export interface Key {
   label: string;
   style: Style;
-  /** What is drawn before the label: a line with its symbol, a symbol, a band, a symbol with error bar, a plain line. */
-  kind: "line-dot" | "dot" | "band" | "interval" | "line";
+  /** What is drawn before the label: a line with its symbol, a symbol, a small one, a band, a symbol with error bar, a line. */
+  kind: "line-dot" | "dot" | "small-dot" | "band" | "interval" | "line";
   /** Symbols are filled unless this is true. */
   hollow?: boolean;
 }
@@ -22,6 +22,8 @@ export interface Key {
 export interface Panel {
   /** Bold line above the panel, such as "a · clean run". */
   title?: string;
+  /** Plain line below it. */
+  subtitle?: string;
   plot: PlotElement;
 }
 
@@ -61,6 +63,12 @@ export function compose(composition: Composition): HTMLElement {
     for (const panel of panels.slice(i, i + columns)) {
       const cell = document.createElement("div");
       add("h4", panel.title, `font-size:${fontSize.panel}px;margin:0`, cell);
+      add(
+        "h5",
+        panel.subtitle,
+        `font-size:${fontSize.subtitle}px;font-weight:400;margin:0;color:${ink.muted}`,
+        cell,
+      );
       cell.append(panel.plot);
       row.append(cell);
     }
@@ -70,7 +78,7 @@ export function compose(composition: Composition): HTMLElement {
   return figure;
 }
 
-const sample = 26, rowHeight = 18;
+const rowHeight = 18;
 
 /** Legend as an `<svg>`: entries in rows no wider than `width`. */
 export function legend(keys: Key[], width = figureWidth): SVGSVGElement {
@@ -86,6 +94,8 @@ export function legend(keys: Key[], width = figureWidth): SVGSVGElement {
   let x = 0, y = 0;
   const svg = create("svg", { fill: ink.text, "font-size": fontSize.tick, "aria-label": "legend" });
   for (const { label, style, kind, hollow } of keys) {
+    const alone = kind === "dot" || kind === "small-dot";
+    const sample = alone ? 10 : 26;
     const needed = sample + 6 + textWidth(label, fontSize.tick);
     if (x > 0 && x + needed > width) x = 0, y += rowHeight;
     const middle = y + rowHeight / 2, stroke = style.color;
@@ -104,9 +114,9 @@ export function legend(keys: Key[], width = figureWidth): SVGSVGElement {
     if (kind === "interval") {
       entry.append(create("path", { d: `M0.5,-4V4M${sample - 0.5},-4V4`, stroke, "stroke-width": 1.5 }));
     }
-    if (kind === "dot" || kind === "line-dot" || kind === "interval") {
+    if (alone || kind === "line-dot" || kind === "interval") {
       const fill = hollow ? "#ffffff" : style.color;
-      const d = symbolPath(style.symbol, 4);
+      const d = symbolPath(style.symbol, kind === "small-dot" ? 2 : 4);
       entry.append(
         create("path", { d, transform: `translate(${sample / 2},0)`, fill, stroke, "stroke-width": 1.5 }),
       );

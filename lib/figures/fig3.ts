@@ -112,9 +112,9 @@ export function fig3b(rows: readonly NodeRow[], options: Fig3Options = {}): Plot
         marginTop: 24,
         marginBottom: ticks.height + 12,
         x: { type: "linear", domain: [-0.5, nodes.length - 0.5], axis: null },
-        y: { zero: true, nice: true, label: null },
+        y: { zero: true, inset: 6, label: null },
         marks: [
-          Plot.rectY(nodes.map((_, i) => i).filter((i) => i % 2 === 1), {
+          Plot.rect(nodes.map((_, i) => i).filter((i) => i % 2 === 1), {
             x1: (i: number) => i - 0.5,
             x2: (i: number) => i + 0.5,
             fill: ink.band,

@@ -1,9 +1,9 @@
 /**
  * Figure 4: adversarial prompts for direct logit attribution (DLA).
  *
- * One line a prompt: the node's DLA of the logit difference in the clean run (circle), and its distribution when the node's input
- * at the last position is replaced by that of unrelated texts (dots for single texts, a bar for the quantiles, a line for
- * the median). A node that reads the prompt to write its answer would lose its DLA by the replacement; one whose DLA is
+ * One line a prompt: the node's DLA of the logit difference in the clean run (circle on a stem), and below it its distribution when
+ * the node's input at the last position is replaced by that of unrelated texts (dots for single texts, a diamond for the
+ * median, a bar for the quantiles). A node that reads the prompt to write its answer would lose its DLA by the replacement; one whose DLA is
  * unmoved does not depend on the prompt.
  */
 import * as Plot from "@observablehq/plot";
@@ -12,7 +12,7 @@ import { Random } from "../stats/random.ts";
 import { compose } from "./compose.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
 import { wrapText } from "./font.ts";
-import { promptLines, symbolNote, visible, visibleAnswer } from "./prompt_text.ts";
+import { promptLines, symbolNote, visibleAnswer } from "./prompt_text.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
 export interface Fig4Options {
@@ -26,7 +26,11 @@ export interface Fig4Options {
   width?: number;
 }
 
-const labelWidth = 250, lineHeight = 14, rowGap = 14, leastRow = 44;
+/** Pixels. */
+const labelWidth = 250, lineHeight = 14, rowGap = 14, leastRow = 48;
+
+/** How far the resampled distribution lies below the middle of its row; the clean value is above it. */
+const lane = 7;
 
 /** Rows of one panel. Throws when the rows are of both panels: call it once for each. */
 export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): PlotElement {
@@ -61,22 +65,19 @@ export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): Plo
   const total = tops.at(-1)! + heights.at(-1)!;
   const random = new Random(1);
   const samples = kept.flatMap((row, i) =>
-    row.samples.filter(Number.isFinite).map((x) => ({ x, y: middle(i) + 26 * (random.next() - 0.5) }))
+    row.samples.filter(Number.isFinite).map((x) => ({ x, y: middle(i) + lane + 20 * (random.next() - 0.5) }))
   );
   const count = Math.max(...kept.map((row) => row.samples.length));
-  const marginTop = 8, marginBottom = 40, marginLeft = labelWidth + 18, marginRight = 16;
+  const marginTop = 4, marginBottom = 40, marginLeft = labelWidth + 18, marginRight = 16;
   const of = kept.map((row, i) => ({ row, i }));
   type Item = (typeof of)[number];
-  const symbols = kept.some((row) =>
-    /[⏎⇥␣]/.test(visible(row.prompt) + visibleAnswer(row.correct + row.incorrect))
-  );
   const what = nodes.length === 1 ? nodes[0] : "the head with the highest DLA";
   return compose({
     title: options.title ?? `Figure 4${panels[0]} · DLA of ${what}, clean and with its input resampled`,
     legend: [
-      { label: "clean", style: { ...styles.clean, symbol: "circle" }, kind: "dot" },
+      { label: "clean", style: styles.clean, kind: "dot" },
       { label: `resampled: median and ${band}`, style: resampled, kind: "interval" },
-      { label: "one resampled input", style: { color: "#d9a58a", symbol: "circle" }, kind: "dot" },
+      { label: "one resampled input", style: { color: "#eab99a", symbol: "circle" }, kind: "small-dot" },
     ],
     panels: [{
       plot: plot({
@@ -107,29 +108,47 @@ export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): Plo
             tickSize: 4,
             ticks: 6,
           }),
-          Plot.dot(samples, { x: "x", y: "y", r: 1.5, fill: resampled.color, fillOpacity: 0.28 }),
+          Plot.dot(samples, { x: "x", y: "y", r: 1.5, fill: resampled.color, fillOpacity: 0.25 }),
           Plot.ruleY(of, {
             x1: ({ row }: Item) => row.low,
             x2: ({ row }: Item) => row.high,
-            y: ({ i }: Item) => middle(i),
+            y: ({ i }: Item) => middle(i) + lane,
             stroke: resampled.color,
-            strokeWidth: 5,
-            strokeOpacity: 0.75,
+            strokeWidth: 1.8,
           }),
-          Plot.ruleX(of, {
+          ...(["low", "high"] as const).map((end) =>
+            Plot.ruleX(of, { // the caps
+              x: ({ row }: Item) => row[end],
+              y1: ({ i }: Item) => middle(i) + lane - 5,
+              y2: ({ i }: Item) => middle(i) + lane + 5,
+              stroke: resampled.color,
+              strokeWidth: 1.8,
+            })
+          ),
+          Plot.dot(of, {
             x: ({ row }: Item) => row.median,
-            y1: ({ i }: Item) => middle(i) - 10,
-            y2: ({ i }: Item) => middle(i) + 10,
-            stroke: resampled.color,
-            strokeWidth: 2.4,
+            y: ({ i }: Item) => middle(i) + lane,
+            symbol: resampled.symbol,
+            r: 5,
+            fill: resampled.color,
+            stroke: "white",
+            strokeWidth: 1,
+          }),
+          Plot.ruleX(of, { // from the clean value into the distribution, to compare them
+            x: ({ row }: Item) => row.clean,
+            y1: ({ i }: Item) => middle(i) + lane + 10,
+            y2: ({ i }: Item) => middle(i) - 15,
+            stroke: styles.clean.color,
+            strokeWidth: 1.2,
           }),
           Plot.dot(of, {
             x: ({ row }: Item) => row.clean,
-            y: ({ i }: Item) => middle(i),
-            r: 5,
+            y: ({ i }: Item) => middle(i) - 15,
+            symbol: styles.clean.symbol,
+            r: 4.6,
             fill: styles.clean.color,
             stroke: "white",
-            strokeWidth: 1.2,
+            strokeWidth: 1,
           }),
         ],
         symbol: { type: "identity" },
@@ -140,7 +159,7 @@ export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): Plo
         kept.map((row) => formatNumber(row.logitDifference, 2)).join(", ")
       }.`,
       count > 0 ? `${count} resampled inputs for each prompt.` : "",
-      symbols ? symbolNote : "",
+      symbolNote(lines.flat().map((line) => line.text)),
       note,
     ),
     width,

@@ -52,7 +52,10 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
     title: options.title ?? `Figure 5 · DLA of ${writer} against the DLA of its cleaners`,
     columns: 2,
     panels: panels.map(({ field, title, style }, i) => ({
-      title: `${"ab"[i]} · ${title}: r = ${formatNumber(fits[field].r, 3)}`,
+      title: `${"ab"[i]} · ${title}`,
+      subtitle: `r = ${formatNumber(fits[field].r, 3)}, slope = ${
+        plusMinus(fits[field].slope, fits[field].slopeError)
+      }`,
       plot: plot({
         width: width / 2,
         height: width / 2 + 12,
@@ -87,7 +90,7 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
             y: field,
             r: 1.6,
             fill: style.color,
-            fillOpacity: drawn.length > 600 ? 0.28 : 0.5,
+            fillOpacity: drawn.length > 600 ? 0.22 : 0.5,
           }),
           Plot.areaY(fitBand(fits[field], meanX, x), {
             x: "x",
@@ -108,16 +111,14 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
       }),
     })),
     caption: sentences(
-      ...panels.map(({ field }, i) =>
-        `${"ab"[i]}: slope ${formatNumber(fits[field].slope, 3)} ± ${
-          formatNumber(2 * fits[field].slopeError, 3)
-        }, ` +
-        `intercept ${formatNumber(fits[field].intercept, 3)} ± ${
-          formatNumber(2 * fits[field].interceptError, 3)
-        } ` +
-        `(± 2 standard errors).`
-      ),
-      `Lines fitted to all ${fits.composition.n.toLocaleString("en")} pairs, with ± 2 standard errors.`,
+      `Lines: least squares over all ${
+        fits.composition.n.toLocaleString("en")
+      } pairs; slopes and shaded bands are ± 2 ` +
+        `standard errors. Intercepts: ${
+          panels.map(({ field }, i) =>
+            `${"ab"[i]} ${plusMinus(fits[field].intercept, fits[field].interceptError)}`
+          ).join(", ")
+        }.`,
       drawn.length < kept.length
         ? `Drawn are ${drawn.length.toLocaleString("en")} pairs chosen at random (seed ${seed}).`
         : "",
@@ -126,6 +127,10 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
     width,
   });
 }
+
+/** "−0.723 ± 0.013", with two standard errors. */
+const plusMinus = (value: number, error: number) =>
+  `${formatNumber(value, 3)} ± ${formatNumber(2 * error, 3)}`;
 
 /**
  * The line with ±2 standard errors over `x`. The variance of the line at x is slopeError² (x - x̄)² + σ²/n, and

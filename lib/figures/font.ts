@@ -39,8 +39,9 @@ export function fontFiles(): string[] {
 
 /** Advance widths of one font, in units of the font size. */
 interface Advances {
-  /** Width of a code point, or undefined if the font has no glyph for it. */
-  of(codePoint: number): number | undefined;
+  /** Width of a character, or undefined if the font has no glyph for it. */
+  of(character: string): number | undefined;
+  has(character: string): boolean;
 }
 
 let loaded: { regular: Advances; bold: Advances; fallback: Advances } | undefined;
@@ -60,14 +61,26 @@ function fonts() {
  */
 export function textWidth(text: string, size: number, bold = false): number {
   const { regular, bold: heavy, fallback } = fonts();
-  const first = bold ? heavy : regular;
+  const font = bold ? heavy : regular;
+  // resvg sets a whole text in the fallback font when one character of it needs that, so it is measured so.
+  const whole = [...text].every((character) => invisible.test(character) || font.has(character))
+    ? font
+    : fallback;
   let width = 0;
   for (const character of text) {
-    const codePoint = character.codePointAt(0)!;
-    width += first.of(codePoint) ?? fallback.of(codePoint) ?? 1; // an unknown glyph is drawn as a box of about 1 em
+    if (!invisible.test(character)) width += whole.of(character) ?? 1; // an unknown glyph is a box of about 1 em
   }
   return width * size;
 }
+
+/** Whether one of the fonts can draw the character. */
+export function hasGlyph(character: string): boolean {
+  const { regular, fallback } = fonts();
+  return invisible.test(character) || regular.has(character) || fallback.has(character);
+}
+
+/** Joiners and other characters that only steer their neighbours. */
+const invisible = /^[\p{Cf}\p{M}]$/u;
 
 /**
  * Breaks text into lines that are at most `width` pixels wide: at spaces where possible, else inside a word.
@@ -130,8 +143,9 @@ function readAdvances(bytes: Uint8Array, path: string): Advances {
     for (let c = first; c <= last; c++) glyph.set(c, id + c - first);
   }
   return {
-    of(codePoint) {
-      const id = glyph.get(codePoint);
+    has: (character) => glyph.has(character.codePointAt(0)!),
+    of(character) {
+      const id = glyph.get(character.codePointAt(0)!);
       if (id === undefined) return undefined;
       return view.getUint16(hmtx + 4 * Math.min(id, metrics - 1)) / unitsPerEm;
     },

@@ -25,6 +25,7 @@ const headings: Record<string, { size: number; bold: boolean; fill: string }> = 
   h2: { size: fontSize.title, bold: true, fill: ink.text },
   h3: { size: fontSize.subtitle, bold: false, fill: ink.muted },
   h4: { size: fontSize.panel, bold: true, fill: ink.text },
+  h5: { size: fontSize.subtitle, bold: false, fill: ink.muted },
   figcaption: { size: fontSize.caption, bold: false, fill: ink.muted },
 };
 
@@ -69,7 +70,7 @@ function block(element: Element, width: number, ids: Map<string, string>): Drawi
     return row ? beside(parts) : stack(parts);
   }
   throw new Error(
-    `Making an SVG failed: no rule for <${name}> in a figure. Expected svg, figure, div, h2, h3, h4, figcaption.`,
+    `Making an SVG failed: no rule for <${name}> in a figure. Expected svg, figure, div, h2 to h5, figcaption.`,
   );
 }
 
