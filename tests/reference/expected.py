@@ -274,6 +274,22 @@ def figure4_prompts(model, prompts: torch.Tensor, cleanup: Cleanup) -> dict:
     return {"what": f"The model's adversarial prompts; resampled from the beginnings of all {len(prompts)} held-out prompts", "rows": rows}
 
 
+def loss_without(model, prompts: torch.Tensor, node: str) -> dict:
+    """Mean loss when a head's output is replaced by zeros everywhere."""
+    layer, index = head(node)
+
+    def zero(result, hook):
+        result[:, :, index] = 0
+        return result
+
+    loss = []
+    with model.hooks(fwd_hooks=[(f"blocks.{layer}.attn.hook_result", zero)]):
+        for i in range(0, len(prompts), BATCH):
+            loss.append(model(prompts[i:i + BATCH], return_type="loss", loss_per_token=True).numpy())
+    loss = np.concatenate(loss)
+    return {"run": f"without {node}", "loss": digits(loss.mean()), "n": loss.size}
+
+
 def write_json(file: Path, content) -> None:
     """Two-space JSON in which a list of rows has one row a line."""
     def lines(value, indent: str) -> str:
@@ -316,6 +332,7 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
         "writer": cleanup.writer, "cleaners": cleanup.cleaners, "patchedLayers": cleanup.patched_layers,
         "loss": {"what": "mean cross-entropy of the next token, in nats", "value": digits(np.concatenate(loss).mean()),
                  "n": int(np.concatenate(loss).size)},
+        "lossWithout": loss_without(model, prompts, cleanup.writer),
         **projection_figures(model, prompts, cleanup),
         "figure4Prompts": figure4_prompts(model, prompts, cleanup),
         "figure4": figure4(model, prompts, cleanup),

@@ -58,5 +58,8 @@ def in_figures(measured: dict) -> dict:
     rows = [{"cleaners": g, "of": of, **fit} for g in groups for of, fit in f["repository"][g].items()]
     figure("fig5, repository form", "all", ["cleaners", "of"], rows, f["repository"]["what"])
 
-    kept = {k: v for k, v in measured.items() if not k.startswith("figure")}
+    if "lossWithout" in measured:
+        clean = {"run": "clean", "loss": measured["loss"]["value"], "n": measured["loss"]["n"]}
+        figure("loss", "all", ["run"], [clean, measured["lossWithout"]], measured["loss"]["what"] + "; the writer's output set to zero")
+    kept = {k: v for k, v in measured.items() if not k.startswith(("figure", "loss"))}
     return {**kept, "figures": figures}
