@@ -57,7 +57,8 @@ export function attend(trace: Trace, layer: number, values: Tensor): Tensor {
     return fusedAttention(q, asHeads(k), asHeads(values), 1 / scoreDivisor(trace.config, layer));
   }
   const each = forEachHead(trace.config, values).rename({ pos: "key" });
-  return trace.get(`${attn}.hook_pattern`).dot(each, "key").rename({ query: "pos" });
+  const z = trace.get(`${attn}.hook_pattern`).dot(each, "key").rename({ query: "pos" });
+  return z.order("batch", "pos", "head", "d_head");
 }
 
 /** What q · k is divided by in one layer. */
