@@ -2,6 +2,7 @@
  * Shows a figure in a notebook, as PNG (which GitHub, VS Code and Jupyter all draw), and saves it: NAME.svg, NAME.png, and the
  * rows behind it as NAME.json, in the folder that `deno task figures` names by CLEANUP_LENS_OUT. Without that folder nothing is saved.
  */
+import { writeWhole } from "../checkpoints/write_whole.ts";
 import { display } from "../jupyter/display.ts";
 import { toPng } from "./png.ts";
 import { toSvg } from "./svg.ts";
@@ -14,26 +15,38 @@ export interface ShowOptions {
   rows?: unknown;
   /** Where to save. Default: the folder that CLEANUP_LENS_OUT names, if it does. */
   folder?: string;
+  /** What the figure shows, for readers who do not see it. Default: the figure's title. */
+  alt?: string;
 }
 
-/** Pixels of the PNG for each pixel of the SVG. 1.5 is sharp in a notebook, and keeps the notebook small. */
-const SCALE = 1.5;
+/** Pixels of the PNG for each pixel of the SVG: in a notebook, where Jupyter draws a PNG pixel by pixel, and in a file. */
+const SCALE = { notebook: 1.5, file: 2 };
 
 /** Shows `figure` in the current cell; `await` it. */
-export async function show(figure: PlotElement, { name, rows, folder }: ShowOptions): Promise<void> {
+export async function show(figure: PlotElement, { name, rows, folder, alt }: ShowOptions): Promise<void> {
   if (!/^[\w-]+$/.test(name)) {
     throw new Error(`show(): got the name "${name}"; expected letters, digits, "_" and "-", such as "fig1"`);
   }
+  if (alt) figure.setAttribute("aria-label", alt);
   const svg = toSvg(figure);
-  const png = toPng(svg, { scale: SCALE });
-  const out = folder ?? Deno.env.get("CLEANUP_LENS_OUT");
+  const out = folder ?? outFolder();
   if (out) {
-    await Deno.writeTextFile(`${out}/${name}.svg`, svg);
-    await Deno.writeFile(`${out}/${name}.png`, png);
-    if (rows !== undefined) await Deno.writeTextFile(`${out}/${name}.json`, rowsAsJson(rows));
+    await writeWhole(`${out}/${name}.svg`, svg);
+    await writeWhole(`${out}/${name}.png`, toPng(svg, { scale: SCALE.file }));
+    if (rows !== undefined) await writeWhole(`${out}/${name}.json`, rowsAsJson(rows));
   }
-  const title = figure.getAttribute("aria-label") ?? name;
-  await display({ "image/png": base64(png), "text/plain": title });
+  const png = toPng(svg, { scale: SCALE.notebook });
+  await display({ "image/png": base64(png), "text/plain": figure.getAttribute("aria-label") ?? name });
+}
+
+/** The folder that CLEANUP_LENS_OUT names; undefined where it is not set or may not be read. */
+function outFolder(): string | undefined {
+  try {
+    return Deno.env.get("CLEANUP_LENS_OUT") || undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
 }
 
 function base64(bytes: Uint8Array): string {

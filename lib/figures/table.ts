@@ -2,7 +2,11 @@
  * A small table in a notebook: rows become a danfojs DataFrame, shown as an HTML table. For looking at aggregated rows; heavy
  * numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
  */
-import { DataFrame } from "danfojs-node";
+// Puts the package into the module graph, so that `danfo` below can load it when it is first needed.
+import "danfojs-node/package.json" with { type: "json" };
+import type { DataFrame } from "danfojs-node";
+import { createRequire } from "node:module";
+import process from "node:process";
 import { display } from "../jupyter/display.ts";
 import { formatNumber } from "./theme.ts";
 
@@ -13,6 +17,18 @@ export interface TableOptions {
   digits?: number;
   /** At most this many rows are shown, and the table says how many are left out. Default 20. */
   limit?: number;
+}
+
+/** danfojs takes half a second and 100 MB to load, so only who shows a table pays for it. */
+function danfo(): typeof import("danfojs-node") {
+  const node = process as { noDeprecation?: boolean };
+  const before = node.noDeprecation;
+  node.noDeprecation = true; // one of its dependencies uses a deprecated module of Node and warns about it
+  try {
+    return createRequire(import.meta.url)("danfojs-node");
+  } finally {
+    node.noDeprecation = before;
+  }
 }
 
 /** Rows as a DataFrame, for exploring: `frame(rows).groupby(["writer"])…`. */
@@ -28,6 +44,7 @@ export function frame(rows: readonly object[], options: TableOptions = {}): Data
     throw new Error(`table: no row has "${missing}"; the fields are ${Object.keys(all[0]).join(", ")}`);
   }
   const headings = Array.isArray(columns) ? fields : Object.values(columns);
+  const { DataFrame } = danfo();
   return new DataFrame(all.map((row) => fields.map((field) => row[field] as string)), { columns: headings });
 }
 
