@@ -63,9 +63,13 @@ export function rmsNorm(x: Tensor, over: string, eps: number, weight?: Tensor): 
 /**
  * softmax(scale · q kᵀ) v with a causal mask, for each head: the pattern is never written out.
  * q [batch, pos, head, d_head], k and v [batch, pos, kv head or head, d_head] → [batch, pos, head, d_head].
+ * `window`: each position sees that many alone, its own and those just before it; default: all before.
  * Heads that share keys and values (grouped-query attention): the count of q's heads is a multiple of k's.
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
+export function attention(q: Tensor, k: Tensor, v: Tensor, scale: number, window?: number): Tensor {
+  if (window !== undefined && !(Number.isInteger(window) && window > 0)) {
+    throw new Error(`attention: got a window of ${window}; expected a whole number of at least 1`);
+  }
   const wanted = ["batch", "pos", "head", "d_head"];
   for (const [name, t] of Object.entries({ q, k, v })) {
     if (t.dims.length !== 4 || !wanted.every((n) => has(t.dims, n))) {
@@ -90,6 +94,11 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, scale: number): Tenso
   }
   const dims = wanted.map((n) => n === "d_head" ? size(full[2], n) : size(full[0], n));
   return new Tensor(
-    view({ kind: "attention", scale }, full.map((t) => t.node), dims, "float32"),
+    view(
+      { kind: "attention", scale, ...(window === undefined ? {} : { window }) },
+      full.map((t) => t.node),
+      dims,
+      "float32",
+    ),
   ).order(...names(dims));
 }

@@ -105,7 +105,7 @@ export class Lowering {
       }
       case "softmax": {
         const x = arranged(0, last(op.over));
-        return { ...x, name: g.emit("Softmax", [x.name], bytes, { axis: -1 })[0] };
+        return { ...x, name: g.emit(op.log ? "LogSoftmax" : "Softmax", [x.name], bytes, { axis: -1 })[0] };
       }
       case "layerNorm": {
         const x = arranged(0, last(op.over));
@@ -131,7 +131,7 @@ export class Lowering {
         };
       }
       case "attention":
-        return this.#attention(node, op.scale);
+        return this.#attention(node, op.scale, op.window);
       case "gather": {
         const table = arranged(0, [
           ...inputs[0].dims.filter((d) => d.name === op.over),
@@ -223,7 +223,9 @@ export class Lowering {
   #reaches(operation: string, { dims }: Node, over: string, wanted: number): void {
     const size = this.graph.size(find(dims, over)!);
     if (wanted <= size) return;
-    throw new Error(`${operation} of ${describe(dims)}: got ${size} for "${over}"; expected at least ${wanted}`);
+    throw new Error(
+      `${operation} of ${describe(dims)}: got ${size} for "${over}"; expected at least ${wanted}`,
+    );
   }
 
   /** Operand names, each arranged and padded so that ONNX's broadcasting by place does what the names say. */
@@ -248,7 +250,7 @@ export class Lowering {
     return lowerContract(this.graph, left, right, product.op.over, this.#value(bias));
   }
 
-  #attention(node: Node, scale: number): Value {
+  #attention(node: Node, scale: number, window = Infinity): Value {
     const g = this.graph;
     const order = ["batch", "pos", "head", "d_head"];
     const parts = node.inputs.map((input) => g.arrange(this.#value(input), order));
@@ -266,7 +268,17 @@ export class Lowering {
     };
     const flops = 2 * batch * head * pos * pos * (q.shape[3] + dHead);
     const scratch = 4 * batch * head * pos * pos;
-    const [name] = g.emit("Attention", flat, [4 * product(result.shape)], attributes, { flops, scratch });
+    const inputs = flat.concat(window < pos ? [this.#nearby(pos, window)] : []);
+    const [name] = g.emit("Attention", inputs, [4 * product(result.shape)], attributes, { flops, scratch });
     return { ...result, name: g.reshape(name, [batch, pos, head * dHead], result.shape) };
+  }
+
+  /** [query, key]: whether the key lies less than `window` positions before the query (or after it: that the causal mask sees to). */
+  #nearby(pos: number, window: number): string {
+    const g = this.graph;
+    const at = [...Array(pos).keys()];
+    const query = g.constant(at, "int64", [pos, 1]);
+    const lastThatSees = g.constant(at.map((t) => t + window), "int64", [1, pos]);
+    return g.emit("Less", [query, lastThatSees], [pos * pos])[0];
   }
 }

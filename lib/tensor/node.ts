@@ -20,7 +20,7 @@ export type UnaryKind =
   | "Gelu";
 export type BinaryKind = "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Pow";
 export type CompareKind = "GreaterOrEqual" | "Less" | "Equal";
-export type ReduceKind = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceLogSumExp" | "ReduceSumSquare";
+export type ReduceKind = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceSumSquare";
 
 /** What a node computes. Attributes only; operands stand in `Node.inputs`. */
 export type Op =
@@ -37,13 +37,14 @@ export type Op =
   | { kind: "where"; op: CompareKind }
   | { kind: "contract"; over: readonly string[] }
   | { kind: "reduce"; op: ReduceKind; over: readonly string[] }
-  | { kind: "softmax"; over: string }
+  /** `log`: the logarithm of it, computed without ever taking the logarithm of a rounded 0. */
+  | { kind: "softmax"; over: string; log?: true }
   /** x → (x - mean) / √(var + eps) · weight + bias over one dimension. Output 0: the normalised; 2: 1 / √(var + eps). */
   | { kind: "layerNorm"; over: string; eps: number; output: 0 | 2 }
   /** x → x / √(mean(x²) + eps) · weight. */
   | { kind: "rmsNorm"; over: string; eps: number }
-  /** softmax(scale · q kᵀ, causal) v, fused. inputs: q [batch, pos, head, d_head], k, v. */
-  | { kind: "attention"; scale: number }
+  /** softmax(scale · q kᵀ, causal) v, fused. inputs: q [batch, pos, head, d_head], k, v. `window`: positions seen, the own included. */
+  | { kind: "attention"; scale: number; window?: number }
   /** inputs: table, indices: one slice of `table` along `over` for each index. */
   | { kind: "gather"; over: string }
   /** inputs: values, indices: one element of `values` along `over` for each index; the other dims are matched by name. */

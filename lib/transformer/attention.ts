@@ -2,8 +2,7 @@
  * Attention of one layer: z^h(i) = Σ_j A^h[i, j] v^h(j) with A = softmax over j of q(i) · k(j) / attn_scale, j ≤ i; in local layers
  * i - window_size < j ≤ i. Heads of q share those of k and v in grouped-query models: head h reads kv_head ⌊h · n_kv / n_heads⌋.
  *
- * The fused form is used where nothing looks at scores or pattern and the layer is global; the same values are there by name in any
- * case.
+ * The fused form is used where no hook changes scores or pattern; both can be asked for in any case.
  */
 import { keyValueHeads, type ModelConfig } from "../checkpoints/config.ts";
 import { attention as fusedAttention } from "../tensor/layers.ts";
@@ -51,10 +50,16 @@ export function attention(trace: Trace, layer: number, residPre: Tensor): Tensor
 export function attend(trace: Trace, layer: number, values: Tensor): Tensor {
   const attn = `blocks.${layer}.attn`;
   const spelled = ["attn_scores", "pattern"].some((x) => trace.isHooked(`${attn}.hook_${x}`));
-  if (!spelled && window(trace.config, layer) === undefined) {
+  if (!spelled) {
     const [q, k] = queriesAndKeys(trace, layer);
     const asHeads = (t: Tensor) => t.names.includes("kv_head") ? t.rename({ kv_head: "head" }) : t;
-    return fusedAttention(q, asHeads(k), asHeads(values), 1 / scoreDivisor(trace.config, layer));
+    return fusedAttention(
+      q,
+      asHeads(k),
+      asHeads(values),
+      1 / scoreDivisor(trace.config, layer),
+      window(trace.config, layer),
+    );
   }
   const each = forEachHead(trace.config, values).rename({ pos: "key" });
   const z = trace.get(`${attn}.hook_pattern`).dot(each, "key").rename({ query: "pos" });
