@@ -18,7 +18,7 @@ import { findNode, headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
 import type { PromptRow } from "./rows.ts";
 
-interface Answers {
+export interface Answers {
   correct: number;
   incorrect: number;
   logitDifference: number;
@@ -27,7 +27,7 @@ interface Answers {
 }
 
 /** DLA direction between two fixed tokens: [d_model]. */
-function between(forward: Forward, correct: number, incorrect: number): Tensor {
+export function between(forward: Forward, correct: number, incorrect: number): Tensor {
   const W_U = forward.weight("unembed.W_U");
   return W_U.select("d_vocab", correct).sub(W_U.select("d_vocab", incorrect));
 }
@@ -41,7 +41,7 @@ function oneToken(model: Model, text: string): number {
 }
 
 /** The clean run on one prompt: the answers, and what every head's DLA says. */
-async function answer(model: Model, prompt: AdversarialPrompt, tokens: Prompts): Promise<Answers> {
+export async function answersTo(model: Model, prompt: AdversarialPrompt, tokens: Prompts): Promise<Answers> {
   const last = tokens.length - 1;
   const clean = model.forward();
   const { logits } = await run({ logits: clean.logits.select("pos", last) }, feed(tokens, model.config));
@@ -112,7 +112,7 @@ export async function resampledAttribution(
   const rows: PromptRow[] = [];
   for (const prompt of adversarial) {
     const tokens = model.prompts([prompt.text]);
-    const answers = await answer(model, prompt, tokens);
+    const answers = await answersTo(model, prompt, tokens);
     const top = answers.heads
       .flatMap((heads, layer) => heads.map((dla, head) => ({ layer, head, dla })))
       .filter(({ layer, head }) => headName(layer, head) !== name)

@@ -81,3 +81,48 @@ export interface Fit {
   intercept: number;
   interceptError: number;
 }
+
+/** Figure 6: how many embeddings, as a share, have ‖scaled embedding · W_V · W_O‖ in one bin. */
+export interface NormRow {
+  /** A head, such as "L0H2". */
+  node: string;
+  /** Token embeddings (rows of W_E) or positional ones (rows of W_pos). */
+  embedding: "token" | "position";
+  /** Edges of the bin. */
+  from: number;
+  to: number;
+  share: number;
+}
+
+/** Figure 7: mean loss of a prompt, in nats, when one head's result is that of another prompt. n counts prompts. */
+export interface LossRow extends Band {
+  /** The resampled head; "none": the clean run, whose row holds the loss itself and not an increase. */
+  node: string;
+  /** Over all prompts. */
+  mean: number;
+}
+
+/** Figure 8: PR of the summed heads of the patched layers onto one part of the writer's output, over prompts. */
+export interface PositionRow extends Band {
+  writer: string;
+  position: number;
+  /** What the writer copies from the first position (BOS), or from all others. */
+  part: "BOS" | "rest";
+}
+
+/** Figure 9: DLA of one head on one prompt, and what resampling that head's result does to the logit difference. In logits. */
+export interface AblationRow {
+  prompt: string;
+  node: string;
+  dla: number;
+  /** Clean logit difference minus the median one with the head's result resampled from unrelated text. */
+  effect: number;
+}
+
+/** Figure 10: PR of the residual stream onto the writer at the last position of one prompt. */
+export interface PromptLocationRow {
+  prompt: string;
+  writer: string;
+  location: string;
+  ratio: number;
+}

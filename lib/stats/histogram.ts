@@ -4,14 +4,16 @@
  * inside ±2 it is off by at most 0.02.
  */
 
-const FINE = 0.02, INNER = 2, OUTER = 40;
-const FINE_BINS = Math.round(2 * INNER / FINE);
+const PER_UNIT = 50, INNER = 2, OUTER = 40;
+const FINE_BINS = 2 * INNER * PER_UNIT;
 const OUTER_BINS = OUTER - INNER;
 export const BINS = FINE_BINS + 2 * OUTER_BINS;
+/** The first bin of values that are not below 0. */
+const ZERO_BIN = OUTER_BINS + INNER * PER_UNIT;
 
 /** Bin of a value; NaN is the caller's to keep out. */
 export function binOf(value: number): number {
-  if (value >= -INNER && value < INNER) return OUTER_BINS + Math.floor((value + INNER) / FINE);
+  if (value >= -INNER && value < INNER) return OUTER_BINS + ((value + INNER) * PER_UNIT | 0);
   if (value < 0) return value < -OUTER ? 0 : Math.floor(value + OUTER);
   return value >= OUTER ? BINS - 1 : OUTER_BINS + FINE_BINS + Math.floor(value - INNER);
 }
@@ -19,7 +21,7 @@ export function binOf(value: number): number {
 /** Lower edge of a bin. */
 export function edge(bin: number): number {
   if (bin <= OUTER_BINS) return bin - OUTER;
-  if (bin <= OUTER_BINS + FINE_BINS) return -INNER + (bin - OUTER_BINS) * FINE;
+  if (bin <= OUTER_BINS + FINE_BINS) return -INNER + (bin - OUTER_BINS) / PER_UNIT;
   return INNER + (bin - OUTER_BINS - FINE_BINS);
 }
 
@@ -46,6 +48,13 @@ export class Histograms {
     let sum = 0;
     for (let bin = 0; bin < BINS; bin++) sum += this.counts[series * BINS + bin];
     return sum;
+  }
+
+  /** Share of values below 0; NaN when the series is empty. */
+  shareBelowZero(series: number): number {
+    let below = 0;
+    for (let bin = 0; bin < ZERO_BIN; bin++) below += this.counts[series * BINS + bin];
+    return below / this.total(series);
   }
 
   /** The p-quantile of a series; NaN when the series is empty. */

@@ -123,9 +123,18 @@ export class Tensor implements View {
     return new Tensor(build.reduce("ReduceSumSquare", this, over));
   }
 
-  /** log Σ exp(x), computed without overflow. */
+  /**
+   * log Σ exp(x), without overflow. Spelt out: ONNX Runtime's ReduceLogSumExp takes 4 times as long (208 ms against 49 ms for
+   * [512, 48262]).
+   */
   logSumExp(...over: string[]): Tensor {
-    return new Tensor(build.reduce("ReduceLogSumExp", this, over));
+    const largest = this.max(...over);
+    return this.sub(largest).exp().sum(...over).log().add(largest);
+  }
+
+  /** log softmax(x): half the cost of x - logSumExp(x). */
+  logSoftmax(over: string): Tensor {
+    return new Tensor(build.along({ kind: "softmax", over, log: true }, this, [], over));
   }
 
   softmax(over: string): Tensor {

@@ -108,6 +108,6 @@ export class Forward {
 
   /** log P(token) [batch, pos, d_vocab]. */
   logProbabilities(): Tensor {
-    return this.logits.sub(this.logits.logSumExp("d_vocab"));
+    return this.logits.logSoftmax("d_vocab");
   }
 }

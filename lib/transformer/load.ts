@@ -1,29 +1,32 @@
-/** Loads a model, the embedded one by name or a folder, and the prompts that belong to it. */
+/** Loads a model by its name or folder, and the prompts that belong to it. */
 import {
-  dataPath,
   loadPromptSource,
-  openModelFolder,
+  openModel,
   type PromptOptions,
   type Prompts,
+  type ResolveOptions,
 } from "../checkpoints/mod.ts";
 import { layoutOf } from "./families/families.ts";
 import { checkSources, type Family, type Layout, readWeights } from "./families/layout.ts";
 import { Model } from "./model.ts";
 import { ALL_STEPS, NO_STEPS, possibleSteps, type Processing, processWeights } from "./processing.ts";
 
-export interface LoadOptions {
+export interface LoadOptions extends ResolveOptions {
   /** Steps of weight processing to leave out, such as `{ foldValueBiases: false }`; or false for none at all. */
   processing?: Partial<Processing> | false;
 }
 
 /**
- * The embedded model by name, or a model folder: TransformerLens' layout, or that of a Hugging Face family (families/families.ts),
- * told apart by config.json.
+ * A model by name: "tiny-gelu-4l" (embedded), "gelu-4l", a repository of the Hub, or a folder (see `resolveModel`). In TransformerLens'
+ * layout or that of a Hugging Face family (families/families.ts), told apart by config.json.
  */
-export async function loadModel(name = "tiny-gelu-4l", options: LoadOptions = {}): Promise<Model> {
-  const folder = name === "tiny-gelu-4l" ? dataPath("models/tiny-gelu-4l") : name;
+export async function loadModel(
+  name = "tiny-gelu-4l",
+  { processing: asked, ...options }: LoadOptions = {},
+): Promise<Model> {
   let found: { family: Family; layout: Layout } | undefined;
-  const { config, checkpoint, ...known } = await openModelFolder(folder, {
+  const { config, checkpoint, ...known } = await openModel(name, {
+    ...options,
     layout(json, source) {
       const { family, layout } = found = layoutOf(json, source);
       return { config: layout.config, check: (checkpoint) => checkSources(family, layout, checkpoint) };
@@ -31,10 +34,9 @@ export async function loadModel(name = "tiny-gelu-4l", options: LoadOptions = {}
   });
   try {
     const read = await readWeights(found!.family, found!.layout, checkpoint);
-    const asked = options.processing === false ? NO_STEPS : { ...ALL_STEPS, ...options.processing };
-    const processing = possibleSteps(config, asked);
+    const processing = possibleSteps(config, asked === false ? NO_STEPS : { ...ALL_STEPS, ...asked });
     const weights = processWeights(read, config, processing);
-    return new Model({ name, config, weights, processing, ...known });
+    return new Model({ ...known, config, weights, processing });
   } finally {
     checkpoint.close();
   }

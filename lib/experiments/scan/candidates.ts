@@ -41,7 +41,7 @@ export function candidates(screen: Screen, settings: CandidateSettings): Candida
       .map(({ location, count }, i) => ({
         location,
         count,
-        median: screen.atLocations.quantile(index * places + i, 0.5),
+        median: screen.atLocations.quantile(screen.place(index, i), 0.5),
       }))
       .filter(({ count }) => count > index);
     const relativeNorm = tokens > 0 ? screen.state.relativeNorm[index] / tokens : 0;

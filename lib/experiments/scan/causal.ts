@@ -21,7 +21,8 @@ import { findNode } from "../../transformer/nodes.ts";
 import { cleanerOutputs } from "../composition_attribution.ts";
 import { Bands } from "../experiment.ts";
 import type { Band, Fit, PairRow } from "../rows.ts";
-import { shiftedPrompts, turned } from "./confirm.ts";
+import { shiftedPrompts } from "../shifted_prompts.ts";
+import { turned } from "./confirm.ts";
 
 export interface Causal {
   /** κ by cleaner head. */

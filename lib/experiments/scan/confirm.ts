@@ -18,6 +18,7 @@ import { iota, param, type Tensor, where } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
+import { shiftedPrompts } from "../shifted_prompts.ts";
 import { BLOCKS, type Screen } from "./screen.ts";
 
 export const NULLS = ["otherPrompt", "otherPosition", "random"] as const;
@@ -48,15 +49,6 @@ export interface Evidence {
 }
 
 const TIMES = 2000;
-
-/** The tokens of the next prompt for each prompt: an "other" text of equal length. */
-export function shiftedPrompts(prompts: Prompts): Prompts {
-  const { tokens, length, count } = prompts;
-  const shifted = new Int32Array(tokens.length);
-  shifted.set(tokens.subarray(length));
-  shifted.set(tokens.subarray(0, length), (count - 1) * length);
-  return { ...prompts, tokens: shifted };
-}
 
 /** `vector` [batch, pos, d_model] with the positions turned by half the length. */
 export function turned(vector: Tensor, length: number): Tensor {

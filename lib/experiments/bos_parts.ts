@@ -1,0 +1,66 @@
+/**
+ * Figure 8: which part of the writer's output is erased? A head's output is a sum over the positions that it attends to; it is split
+ * into what comes from the first position (BOS) and the rest, and the summed output of the cleaners' layers is projected onto each.
+ */
+import type { Prompts } from "../checkpoints/mod.ts";
+import { projectionRatio } from "../metrics/projection.ts";
+import { quantiles } from "../stats/quantiles.ts";
+import { run } from "../tensor/run.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Forward } from "../transformer/forward.ts";
+import { feed, type Model } from "../transformer/model.ts";
+import { findNode } from "../transformer/nodes.ts";
+import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
+import type { PositionRow } from "./rows.ts";
+
+/** A head's output, split by where it comes from: [batch, pos, d_model] each. */
+function splitByBos(forward: Forward, layer: number, head: number): { BOS: Tensor; rest: Tensor } {
+  const attn = `blocks.${layer}.attn`;
+  const toBos = forward.hook(`${attn}.hook_pattern`).select("head", head).select("key", 0).rename({
+    query: "pos",
+  });
+  const value = forward.forEachHead(forward.hook(`${attn}.hook_v`)).select("head", head).select("pos", 0);
+  const copied = value.dot(forward.weight(`${attn}.W_O`).select("head", head), "d_head"); // [batch, d_model]
+  const BOS = toBos.expand("d_model", forward.config.d_model).mul(copied.expand("pos", "pos"));
+  return { BOS, rest: forward.headResult(layer, head).sub(BOS) };
+}
+
+export async function bosParts(
+  model: Model,
+  prompts: Prompts,
+  options: MeasureOptions & { writer?: string; layers?: readonly number[] } = {},
+): Promise<Result<PositionRow>> {
+  const { writer = model.cleanup.writer, layers = model.cleanup.patchedLayers } = options;
+  const node = findNode(model.config, writer);
+  if (node.kind !== "head") throw new Error(`Figure 8 splits the output of a head; got writer ${writer}`);
+  const clean = model.forward();
+  const written = layers.map((layer) =>
+    clean.hook(`blocks.${layer}.attn.hook_z`).dot(clean.weight(`blocks.${layer}.attn.W_O`), "head", "d_head")
+  );
+  const sum = written.reduce((a, b) => a.add(b)); // without b_O: what the heads write
+  const parts = splitByBos(clean, node.layer, node.head);
+  const outputs = { BOS: projectionRatio(sum, parts.BOS), rest: projectionRatio(sum, parts.rest) };
+  const values = await run(outputs, feed(prompts, model.config), options);
+
+  const bands = new Bands(options);
+  const [first, last] = bands.positions ?? [0, prompts.length - 1];
+  const rows: PositionRow[] = [];
+  for (const part of ["BOS", "rest"] as const) {
+    // At the first position there is nothing but BOS, so the rest is zero and has no ratio.
+    for (let position = part === "rest" ? Math.max(1, first) : first; position <= last; position++) {
+      const column = Float64Array.from(
+        { length: prompts.count },
+        (_, b) => values[part].data[b * prompts.length + position],
+      );
+      const [median, low, high] = quantiles(column, [0.5, ...bands.quantiles]);
+      rows.push({ writer, position, part, median, low, high, n: prompts.count });
+    }
+  }
+  return {
+    rows,
+    assumptions: {
+      ...assumptions(model, prompts, bands),
+      projected: `sum of all heads of layers ${layers.join(", ")}, without b_O`,
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Figure 6: what can the heads of the first layer write from an embedding alone? ‖LN(embedding) · W_V · W_O‖ for every token
+ * and every positional embedding. A head that writes much from positions and little from tokens is about positions.
+ *
+ * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone. Weights only, no prompts.
+ */
+import { histogram } from "../stats/equal_bins.ts";
+import type { NdArray } from "../tensor/nd_array.ts";
+import { run } from "../tensor/run.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Forward } from "../transformer/forward.ts";
+import type { Model } from "../transformer/model.ts";
+import { headName } from "../transformer/nodes.ts";
+import type { NormRow } from "./rows.ts";
+
+/** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. */
+function writtenNorms(forward: Forward, table: Tensor): Tensor {
+  const { eps, normalization } = forward.config;
+  const centred = normalization.startsWith("LN") ? table.sub(table.mean("d_model")) : table;
+  const scaled = centred.div(centred.mul(centred).mean("d_model").add(eps).sqrt());
+  const weight = forward.maybeWeight("blocks.0.ln1.w");
+  const values = forward.forEachHead(
+    (weight ? scaled.mul(weight) : scaled).dot(forward.weight("blocks.0.attn.W_V"), "d_model"),
+  );
+  const W_O = forward.weight("blocks.0.attn.W_O");
+  const gram = W_O.dot(W_O.rename({ d_head: "other" }), "d_model");
+  // ‖v W_O‖² = v (W_O W_Oᵀ) vᵀ: no [d_vocab, head, d_model] result is written out.
+  return values.dot(gram, "d_head").rename({ other: "d_head" }).dot(values, "d_head").atLeast(0).sqrt();
+}
+
+export interface EmbeddingNorms {
+  rows: NormRow[];
+  /** The fullest bin's middle, by head and kind of embedding: comparable with a peak read off a figure. */
+  modes: { node: string; embedding: NormRow["embedding"]; norm: number }[];
+  assumptions: Record<string, string>;
+}
+
+export async function embeddingNorms(model: Model, { bins = 60 } = {}): Promise<EmbeddingNorms> {
+  const forward = model.forward();
+  const tables: [NormRow["embedding"], Tensor][] = [[
+    "token",
+    forward.weight("embed.W_E").rename({ d_vocab: "row" }),
+  ]];
+  if (model.config.positional_embedding_type !== "rotary") {
+    tables.push(["position", forward.weight("pos_embed.W_pos").rename({ pos: "row" })]);
+  }
+  const values: Record<string, NdArray> = {};
+  for (const [embedding, table] of tables) {
+    const { norms } = await run({ norms: writtenNorms(forward, table).order("row", "head") }, {});
+    values[embedding] = norms;
+  }
+  const rows: NormRow[] = [];
+  const modes: EmbeddingNorms["modes"] = [];
+  for (let head = 0; head < model.config.n_heads; head++) {
+    const node = headName(0, head);
+    for (const [embedding] of tables) {
+      const { data, shape: [count, heads] } = values[embedding];
+      const column = Float64Array.from({ length: count }, (_, i) => data[i * heads + head]);
+      const counted = histogram(column, bins);
+      for (const { from, to, count: n } of counted) {
+        rows.push({ node, embedding, from, to, share: n / count });
+      }
+      const fullest = counted.reduce((a, b) => b.count > a.count ? b : a);
+      modes.push({ node, embedding, norm: (fullest.from + fullest.to) / 2 });
+    }
+  }
+  return {
+    rows,
+    modes,
+    assumptions: { model: model.name, scaled: "each embedding by its own LayerNorm scale", bins: `${bins}` },
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * Figure 7: how much does the model need each head of one layer? The head's result is replaced, at every position, by its result
+ * on another prompt (the prompts turned by one), and the mean loss of each prompt is compared with the clean run's.
+ */
+import type { Prompts } from "../checkpoints/mod.ts";
+import { NdArray } from "../tensor/nd_array.ts";
+import { run } from "../tensor/run.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Forward } from "../transformer/forward.ts";
+import type { Model } from "../transformer/model.ts";
+import { headName } from "../transformer/nodes.ts";
+import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
+import type { LossRow } from "./rows.ts";
+import { shiftedPrompts } from "./shifted_prompts.ts";
+
+/** -log P(next token), in nats: [batch, pos]. */
+function loss(forward: Forward, next: Tensor): Tensor {
+  return forward.logProbabilities().pick("d_vocab", next).neg();
+}
+
+export async function resampleAblation(
+  model: Model,
+  prompts: Prompts,
+  options: MeasureOptions & { layer?: number } = {},
+): Promise<Result<LossRow>> {
+  const { layer = 0 } = options;
+  const length = prompts.length - 1; // the last token has no next one
+  const next = model.tokens("next");
+  const clean = model.forward();
+  const other = model.forward({ tokens: model.tokens("other") });
+  const hook = `blocks.${layer}.hook_attn_out`;
+  const swapped = (head: number) =>
+    model.forward({
+      hooks: { [hook]: (out) => out.sub(clean.headResult(layer, head)).add(other.headResult(layer, head)) },
+    });
+
+  const cut = ({ tokens }: Prompts, start: number) => {
+    const data = new Int32Array(prompts.count * length);
+    for (let b = 0; b < prompts.count; b++) {
+      const from = b * prompts.length + start;
+      data.set(tokens.subarray(from, from + length), b * length);
+    }
+    return new NdArray(data, ["batch", "pos"], [prompts.count, length]);
+  };
+  const feeds = { tokens: cut(prompts, 0), next: cut(prompts, 1), other: cut(shiftedPrompts(prompts), 0) };
+  const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
+  const bands = new Bands({ ...options, positions: options.positions ?? [0, length - 1] });
+  // One head a run: with logits for every head at once, a batch would not fit.
+  const { base } = await run(
+    { base: loss(clean, next) },
+    { tokens: feeds.tokens, next: feeds.next },
+    options,
+  );
+  const rows: LossRow[] = [row("none", bands.series(base), prompts.count, bands)];
+  for (const head of heads) {
+    const { ablated } = await run({ ablated: loss(swapped(head), next) }, feeds, options);
+    const before = bands.series(base);
+    const increase = bands.series(ablated).map((value, i) => value - before[i]);
+    rows.push(row(headName(layer, head), increase, prompts.count, bands));
+  }
+  return {
+    rows,
+    assumptions: {
+      ...assumptions(model, prompts, bands),
+      resampled: "the head's result at all positions, from the next prompt",
+    },
+  };
+}
+
+function row(node: string, values: Float32Array, prompts: number, bands: Bands): LossRow {
+  const width = values.length / prompts;
+  const mean = (part: Float32Array) => part.reduce((a, b) => a + b, 0) / part.length;
+  const means = Float32Array.from(
+    { length: prompts },
+    (_, b) => mean(values.subarray(b * width, (b + 1) * width)),
+  );
+  return { node, ...bands.of(means), mean: mean(means) };
+}
