@@ -76,10 +76,19 @@ for (const [what, hook, edit] of changes) {
   for (const [kind, m] of [["unprocessed", model], ["processed", processed]] as const) {
     Deno.test(`Hooks: each hook point ${what} equals the plain forward pass (${kind})`, async () => {
       const weights = m === model ? stored : currentWeights(m);
+      const outputs: Record<string, Tensor> = {};
+      const expected = new Map<string, Plain>();
       for (const name of points) {
         if (what === "set to zero" && name.endsWith("hook_scale")) continue; // a division by zero
-        await compareEdited(m, weights, { [name]: hook }, { [name]: edit }, `${name} ${what}`);
+        const pass = m.forward({ hooks: { [name]: hook } });
+        const plain = plainForward(m.config, weights, rows(prompts), { edits: { [name]: edit } });
+        for (const seen of [name, "blocks.0.hook_resid_post", "blocks.1.hook_attn_out", "logits"]) {
+          const label = `${seen} with ${name} ${what}`;
+          outputs[label] = seen === "logits" ? pass.logits : pass.hook(seen);
+          expected.set(label, plain.get(seen)!);
+        }
       }
+      assertClose(await run(outputs, feed(prompts)), expected, 1e-4, what);
     });
   }
 }
