@@ -149,9 +149,10 @@ export class HubClient {
       this.signal?.throwIfAborted();
       init.signal?.throwIfAborted();
       if (error instanceof Deno.errors.NotCapable) {
-        throw new Error(
-          `Deno was started without the permission to reach ${new URL(url).host} (--allow-net).`,
-        );
+        const host = new URL(url).host;
+        throw new HubUnreachable(`Deno was started without the permission to reach ${host} (--allow-net).`, {
+          cause: error,
+        });
       }
       const cause = error as Error & { cause?: Error };
       throw new HubUnreachable(`${endpoint} cannot be reached (${cause.cause?.message ?? cause.message}).`, {

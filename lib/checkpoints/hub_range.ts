@@ -45,7 +45,7 @@ async function* rangePieces(
   size: number,
 ): AsyncGenerator<Uint8Array> {
   const stalled = new AbortController();
-  const headers = { Range: `bytes=${start}-${end - 1}` };
+  const headers = { "Accept-Encoding": "identity", Range: `bytes=${start}-${end - 1}` };
   const response = await client.request(url, { headers, signal: stalled.signal });
   const expected = `bytes ${start}-${end - 1}/${size}`;
   const got = response.headers.get("Content-Range");

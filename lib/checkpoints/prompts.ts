@@ -30,6 +30,9 @@ const builtin: Record<string, { file: string; source: string }> = {
   },
 };
 
+/** Sets that prompt_sets.ts fetches. */
+const fetched = ["c4-code"];
+
 export interface PromptOptions {
   /** The model they are for: ids and length are checked against it. */
   config?: Pick<ModelConfig, "d_vocab" | "n_ctx">;
@@ -43,11 +46,15 @@ export interface PromptOptions {
 export async function loadPrompts(nameOrFile: string, options: PromptOptions = {}): Promise<Prompts> {
   const known = Object.hasOwn(builtin, nameOrFile) ? builtin[nameOrFile] : undefined;
   if (!known && !nameOrFile.endsWith(".safetensors")) {
+    const names = [...Object.keys(builtin), ...fetched];
+    if (fetched.includes(nameOrFile)) {
+      throw new Error(
+        `The prompt set "${nameOrFile}" is not carried but fetched: open it with openPrompts().`,
+      );
+    }
     throw new Error(
-      `There is no prompt set "${nameOrFile}".${didYouMean(nameOrFile, Object.keys(builtin))} ` +
-        `Give ${
-          Object.keys(builtin).map((name) => `"${name}"`).join(", ")
-        } or the path of a .safetensors file.`,
+      `There is no prompt set "${nameOrFile}".${didYouMean(nameOrFile, names)} ` +
+        `Give ${names.map((name) => `"${name}"`).join(", ")} or the path of a .safetensors file.`,
     );
   }
   const file = await SafetensorsFile.open(known ? dataPath(known.file) : nameOrFile);

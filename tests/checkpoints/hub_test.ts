@@ -265,10 +265,26 @@ Deno.test("progress grows to the full size, with a rate", async () => {
   );
 });
 
-function spawn(name: string, endpoint: string, cache: string): Deno.ChildProcess {
+function spawn(
+  name: string,
+  endpoint: string,
+  cache: string,
+  permissions = ["--allow-all"],
+): Deno.ChildProcess {
+  const denoJson = new URL("../../deno.json", import.meta.url).pathname;
   const script = new URL("./hub_process.ts", import.meta.url).pathname;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-lock", "--cached-only", script, name],
+    args: [
+      "run",
+      ...permissions,
+      "--no-prompt",
+      "--frozen",
+      "--cached-only",
+      "--config",
+      denoJson,
+      script,
+      name,
+    ],
     env: { HF_ENDPOINT: endpoint, HF_HUB_CACHE: cache, HF_TOKEN: "", HF_HUB_OFFLINE: "" },
     stdout: "piped",
     stderr: "piped",
@@ -343,6 +359,18 @@ Deno.test("offline with a warm cache works; with a cold one the message says wha
       Error,
       "HF_HUB_OFFLINE is set",
     );
+  });
+});
+
+Deno.test("without the permission to use the network, a warm cache works and a cold one says what is missing", async () => {
+  await withHub([repo()], async (server, cache, options) => {
+    const permissions = ["--allow-read", "--allow-env"];
+    const { stderr, success } = await spawn("somebody/small", server.endpoint, cache, permissions).output();
+    assertEquals(success, false);
+    assertStringIncludes(new TextDecoder().decode(stderr), "--allow-net");
+    const online = await resolveModel("somebody/small", options);
+    const found = await result(spawn("somebody/small", server.endpoint, cache, permissions));
+    assertEquals(found.folder, online.folder);
   });
 });
 

@@ -121,9 +121,10 @@ Deno.test("openModelFolder() reads a PyTorch checkpoint with buffers, of several
 
 /** Resident memory, in bytes, that a process of its own needs to read every tensor of a file and keep it. */
 async function memoryToRead(path: string): Promise<number> {
+  const denoJson = new URL("../../deno.json", import.meta.url).pathname;
   const script = new URL("./peak_memory.ts", import.meta.url).pathname;
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-read", "--no-lock", "--cached-only", script, path],
+    args: ["run", "--allow-read", "--frozen", "--cached-only", "--config", denoJson, script, path],
   }).output();
   assert(stdout.length, new TextDecoder().decode(stderr));
   const { before, peak } = JSON.parse(new TextDecoder().decode(stdout));
