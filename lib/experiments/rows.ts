@@ -3,6 +3,9 @@
  * compared with published values, and drawn, each without the others.
  */
 
+/** A line through the points of Figure 5. */
+export type { Regression as Fit } from "../stats/regression.ts";
+
 /** Which forward pass a number comes from. Patched: the writer's output is taken out of the cleaners' V input. */
 export type RunName = "clean" | "patched";
 
@@ -70,16 +73,6 @@ export interface PairRow {
   composition: number;
   /** DLA of the cleaners' total output, summed over the cleaners. */
   total: number;
-}
-
-/** Ordinary least squares y = slope · x + intercept, with standard errors and Pearson's r. */
-export interface Fit {
-  n: number;
-  r: number;
-  slope: number;
-  slopeError: number;
-  intercept: number;
-  interceptError: number;
 }
 
 /** Figure 6: how many embeddings, as a share, have ‖scaled embedding · W_V · W_O‖ in one bin. */
