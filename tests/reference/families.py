@@ -2,7 +2,7 @@
 
 Each folder holds config.json and the weights as the real `transformers` library saves them (or as older files on the hub
 have them: `hub layout` below), and reference.safetensors: tokens, logits of `transformers`, and hooks of TransformerLens
-running the same model, both in float64 and rounded to float32. reference.json says how far the two libraries agree. Weights
+running the same model, both in float64 and rounded to float32 (`lens=False`: hidden states of `transformers` alone). reference.json says how far the two libraries agree. Weights
 are random with a spread that gives sharp attention and LayerNorms that are far from the identity.
 
     tokens                     [batch, pos]
@@ -51,6 +51,7 @@ class Family:
     old_config: dict = field(default_factory=dict)  # keys of config.json in the hub's older layout; None removes one
     bare_keys: bool = False  # GPT-2 on the hub: no "transformer." before the names
     buffers: bool = False  # older files carry the causal mask and the rotary frequencies as tensors
+    lens: bool = True  # False: TransformerLens does not cover it; the hooks are then the hidden states of `transformers`
 
 
 FAMILIES = [
@@ -78,6 +79,22 @@ FAMILIES = [
            f"sliding window: each position sees the last 4 of {LENGTH}"),
     Family("qwen2", "Qwen2ForCausalLM", dict(**LLAMA, tie_word_embeddings=True),
            "biases on q, k and v alone; tied; grouped-query"),
+    Family("llama-biases", "LlamaForCausalLM",
+           dict(**LLAMA, head_dim=12, attention_bias=True, mlp_bias=True, tie_word_embeddings=False,
+                rope_parameters=dict(rope_type="llama3", rope_theta=100.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                     original_max_position_embeddings=40)),
+           "biases everywhere; heads wider than d_model / n_heads; rope scaling llama3, with frequencies of all three kinds", lens=False),
+    Family("llama-linear", "LlamaForCausalLM",
+           dict(**{**LLAMA, "num_key_value_heads": 1}, hidden_act="gelu_pytorch_tanh", tie_word_embeddings=False,
+                rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=4.0)),
+           "rope scaling linear, in the older layout; one key-value head for all; gated by the tanh GELU", lens=False,
+           old_config={"rope_parameters": None, "rope_theta": 10000.0, "rope_scaling": {"type": "linear", "factor": 4.0}}),
+    Family("qwen2-window", "Qwen2ForCausalLM",
+           dict(**LLAMA, tie_word_embeddings=False, use_sliding_window=True, sliding_window=4, max_window_layers=1),
+           "layer 1 alone sees the last 4 positions; hub layout: no layer_types", lens=False, old_config={"layer_types": None}),
+    Family("gpt2-scaled", "GPT2LMHeadModel",
+           dict(**GPT2, n_inner=40, activation_function="gelu", scale_attn_by_inverse_layer_idx=True, tie_word_embeddings=False),
+           "scores of layer l divided by l + 1 as well; n_inner; exact GELU; untied", lens=False),
 ]
 
 
@@ -164,12 +181,15 @@ def record_one(family: Family, seed: int) -> None:
     # what a user of transformers gets from these very files
     loaded = model_class.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval().double()
     tokens = torch.randint(0, VOCABULARY, (BATCH, LENGTH), generator=torch.Generator().manual_seed(1000 + seed))
-    logits = loaded(tokens).logits
+    output = loaded(tokens, output_hidden_states=True)
+    logits = output.logits
     saved_unchanged = float((original.double()(tokens).logits - logits).abs().max())
 
     tensors = {"tokens": tokens.to(torch.int32), "logits": logits.float()}
     agreement = {}
-    for kind in ("plain", "processed"):
+    if not family.lens:
+        tensors |= {f"hooks/blocks.{layer}.hook_resid_pre": output.hidden_states[layer].float() for layer in range(2)}
+    for kind in ("plain", "processed") if family.lens else ():
         hooked = lens(family, folder, loaded, processed=kind == "processed")
         lens_logits, cache = hooked.run_with_cache(tokens)
         wanted, prefix = (HOOKS, "hooks/") if kind == "plain" else (PROCESSED_HOOKS, "processed/")
@@ -180,7 +200,8 @@ def record_one(family: Family, seed: int) -> None:
     size = sum(f.stat().st_size for f in folder.iterdir())
     about = {
         "name": family.name, "modelClass": family.model_class, "covers": family.covers, "seed": seed, "versions": versions(),
-        "agreement": {"what": "max |TransformerLens − transformers| in float64: logits (plain), log-probabilities (processed)", **agreement},
+        "agreement": {"what": "max |TransformerLens − transformers| in float64: logits (plain), log-probabilities (processed)", **agreement}
+        if family.lens else "hooks are the hidden states of transformers",
         "maxLogit": float(f"{logits.abs().max():.3g}"),
     }
     (folder / "reference.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")

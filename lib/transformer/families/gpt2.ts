@@ -32,10 +32,8 @@ export const gpt2: Family = {
       attn_scale: values.flag("scale_attn_weights", true) ? Math.sqrt(d_head) : 1,
       scale_attn_by_inverse_layer_idx: values.flag("scale_attn_by_inverse_layer_idx", false),
     };
-    return {
-      config,
-      sources: (p) => sources(config, p, unembedding(values, true, `${p}wte.weight`, "lm_head.weight")),
-    };
+    const W_U = unembedding(values, true, "wte.weight", "lm_head.weight");
+    return { config, sources: (p) => sources(config, p, W_U(p)) };
   },
 };
 

@@ -33,10 +33,8 @@ export const gptNeo: Family = {
       attn_scale: 1,
       ...attentionTypes(values, n_layers, n_ctx),
     };
-    return {
-      config,
-      sources: (p) => sources(config, p, unembedding(values, true, `${p}wte.weight`, "lm_head.weight")),
-    };
+    const W_U = unembedding(values, true, "wte.weight", "lm_head.weight");
+    return { config, sources: (p) => sources(config, p, W_U(p)) };
   },
 };
 

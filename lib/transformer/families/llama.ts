@@ -96,7 +96,7 @@ function layout(values: ConfigValues, kind: Kind): Layout {
     ...slidingWindow(values, { n_layers, n_ctx }, kind.sliding),
     gated_mlp: true,
   };
-  const W_U = (p: string) => unembedding(values, false, `${p}embed_tokens.weight`, "lm_head.weight");
+  const W_U = unembedding(values, false, "embed_tokens.weight", "lm_head.weight");
   return { config, sources: (p) => sources(config, p, W_U(p), kind) };
 }
 

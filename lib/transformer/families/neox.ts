@@ -32,7 +32,7 @@ export const neox: Family = {
       parallel_attn_mlp: values.flag("use_parallel_residual", true),
     };
     const biased = values.flag("attention_bias", true);
-    const W_U = (p: string) => unembedding(values, false, `${p}embed_in.weight`, "embed_out.weight");
+    const W_U = unembedding(values, false, "embed_in.weight", "embed_out.weight");
     return { config, sources: (p) => sources(config, p, W_U(p), biased) };
   },
 };

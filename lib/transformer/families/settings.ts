@@ -40,9 +40,9 @@ export function unembedding(
   tiedByDefault: boolean,
   embedding: string,
   own: string,
-): Source {
+): (prefix: string) => Source {
   const tied = values.flag("tie_word_embeddings", tiedByDefault);
-  return { from: tied ? embedding : own, axes: "d_vocab d_model" };
+  return (prefix) => ({ from: tied ? prefix + embedding : own, axes: "d_vocab d_model" });
 }
 
 type Rotary =
@@ -74,7 +74,9 @@ export function rotary(
   const rotary_dim = Math.floor(d_head * share);
   if (!(share <= 1 && rotary_dim % 2 === 0 && rotary_dim > 0)) {
     values.refuse(
-      `"${keys.part}" ${share} of ${d_head} dims is ${rotary_dim}; an even number from 2 to ${d_head} was expected.`,
+      `"${
+        inside?.has("partial_rotary_factor") ? "partial_rotary_factor" : keys.part
+      }" ${share} of ${d_head} dims is ${rotary_dim}; an even number from 2 to ${d_head} was expected.`,
     );
   }
   const scaling = rotaryScaling(inside ?? values.inside("rope_scaling"));

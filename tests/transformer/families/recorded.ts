@@ -25,6 +25,18 @@ export function folderOf(name: string): string {
   return root + name;
 }
 
+export type Json = Record<string, unknown>;
+
+/** config.json of a recorded checkpoint, with changes; undefined takes a key away. */
+export function configOf(name: string, changes: Json = {}): Json {
+  return { ...JSON.parse(Deno.readTextFileSync(`${folderOf(name)}/config.json`)), ...changes };
+}
+
+/** Whether TransformerLens recorded hooks of it (else transformers' hidden states stand among `plain`, and `processed` is empty). */
+export function byTransformerLens(name: string): boolean {
+  return typeof JSON.parse(Deno.readTextFileSync(`${folderOf(name)}/reference.json`)).agreement !== "string";
+}
+
 export async function recorded(name: string): Promise<Recorded> {
   const file = await SafetensorsFile.open(`${folderOf(name)}/reference.safetensors`);
   const read = async (tensor: string) => {

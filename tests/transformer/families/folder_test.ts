@@ -1,0 +1,175 @@
+/** Folders of the families: weights that contradict config.json, tied weights, which token is BOS, which file is read. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { openCheckpoint } from "../../../lib/checkpoints/checkpoint.ts";
+import type { RawTensor } from "../../../lib/checkpoints/dtypes.ts";
+import { SafetensorsFile } from "../../../lib/checkpoints/safetensors.ts";
+import { writeSafetensors } from "../../../lib/checkpoints/safetensors_write.ts";
+import { loadModel } from "../../../lib/transformer/load.ts";
+import { withFolder } from "../../checkpoints/small_model.ts";
+import { configOf, folderOf, type Json, load } from "./recorded.ts";
+
+/** A copy of a recorded folder, with its config and tensors changed. */
+async function withChanged(
+  name: string,
+  { config = {}, tensors = () => {}, files = {} }: {
+    config?: Json;
+    tensors?: (all: Record<string, RawTensor>) => void;
+    files?: Record<string, unknown>;
+  },
+  body: (folder: string) => Promise<unknown>,
+) {
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(configOf(name, config)));
+    const file = await SafetensorsFile.open(`${folderOf(name)}/model.safetensors`);
+    const all: Record<string, RawTensor> = {};
+    for (const tensor of file.tensors.keys()) all[tensor] = await file.read(tensor);
+    file.close();
+    tensors(all);
+    await writeSafetensors(`${folder}/model.safetensors`, all);
+    for (const [path, json] of Object.entries(files)) {
+      await Deno.writeTextFile(`${folder}/${path}`, JSON.stringify(json));
+    }
+    await body(folder);
+  });
+}
+
+const damages: [
+  what: string,
+  name: string,
+  tensors: (all: Record<string, RawTensor>) => void,
+  message: string,
+][] = [
+  [
+    "without its unembedding",
+    "mistral",
+    (all) => delete all["lm_head.weight"],
+    'lacks "lm_head.weight" [97, 32]',
+  ],
+  [
+    "without a key bias",
+    "qwen2",
+    (all) => delete all["model.layers.1.self_attn.k_proj.bias"],
+    'lacks "model.layers.1.self_attn.k_proj.bias" [16]',
+  ],
+  ["with biases that config.json denies", "mistral", (all) => {
+    all["model.layers.0.self_attn.q_proj.bias"] = { dims: [32], dtype: "F32", data: new Float32Array(32) };
+  }, 'does not account for, such as "model.layers.0.self_attn.q_proj.bias"'],
+  ["with a transposed matrix", "gpt2", (all) => {
+    all["transformer.h.0.mlp.c_fc.weight"].dims.reverse();
+  }, '"transformer.h.0.mlp.c_fc.weight" is [128, 32], config.json calls for [32, 128]'],
+  ["with norms of the query", "smollm", (all) => {
+    all["model.layers.0.self_attn.q_norm.weight"] = { dims: [8], dtype: "F32", data: new Float32Array(8) };
+  }, "q_norm.weight"],
+];
+for (const [what, name, tensors, message] of damages) {
+  Deno.test(`loadModel() refuses ${name} ${what}`, () =>
+    withChanged(name, { tensors }, (folder) => assertRejects(() => loadModel(folder), Error, message)));
+}
+
+Deno.test("loadModel() says which key contradicts the weights", () =>
+  withChanged(
+    "mistral",
+    { config: { num_key_value_heads: 4 } },
+    (folder) =>
+      assertRejects(
+        () => loadModel(folder),
+        Error,
+        '"model.layers.0.self_attn.k_proj.weight" is [16, 32], config.json calls for [32, 32]',
+      ),
+  ));
+
+Deno.test("loadModel() takes the embedding for the unembedding when config.json ties them, whatever else the file holds", () =>
+  withChanged("smollm", {
+    tensors: (all) => {
+      all["lm_head.weight"] = { dims: [97, 32], dtype: "F32", data: new Float32Array(97 * 32) };
+    },
+  }, async (folder) => {
+    const { weights } = await loadModel(folder, { processing: false });
+    assertEquals(weights.get("unembed.W_U")!.data, weights.get("embed.W_E")!.data);
+    assert(weights.get("embed.W_E")!.data.some((x) => x !== 0));
+  }));
+
+Deno.test("Tied weights lie in memory once until processing changes them", async () => {
+  const plain = (await load("gpt2", false)).weights;
+  assert(plain.get("unembed.W_U")!.data === plain.get("embed.W_E")!.data);
+  const before = plain.get("embed.W_E")!.data.slice();
+  const processed = (await load("gpt2")).weights;
+  assert(processed.get("unembed.W_U")!.data !== processed.get("embed.W_E")!.data);
+  assertEquals(plain.get("embed.W_E")!.data, before);
+});
+
+/** A tokenizer of whole words: <s> 0, <|endoftext|> 1, a 2 … */
+const tokenizer = {
+  version: "1.0",
+  added_tokens: ["<s>", "<|endoftext|>"].map((content, id) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  })),
+  normalizer: null,
+  pre_tokenizer: { type: "Whitespace" },
+  post_processor: null,
+  decoder: null,
+  model: { type: "WordLevel", vocab: { "<s>": 0, "<|endoftext|>": 1, a: 2, b: 3 }, unk_token: "<s>" },
+};
+
+const bosCases: [what: string, name: string, config: Json, beside: Json | undefined, tokens: number[]][] = [
+  ["what tokenizer_config.json names", "gpt2", { bos_token_id: 0 }, { bos_token: "<|endoftext|>" }, [
+    1,
+    2,
+    3,
+  ]],
+  ["what an older tokenizer_config.json names", "gpt2", { bos_token_id: 0 }, {
+    bos_token: { content: "<|endoftext|>" },
+  }, [1, 2, 3]],
+  ["config.json's id", "gpt2", { bos_token_id: 1 }, undefined, [1, 2, 3]],
+  ["config.json's id beside a null", "gpt2", { bos_token_id: 1 }, { bos_token: null }, [1, 2, 3]],
+  ["known names at last", "gpt2", { bos_token_id: null }, undefined, [0, 2, 3]],
+  ["not put first in Qwen2", "qwen2", { bos_token_id: 1 }, { bos_token: null }, [2, 3]],
+];
+for (const [what, name, config, beside, tokens] of bosCases) {
+  Deno.test(`BOS: ${what}`, () =>
+    withChanged(name, {
+      config,
+      files: { "tokenizer.json": tokenizer, ...(beside ? { "tokenizer_config.json": beside } : {}) },
+    }, async (folder) => {
+      const model = await loadModel(folder);
+      assertEquals([...model.prompts(["a b"]).tokens], tokens);
+    }));
+}
+
+Deno.test("BOS that the vocabulary lacks is refused", async () => {
+  const files = { "tokenizer.json": tokenizer };
+  await withChanged(
+    "gpt2",
+    { config: { bos_token_id: 50256 }, files },
+    (folder) =>
+      assertRejects(() => loadModel(folder), Error, "its vocabulary lacks the BOS id 50256 of config.json"),
+  );
+  await withChanged(
+    "gpt2",
+    { files: { ...files, "tokenizer_config.json": { bos_token: "<bos>" } } },
+    (folder) => assertRejects(() => loadModel(folder), Error, 'its vocabulary lacks the BOS token "<bos>"'),
+  );
+});
+
+Deno.test("A tokenizer with more ids than the model has embeddings is refused", () =>
+  withChanged("gpt2", {
+    config: { bos_token_id: null },
+    files: {
+      "tokenizer.json": {
+        ...tokenizer,
+        model: { ...tokenizer.model, vocab: { ...tokenizer.model.vocab, c: 97 } },
+      },
+    },
+  }, (folder) => assertRejects(() => loadModel(folder), Error, "d_vocab 97")));
+
+Deno.test("pytorch_model.bin is taken by its name, beside other weight files", async () => {
+  const checkpoint = await openCheckpoint(folderOf("gpt2-hub")); // reference.safetensors lies there as well
+  assert(checkpoint.path.endsWith("/pytorch_model.bin"));
+  checkpoint.close();
+});
