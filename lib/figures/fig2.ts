@@ -137,6 +137,7 @@ export function fig2(rows: readonly NodeRow[], options: Fig2Options = {}): PlotE
             stroke: "white",
             strokeWidth: 0.7,
             r: (row: NodeRow) => row.kind === "sum" ? 5 : 3.6,
+            sort: null, // Plot would put the largest first
           }),
           Plot.text(ordered, {
             y: at,

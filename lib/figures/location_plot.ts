@@ -73,7 +73,7 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
     x: { type: "linear", domain: [-side, last + side], axis: null },
     y: { domain, label: null },
     marks: [
-      Plot.axisY({ label: null, tickSize: 4, ticks: Math.max(3, Math.round(height / 45)) }),
+      Plot.axisY({ label: null, tickSize: 4, ticks: Math.max(3, Math.round(height / 36)) }),
       Plot.text([yLabel], {
         text: (d) => d,
         frameAnchor: "top-left",

@@ -7,7 +7,10 @@
  */
 import { crc32, deflateSync } from "node:zlib";
 
-/** Largest share of pixels whose colour may change by the palette. */
+/** A colour may change by more than `smallChange` in a channel (of 255) only if it has at most `fewPixels`. */
+const smallChange = 8, fewPixels = 16;
+
+/** Largest share of pixels whose colour may change at all. */
 const mostChanged = 0.01;
 
 /** @param rgba 8-bit red, green, blue, alpha of each pixel, row by row: 4 · width · height bytes */
@@ -66,19 +69,23 @@ function indexColors(
     while (++i < n && colorAt(rgba, i) === color && rgba[4 * i + 3] === 255);
     counts.set(color, (counts.get(color) ?? 0) + i - start);
   }
-  const common = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 256);
-  const covered = common.reduce((sum, [, count]) => sum + count, 0);
-  if (n - covered > mostChanged * n) return undefined;
+  const ranked = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  const common = ranked.slice(0, 256), rare = ranked.slice(256);
   const colors = common.map(([color]) => color);
   const index = new Map(colors.map((color, i) => [color, i]));
+  if (rare.reduce((sum, [, count]) => sum + count, 0) > mostChanged * n) return undefined;
+  for (const [color, count] of rare) {
+    const i = nearest(colors, color);
+    if (count > fewPixels && largestChange(colors[i], color) > smallChange) return undefined;
+    index.set(color, i);
+  }
   const pixels = new Uint8Array(n);
   let last = -1, lastIndex = 0;
   for (let i = 0; i < n; i++) {
     const color = colorAt(rgba, i);
     if (color !== last) {
       last = color;
-      lastIndex = index.get(color) ?? nearest(colors, color);
-      index.set(color, lastIndex);
+      lastIndex = index.get(color)!;
     }
     pixels[i] = lastIndex;
   }
@@ -87,6 +94,11 @@ function indexColors(
 
 const colorAt = (rgba: Uint8Array | Uint8ClampedArray, i: number) =>
   rgba[4 * i] << 16 | rgba[4 * i + 1] << 8 | rgba[4 * i + 2];
+
+/** Largest difference in a channel. */
+function largestChange(a: number, b: number): number {
+  return Math.max(...[16, 8, 0].map((shift) => Math.abs((a >> shift & 255) - (b >> shift & 255))));
+}
 
 function nearest(colors: number[], color: number): number {
   const distance = (c: number) =>

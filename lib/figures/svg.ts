@@ -63,7 +63,7 @@ function block(element: Element, width: number, ids: Map<string, string>): Drawi
   if (name === "style") return undefined;
   if (name === "svg") return drawing(element, ids);
   if (name in headings) return paragraph(element.textContent ?? "", width, headings[name]);
-  if (element.querySelector("[class$=-swatch]")) return swatches(element, width, ids);
+  if (name !== "figure" && element.querySelector("[class$=-swatch]")) return swatches(element, width, ids);
   if (name === "figure" || name === "div") {
     const row = isRow(element);
     const parts = [...element.children].map((child) => block(child, row ? widthOf(child) : width, ids));
@@ -148,8 +148,10 @@ function drawing(svg: Element, ids: Map<string, string>): Drawing {
   // Plot's option `style` sets the font size as CSS, which wins over the attribute.
   const css = /font-size:\s*([\d.]+)px/.exec(svg.getAttribute("style") ?? "");
   const size = css ? ` font-size="${css[1]}"` : "";
+  const [left, top] = (svg.getAttribute("viewBox") ?? "0 0").split(/[ ,]+/).map(Number);
+  const origin = left || top ? ` transform="translate(${-left},${-top})"` : "";
   const children = [...svg.childNodes].map((child) => serialize(child, ids)).join("");
-  return { width, height, markup: `<g${kept}${size}>${children}</g>` };
+  return { width, height, markup: `<g${origin}${kept}${size}>${children}</g>` };
 }
 
 function serialize(node: ChildNode, ids: Map<string, string>): string {
@@ -175,6 +177,9 @@ function value(element: Element, name: string, ids: Map<string, string>): string
   const reference = /^url\(#(.*)\)$/.exec(text);
   if (reference) return `url(#${identifier(reference[1], ids)})`;
   if (text === "currentColor") return ink.text;
+  if (text === "100%" && (name === "width" || name === "height")) { // of its own <svg>, which is a group here
+    return element.closest("svg")!.getAttribute(name)!;
+  }
   if (/^(d|points|transform|x|y|x1|x2|y1|y2|cx|cy|dx|dy|r|width|height)$/.test(name)) {
     return text.replace(/-?\d*\.\d{3,}(e-?\d+)?/g, (number) => String(round(Number(number))));
   }
