@@ -7,7 +7,7 @@ import { type Dtype, toFloat32 } from "./dtypes.ts";
 import { didYouMean } from "./nearest.ts";
 import { listed, SafetensorsFile, type TensorFile } from "./safetensors.ts";
 import { openSharded } from "./sharded.ts";
-import { TorchFile } from "./torch_file.ts";
+import { TorchFile } from "./torch/torch_file.ts";
 
 export interface Checkpoint {
   /** The file, or the index of the files, that was opened. */

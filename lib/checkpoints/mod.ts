@@ -5,10 +5,10 @@ export type { Cleanup } from "./cleanup.ts";
 export { keyValueHeads, type ModelConfig } from "./config.ts";
 export { dataPath } from "./data_folder.ts";
 export { type FolderLayout, openModelFolder } from "./model_folder.ts";
-export { describeDownload, type DownloadProgress, type OnDownload } from "./hub_download.ts";
-export { loadPromptSource, type PromptSource } from "./prompt_source.ts";
-export { fetchPrompts, type FetchPromptsOptions, openPrompts } from "./prompt_sets.ts";
-export { checkPrompts, loadPrompts, type PromptOptions, type Prompts, shorten } from "./prompts.ts";
+export { describeDownload, type DownloadProgress, type OnDownload } from "./hub/download.ts";
+export { loadPromptSource, type PromptSource } from "./prompts/prompt_source.ts";
+export { fetchPrompts, type FetchPromptsOptions, loadPrompts } from "./prompts/prompt_sets.ts";
+export { checkPrompts, type PromptOptions, type Prompts, readPrompts, shorten } from "./prompts/prompts.ts";
 export {
   knownModels,
   openModel,

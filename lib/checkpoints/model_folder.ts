@@ -7,7 +7,7 @@ import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { type Cleanup, readCleanup } from "./cleanup.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { readJsonObject } from "./json_file.ts";
-import { type PromptSource, readPromptSource } from "./prompt_source.ts";
+import { type PromptSource, readPromptSource } from "./prompts/prompt_source.ts";
 import { checkStateDict } from "./state_dict.ts";
 import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
 

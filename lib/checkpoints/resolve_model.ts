@@ -3,11 +3,11 @@
  */
 import { chooseWeightFile } from "./checkpoint.ts";
 import { dataPath } from "./data_folder.ts";
-import { fileSize } from "./hub_cache.ts";
-import { HubClient, type HubClientOptions, type HubFile, HubRefusal, type Repo } from "./hub_client.ts";
-import type { OnDownload } from "./hub_download.ts";
-import { fetchFiles, NotAvailable, type Wanted } from "./hub_files.ts";
-import { type HubSettings, hubSettings } from "./hub_settings.ts";
+import { fileSize } from "./hub/cache.ts";
+import { HubClient, type HubClientOptions, type HubFile, HubRefusal, type Repo } from "./hub/client.ts";
+import type { OnDownload } from "./hub/download.ts";
+import { fetchFiles, NotAvailable, type Wanted } from "./hub/files.ts";
+import { type HubSettings, hubSettings } from "./hub/settings.ts";
 import { readJsonObject } from "./json_file.ts";
 import { type ModelFolder, type ModelFolderOptions, openModelFolder } from "./model_folder.ts";
 import { didYouMean } from "./nearest.ts";

@@ -4,8 +4,8 @@
  */
 import { assertEquals } from "@std/assert";
 import { dataPath } from "../../lib/checkpoints/data_folder.ts";
-import { fileSize, RepoCache } from "../../lib/checkpoints/hub_cache.ts";
-import { hubSettings } from "../../lib/checkpoints/hub_settings.ts";
+import { fileSize, RepoCache } from "../../lib/checkpoints/hub/cache.ts";
+import { hubSettings } from "../../lib/checkpoints/hub/settings.ts";
 import { loadTokenizer } from "../../lib/checkpoints/tokenizer.ts";
 import { withFolder } from "./small_model.ts";
 

@@ -8,8 +8,8 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import type { DownloadProgress } from "../../lib/checkpoints/hub_download.ts";
-import { describeDownload } from "../../lib/checkpoints/hub_download.ts";
+import type { DownloadProgress } from "../../lib/checkpoints/hub/download.ts";
+import { describeDownload } from "../../lib/checkpoints/hub/download.ts";
 import { resolveModel, type ResolveOptions } from "../../lib/checkpoints/resolve_model.ts";
 import { hashOf, HubServer, type ServedRepo, stallMs } from "./hub_server.ts";
 import { withFolder } from "./small_model.ts";

@@ -6,7 +6,7 @@ import {
   loadPromptSource,
   parsePromptSource,
   readPromptSource,
-} from "../../lib/checkpoints/prompt_source.ts";
+} from "../../lib/checkpoints/prompts/prompt_source.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { withFolder } from "./small_model.ts";
 

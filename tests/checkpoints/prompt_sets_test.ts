@@ -10,16 +10,16 @@ import {
 } from "@std/assert";
 import { type FileMetaData, parquetMetadata } from "hyparquet";
 import { ByteWriter, parquetWrite } from "hyparquet-writer";
-import type { DownloadProgress } from "../../lib/checkpoints/hub_download.ts";
-import { footerBytes } from "../../lib/checkpoints/parquet_rows.ts";
+import type { DownloadProgress } from "../../lib/checkpoints/hub/download.ts";
+import { footerBytes } from "../../lib/checkpoints/prompts/parquet_rows.ts";
 import {
   c4AndCode,
   fetchPrompts,
   type FetchPromptsOptions,
-  openPrompts,
+  loadPrompts,
   type PromptSet,
-} from "../../lib/checkpoints/prompt_sets.ts";
-import { chooser } from "../../lib/checkpoints/seeded_choice.ts";
+} from "../../lib/checkpoints/prompts/prompt_sets.ts";
+import { chooser } from "../../lib/checkpoints/prompts/seeded_choice.ts";
 import { randomInt, randomSource } from "../reference/random.ts";
 import { HubServer, type ServedRepo } from "./hub_server.ts";
 import { withFolder } from "./small_model.ts";
@@ -251,14 +251,14 @@ Deno.test("fetchPrompts() refuses a server that does not send parts of a file", 
   });
 });
 
-Deno.test("openPrompts() opens built-in sets and says what to do when the post's cannot be fetched", async () => {
-  assertEquals((await openPrompts("held-out", { count: 2 })).count, 2);
+Deno.test("loadPrompts() opens built-in sets and says what to do when the post's cannot be fetched", async () => {
+  assertEquals((await loadPrompts("held-out", { count: 2 })).count, 2);
   assertEquals(c4AndCode.sources.map(({ count }) => count), [240, 60]);
   await withFolder(async (folder) => {
     const settings = { endpoint: "http://127.0.0.1:9", cache: `${folder}/hub`, offline: false };
     for (const offline of [true, false]) {
       const error = await assertRejects(() =>
-        openPrompts("c4-code", { settings: { ...settings, offline }, timeoutMs: 500 })
+        loadPrompts("c4-code", { settings: { ...settings, offline }, timeoutMs: 500 })
       );
       for (
         const part of [

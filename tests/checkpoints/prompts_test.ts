@@ -1,21 +1,21 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { RawTensor } from "../../lib/checkpoints/dtypes.ts";
-import { checkPrompts, loadPrompts, shorten } from "../../lib/checkpoints/prompts.ts";
+import { checkPrompts, readPrompts, shorten } from "../../lib/checkpoints/prompts/prompts.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { withFolder } from "./small_model.ts";
 
 const tiny = { d_vocab: 4096, n_ctx: 256 };
 
-Deno.test("loadPrompts() reads the held-out set, BOS first in every row", async () => {
-  const { tokens, count, length, source } = await loadPrompts("held-out", { config: tiny });
+Deno.test("readPrompts() reads the held-out set, BOS first in every row", async () => {
+  const { tokens, count, length, source } = await readPrompts("held-out", { config: tiny });
   assertEquals([count, length, tokens.length], [242, 256, 242 * 256]);
   for (let row = 0; row < count; row++) assertEquals(tokens[row * length], 0);
   assertEquals(source.includes("182 prose, 60 code"), true);
 });
 
-Deno.test("loadPrompts() cuts to the first prompts and tokens", async () => {
-  const all = await loadPrompts("held-out");
-  const some = await loadPrompts("held-out", { count: 3, length: 5 });
+Deno.test("readPrompts() cuts to the first prompts and tokens", async () => {
+  const all = await readPrompts("held-out");
+  const some = await readPrompts("held-out", { count: 3, length: 5 });
   assertEquals([some.count, some.length], [3, 5]);
   for (const row of [0, 1, 2]) {
     assertEquals(some.tokens.slice(row * 5, row * 5 + 5), all.tokens.slice(row * 256, row * 256 + 5));
@@ -31,11 +31,11 @@ async function withPrompts(tokens: RawTensor, body: (path: string) => Promise<vo
   });
 }
 
-Deno.test("loadPrompts() reads int64 ids", async () => {
+Deno.test("readPrompts() reads int64 ids", async () => {
   await withPrompts(
     { dtype: "I64", dims: [2, 2], data: new BigInt64Array([1n, 2n, 3n, 4n]) },
     async (path) => {
-      assertEquals(Array.from((await loadPrompts(path)).tokens), [1, 2, 3, 4]);
+      assertEquals(Array.from((await readPrompts(path)).tokens), [1, 2, 3, 4]);
     },
   );
 });
@@ -66,16 +66,16 @@ const refusals: [what: string, tokens: RawTensor, message: string][] = [
   ["tokens in one dimension", { dtype: "I32", dims: [4], data: new Int32Array(4) }, "[count, length]"],
 ];
 for (const [what, tokens, message] of refusals) {
-  Deno.test(`loadPrompts() refuses ${what}`, async () => {
+  Deno.test(`readPrompts() refuses ${what}`, async () => {
     await withPrompts(tokens, async (path) => {
-      await assertRejects(() => loadPrompts(path, { config: tiny }), Error, message);
+      await assertRejects(() => readPrompts(path, { config: tiny }), Error, message);
     });
   });
 }
 
-Deno.test("loadPrompts() suggests the nearest set and names a missing file", async () => {
-  await assertRejects(() => loadPrompts("heldout"), Error, 'Did you mean "held-out"?');
-  await assertRejects(() => loadPrompts("/no/such.safetensors"), Error, "no such file");
+Deno.test("readPrompts() suggests the nearest set and names a missing file", async () => {
+  await assertRejects(() => readPrompts("heldout"), Error, 'Did you mean "held-out"?');
+  await assertRejects(() => readPrompts("/no/such.safetensors"), Error, "no such file");
 });
 
 Deno.test("checkPrompts() refuses tokens that do not fill their dims", () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { dataPath } from "../../lib/checkpoints/data_folder.ts";
-import { loadPrompts } from "../../lib/checkpoints/prompts.ts";
+import { readPrompts } from "../../lib/checkpoints/prompts/prompts.ts";
 import { loadTokenizer } from "../../lib/checkpoints/tokenizer.ts";
 import { withFolder } from "./small_model.ts";
 
@@ -35,7 +35,7 @@ Deno.test("Tokenizer.encode() puts BOS first on request and splits every digit",
 
 Deno.test("Tokenizer.encode() gives back the training tokenizer's ids of the held-out prompts", async () => {
   const tokenizer = await loadTokenizer(file);
-  const { tokens, length } = await loadPrompts("held-out", { count: 40 });
+  const { tokens, length } = await readPrompts("held-out", { count: 40 });
   let compared = 0;
   for (let row = 0; row < 40; row++) {
     const ids = [...tokens.subarray(row * length, (row + 1) * length)];

@@ -3,7 +3,7 @@
  * were changed at random. None may hang, exhaust memory, or give a tensor of another shape than it says.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { TorchFile } from "../../lib/checkpoints/torch_file.ts";
+import { TorchFile } from "../../lib/checkpoints/torch/torch_file.ts";
 import { randomInt, randomSource } from "../reference/random.ts";
 import { memorySource } from "./memory_source.ts";
 import { Bytes, encodeTorch, stateDictPickle, type TorchEntry } from "./write_torch.ts";

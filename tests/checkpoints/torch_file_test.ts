@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes }
 import type { RawTensor } from "../../lib/checkpoints/dtypes.ts";
 import { toFloat32 } from "../../lib/checkpoints/dtypes.ts";
 import { openModelFolder } from "../../lib/checkpoints/model_folder.ts";
-import { TorchFile } from "../../lib/checkpoints/torch_file.ts";
+import { TorchFile } from "../../lib/checkpoints/torch/torch_file.ts";
 import { stateDictShapes } from "../../lib/checkpoints/state_dict.ts";
 import { gelu4lParameters, gelu4lWeights, writeGelu4l } from "./gelu_4l_checkpoint.ts";
 import { memorySource } from "./memory_source.ts";

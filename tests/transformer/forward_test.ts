@@ -3,7 +3,7 @@ import { hookPoints } from "../../lib/transformer/hook_points.ts";
 import { loadModel } from "../../lib/transformer/load.ts";
 import type { Model } from "../../lib/transformer/model.ts";
 import { ALL_STEPS } from "../../lib/transformer/processing.ts";
-import type { Prompts } from "../../lib/checkpoints/prompts.ts";
+import type { Prompts } from "../../lib/checkpoints/prompts/prompts.ts";
 import { plainForward } from "../reference/plain_forward.ts";
 import {
   assertClose,

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { dataPath } from "../../lib/checkpoints/mod.ts";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
-import { loadPrompts, type Prompts } from "../../lib/checkpoints/prompts.ts";
+import { readPrompts, type Prompts } from "../../lib/checkpoints/prompts/prompts.ts";
 import type { NdArray } from "../../lib/tensor/nd_array.ts";
 import { Model } from "../../lib/transformer/model.ts";
 import { ALL_STEPS, NO_STEPS, type Processing, processWeights } from "../../lib/transformer/processing.ts";
@@ -88,7 +88,7 @@ export async function embeddedFile(): Promise<Map<string, Float32Array>> {
 }
 
 export const embeddedPrompts = (count: number, length: number): Promise<Prompts> =>
-  loadPrompts("held-out", { count, length });
+  readPrompts("held-out", { count, length });
 
 export function randomPrompts(model: Model, seed: number, count: number, length: number): Prompts {
   const random = randomSource(seed);

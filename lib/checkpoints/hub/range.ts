@@ -1,8 +1,8 @@
 /**
  * Ranges of a file on the Hub, for formats of which a part is enough (parquet). Nothing of it is kept on disk.
  */
-import { type HubClient, type HubFile, HubUnreachable, type Repo } from "./hub_client.ts";
-import { bodyOf } from "./hub_download.ts";
+import { type HubClient, type HubFile, HubUnreachable, type Repo } from "./client.ts";
+import { bodyOf } from "./download.ts";
 
 const attempts = 5;
 

@@ -2,7 +2,7 @@
  * Questions to the Hub: which commit a revision is, which files it has, and their bytes. Lists through @huggingface/hub; every
  * request passes the gateway below, which adds time limits and repeats, and says in words what a refusal means.
  */
-import type { HubSettings } from "./hub_settings.ts";
+import type { HubSettings } from "./settings.ts";
 
 export type RepoType = "model" | "dataset";
 

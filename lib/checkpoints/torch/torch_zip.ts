@@ -7,7 +7,7 @@
  * PyTorch); end record. Source: the zip specification (APPNOTE 6.3.9, sections 4.3 to 4.5).
  */
 import { crc32 } from "node:zlib";
-import type { ByteSource } from "./random_access_file.ts";
+import type { ByteSource } from "../random_access_file.ts";
 
 /** A record of the archive and where its bytes lie. */
 export interface ZipRecord {

@@ -9,8 +9,8 @@
  * .locks/models--owner--name/<hash>.lock                held by the process that downloads
  * ```
  */
-import { isCommit, type Repo } from "./hub_client.ts";
-import { writeWhole } from "./write_whole.ts";
+import { isCommit, type Repo } from "./client.ts";
+import { writeWhole } from "../write_whole.ts";
 
 export class RepoCache {
   /** …/models--owner--name */

@@ -2,9 +2,9 @@
  * Rows of token ids from a data set of parquet files on the Hub, of which only footers and chosen row groups are read (hyparquet).
  */
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
-import { type HubClient, type HubFile, HubRefusal, HubUnreachable, type Repo } from "./hub_client.ts";
-import type { OnDownload } from "./hub_download.ts";
-import { fetchRange } from "./hub_range.ts";
+import { type HubClient, type HubFile, HubRefusal, HubUnreachable, type Repo } from "../hub/client.ts";
+import type { OnDownload } from "../hub/download.ts";
+import { fetchRange } from "../hub/range.ts";
 import { type Chooser, chooser } from "./seeded_choice.ts";
 
 /** Read from a file's end at once: most footers are shorter; of a longer one the rest is read too. */

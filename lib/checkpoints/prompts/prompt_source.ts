@@ -4,8 +4,8 @@
  * Format, one of: `{ "builtin": "held-out" }`, a set that the project carries or knows where to fetch; `{ "file": "prompts.safetensors" }`, a file beside
  * prompts.json.
  */
-import { readJsonObject } from "./json_file.ts";
-import { type FetchPromptsOptions, openPrompts } from "./prompt_sets.ts";
+import { readJsonObject } from "../json_file.ts";
+import { type FetchPromptsOptions, loadPrompts } from "./prompt_sets.ts";
 import type { Prompts } from "./prompts.ts";
 
 export type PromptSource = { builtin: string } | { file: string };
@@ -40,5 +40,5 @@ export async function readPromptSource(folder: string): Promise<PromptSource> {
 
 /** The prompts that a source names. */
 export function loadPromptSource(source: PromptSource, options: FetchPromptsOptions = {}): Promise<Prompts> {
-  return openPrompts("builtin" in source ? source.builtin : source.file, options);
+  return loadPrompts("builtin" in source ? source.builtin : source.file, options);
 }

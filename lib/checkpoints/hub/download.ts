@@ -7,8 +7,8 @@
  * - size and hash (SHA-256, or git's SHA-1 for small files) are checked before the file gets its name.
  */
 import { createHash } from "node:crypto";
-import { fileSize, type RepoCache } from "./hub_cache.ts";
-import { type HubClient, type HubFile, HubRefusal, HubUnreachable } from "./hub_client.ts";
+import { fileSize, type RepoCache } from "./cache.ts";
+import { type HubClient, type HubFile, HubRefusal, HubUnreachable } from "./client.ts";
 
 /** How far a download is. */
 export interface DownloadProgress {

@@ -13,10 +13,10 @@ import {
   elementCount,
   type RawTensor,
   type TypedArray,
-} from "./dtypes.ts";
+} from "../dtypes.ts";
 import { PickleDict, PickleGlobal, unpickle } from "./pickle.ts";
-import { type ByteSource, RandomAccessFile } from "./random_access_file.ts";
-import { listed, type TensorFile } from "./safetensors.ts";
+import { type ByteSource, RandomAccessFile } from "../random_access_file.ts";
+import { listed, type TensorFile } from "../safetensors.ts";
 import { gather, isContiguous, lastIndex, type StridedView } from "./strided.ts";
 import { readRecord, readZipRecords, type ZipRecord } from "./torch_zip.ts";
 

@@ -4,16 +4,9 @@
  * A branch is looked up anew each time there is a connection; without one, what it was last is used. A commit that is in the
  * cache needs no connection at all.
  */
-import { RepoCache } from "./hub_cache.ts";
-import {
-  type HubClient,
-  type HubFile,
-  HubRefusal,
-  HubUnreachable,
-  isCommit,
-  type Repo,
-} from "./hub_client.ts";
-import { downloadFile, type OnDownload } from "./hub_download.ts";
+import { RepoCache } from "./cache.ts";
+import { type HubClient, type HubFile, HubRefusal, HubUnreachable, isCommit, type Repo } from "./client.ts";
+import { downloadFile, type OnDownload } from "./download.ts";
 
 export interface Wanted {
   /** Whether these names, at the top of a snapshot on disk, are all that is needed. */

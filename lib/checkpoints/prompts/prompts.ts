@@ -4,10 +4,10 @@
  * File: safetensors with one tensor `tokens` [count, length] of integers. Every id, the length and the count are checked
  * against the model before anything runs. Does not tokenize and does not download (see prompt_sets.ts).
  */
-import type { ModelConfig } from "./config.ts";
-import { dataPath } from "./data_folder.ts";
-import { didYouMean } from "./nearest.ts";
-import { SafetensorsFile } from "./safetensors.ts";
+import type { ModelConfig } from "../config.ts";
+import { dataPath } from "../data_folder.ts";
+import { didYouMean } from "../nearest.ts";
+import { SafetensorsFile } from "../safetensors.ts";
 
 export type PromptKind = "prose" | "code";
 
@@ -43,13 +43,13 @@ export interface PromptOptions {
 }
 
 /** Loads a built-in prompt set ("held-out") or a safetensors file. */
-export async function loadPrompts(nameOrFile: string, options: PromptOptions = {}): Promise<Prompts> {
+export async function readPrompts(nameOrFile: string, options: PromptOptions = {}): Promise<Prompts> {
   const known = Object.hasOwn(builtin, nameOrFile) ? builtin[nameOrFile] : undefined;
   if (!known && !nameOrFile.endsWith(".safetensors")) {
     const names = [...Object.keys(builtin), ...fetched];
     if (fetched.includes(nameOrFile)) {
       throw new Error(
-        `The prompt set "${nameOrFile}" is not carried but fetched: open it with openPrompts().`,
+        `The prompt set "${nameOrFile}" is not carried but fetched: open it with loadPrompts().`,
       );
     }
     throw new Error(

@@ -8,21 +8,21 @@
  *
  * Not the post's own rows: which ones it drew is not recorded. Medians over 300 × 1024 positions agree all the same.
  */
-import { fileSize } from "./hub_cache.ts";
-import { HubClient, type HubClientOptions, HubUnreachable, type Repo } from "./hub_client.ts";
-import type { OnDownload } from "./hub_download.ts";
-import { type HubSettings, hubSettings } from "./hub_settings.ts";
+import { fileSize } from "../hub/cache.ts";
+import { HubClient, type HubClientOptions, HubUnreachable, type Repo } from "../hub/client.ts";
+import type { OnDownload } from "../hub/download.ts";
+import { type HubSettings, hubSettings } from "../hub/settings.ts";
 import { ParquetRows } from "./parquet_rows.ts";
 import {
   checkPrompts,
-  loadPrompts,
   type PromptKind,
   type PromptOptions,
   type Prompts,
+  readPrompts,
   shorten,
 } from "./prompts.ts";
-import { SafetensorsFile } from "./safetensors.ts";
-import { writeSafetensors } from "./safetensors_write.ts";
+import { SafetensorsFile } from "../safetensors.ts";
+import { writeSafetensors } from "../safetensors_write.ts";
 
 /** How many rows of which data set. */
 export interface DatasetShare {
@@ -60,9 +60,9 @@ export interface FetchPromptsOptions extends PromptOptions, HubClientOptions {
 }
 
 /** A built-in set ("held-out"), a safetensors file, or "c4-code", which is fetched when it is not in the cache. */
-export async function openPrompts(nameOrFile: string, options: FetchPromptsOptions = {}): Promise<Prompts> {
+export async function loadPrompts(nameOrFile: string, options: FetchPromptsOptions = {}): Promise<Prompts> {
   if (nameOrFile === c4AndCode.name) return await fetchPrompts(c4AndCode, options);
-  return await loadPrompts(nameOrFile, options);
+  return await readPrompts(nameOrFile, options);
 }
 
 /** The rows of a set, from the cache or the Hub. Equal seeds give equal rows as long as the data sets do not change. */
@@ -82,7 +82,7 @@ export async function fetchPrompts(set: PromptSet, options: FetchPromptsOptions 
   const file = await SafetensorsFile.open(path);
   const { source } = file.metadata;
   file.close();
-  const all = await loadPrompts(path);
+  const all = await readPrompts(path);
   const kinds = set.sources.flatMap(({ kind, count }) => new Array<PromptKind>(count).fill(kind));
   return checkPrompts(shorten({ ...all, kinds, source: source ?? path }, options), options.config);
 }
