@@ -290,6 +290,16 @@ def loss_without(model, prompts: torch.Tensor, node: str) -> dict:
     return {"run": f"without {node}", "loss": digits(loss.mean()), "n": loss.size}
 
 
+def residual_norms(model, prompts: torch.Tensor) -> list[dict]:
+    """Median norm of the residual stream at each location, over all positions."""
+    norms: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(prompts), BATCH):
+        clean = clean_run(model, prompts[start:start + BATCH])
+        for location in locations(model.cfg.n_layers):
+            norms.setdefault(location, []).append(clean.cache[location_hook(location)].norm(dim=-1).numpy().ravel())
+    return [{"location": location, "norm": digits(np.median(np.concatenate(values)))} for location, values in norms.items()]
+
+
 def write_json(file: Path, content) -> None:
     """Two-space JSON in which a list of rows has one row a line."""
     def lines(value, indent: str) -> str:
@@ -332,6 +342,7 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
         "writer": cleanup.writer, "cleaners": cleanup.cleaners, "patchedLayers": cleanup.patched_layers,
         "loss": {"what": "mean cross-entropy of the next token, in nats", "value": digits(np.concatenate(loss).mean()),
                  "n": int(np.concatenate(loss).size)},
+        "residualNorm": residual_norms(model, prompts),
         "lossWithout": loss_without(model, prompts, cleanup.writer),
         **projection_figures(model, prompts, cleanup),
         "figure4Prompts": figure4_prompts(model, prompts, cleanup),

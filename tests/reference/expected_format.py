@@ -51,15 +51,19 @@ def in_figures(measured: dict) -> dict:
     figure("fig4 in running text", "all", ["promptIndex", "position", "node"], f["rows"], f["what"])
 
     f = measured["figure5"]
-    groups = [g for g in f["post"] if g != "what"]
-    for positions in ("all", "inner"):
-        rows = [{"cleaners": g, "of": of, **fit} for g in groups for of, fit in f["post"][g][positions].items()]
-        figure("fig5", positions, ["cleaners", "of"], rows, f["post"]["what"])
-    rows = [{"cleaners": g, "of": of, **fit} for g in groups for of, fit in f["repository"][g].items()]
-    figure("fig5, repository form", "all", ["cleaners", "of"], rows, f["repository"]["what"])
+    *single, all_cleaners = [g for g in f["post"] if g != "what"]
+    for group in (all_cleaners, *single):
+        label = "" if group == all_cleaners else f", {group} alone"
+        for positions in ("all", "inner"):
+            rows = [{"cleaners": group, "of": of, **fit} for of, fit in f["post"][group][positions].items()]
+            figure(f"fig5{label}", positions, ["cleaners", "of"], rows, f["post"]["what"])
+        rows = [{"cleaners": group, "of": of, **fit} for of, fit in f["repository"][group].items()]
+        figure(f"fig5, repository form{label}", "all", ["cleaners", "of"], rows, f["repository"]["what"])
 
     if "lossWithout" in measured:
         clean = {"run": "clean", "loss": measured["loss"]["value"], "n": measured["loss"]["n"]}
         figure("loss", "all", ["run"], [clean, measured["lossWithout"]], measured["loss"]["what"] + "; the writer's output set to zero")
-    kept = {k: v for k, v in measured.items() if not k.startswith(("figure", "loss"))}
+    if "residualNorm" in measured:
+        figure("residual norm", "all", ["location"], measured["residualNorm"], "Median norm of the residual stream over all positions")
+    kept = {k: v for k, v in measured.items() if not k.startswith(("figure", "loss", "residualNorm"))}
     return {**kept, "figures": figures}
