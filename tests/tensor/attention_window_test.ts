@@ -48,6 +48,15 @@ for (const window of [1, 2, 3, 6, 7, 100]) {
   });
 }
 
+for (const window of [5, 128, 200]) {
+  Deno.test(`attention() with a window of ${window} over 300 positions = plain loops`, async () => {
+    const world = new World(920 + window, { batch: 2, pos: 300, head: 1, d_head: 2 });
+    const [q, k, v] = [0, 1, 2].map(() => world.input("pos", "head", "d_head"));
+    world.expect(attention(q.t, k.t, v.t, SCALE, window), plainWindow(world.sizes, q.at, k.at, v.at, window));
+    await world.check();
+  });
+}
+
 Deno.test("attention() with a window and shared keys and values = plain loops", async () => {
   const world = new World(907, { pos: 5, head: 4, kv: 2, d_head: 3 });
   const q = world.input("pos", "head", "d_head");
