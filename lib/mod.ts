@@ -69,9 +69,12 @@ export {
 // Figures: rows in, a plot out.
 export { fig1 } from "./figures/fig1.ts";
 export { fig2 } from "./figures/fig2.ts";
+export { fig3a, fig3b } from "./figures/fig3.ts";
+export { fig4 } from "./figures/fig4.ts";
+export { fig5 } from "./figures/fig5.ts";
 
 // In the notebook: show figures, tables and anything else; check exercises.
 export { show, type ShowOptions } from "./figures/show.ts";
 export { frame, table, type TableOptions } from "./figures/table.ts";
 export { display, inNotebook } from "./jupyter/display.ts";
-export { type Answer, exercise } from "./jupyter/exercise.ts";
+export { type Answer, exercise, type ExerciseOptions } from "./jupyter/exercise.ts";

@@ -1,6 +1,7 @@
 /**
  * Shows a figure in a notebook, as PNG (which GitHub, VS Code and Jupyter all draw), and saves it: NAME.svg, NAME.png, and the
- * rows behind it as NAME.json, in the folder that `deno task figures` names by CLEANUP_LENS_OUT. Without that folder nothing is saved.
+ * rows behind it as NAME.json (many points as NAME.csv), in the folder that `deno task figures` names by CLEANUP_LENS_OUT. Without
+ * that folder nothing is saved.
  */
 import { writeWhole } from "../checkpoints/write_whole.ts";
 import { display } from "../jupyter/display.ts";
@@ -13,6 +14,8 @@ export interface ShowOptions {
   name: string;
   /** The rows behind the figure. */
   rows?: unknown;
+  /** More rows than are good to read or to compare, such as the dots of a scatter: saved as CSV. */
+  points?: readonly object[];
   /** Where to save. Default: the folder that CLEANUP_LENS_OUT names, if it does. */
   folder?: string;
   /** What the figure shows, for readers who do not see it. Default: the figure's title. */
@@ -23,7 +26,10 @@ export interface ShowOptions {
 const SCALE = { notebook: 1.5, file: 2 };
 
 /** Shows `figure` in the current cell; `await` it. */
-export async function show(figure: PlotElement, { name, rows, folder, alt }: ShowOptions): Promise<void> {
+export async function show(
+  figure: PlotElement,
+  { name, rows, points, folder, alt }: ShowOptions,
+): Promise<void> {
   if (!/^[\w-]+$/.test(name)) {
     throw new Error(`show(): got the name "${name}"; expected letters, digits, "_" and "-", such as "fig1"`);
   }
@@ -34,6 +40,7 @@ export async function show(figure: PlotElement, { name, rows, folder, alt }: Sho
     await writeWhole(`${out}/${name}.svg`, svg);
     await writeWhole(`${out}/${name}.png`, toPng(svg, { scale: SCALE.file }));
     if (rows !== undefined) await writeWhole(`${out}/${name}.json`, rowsAsJson(rows));
+    if (points !== undefined) await writeWhole(`${out}/${name}.csv`, rowsAsCsv(points));
   }
   const png = toPng(svg, { scale: SCALE.notebook });
   await display({ "image/png": base64(png), "text/plain": figure.getAttribute("aria-label") ?? name });
@@ -61,4 +68,19 @@ export function rowsAsJson(rows: unknown): string {
     typeof value === "number" && Number.isFinite(value) ? Number(value.toPrecision(6)) : value;
   if (!Array.isArray(rows)) return JSON.stringify(rows, short, 1) + "\n";
   return `[\n${rows.map((row) => JSON.stringify(row, short)).join(",\n")}\n]\n`;
+}
+
+/** CSV with the fields of the first row as its header; numbers as in `rowsAsJson`. Text is not quoted, so none may hold a comma. */
+export function rowsAsCsv(rows: readonly object[]): string {
+  const fields = Object.keys(rows[0] ?? {});
+  const cell = (value: unknown) =>
+    typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
+  const line = (row: object) =>
+    fields.map((field) => cell((row as Record<string, unknown>)[field])).join(",");
+  const text = [fields.join(","), ...rows.map(line)];
+  const odd = text.findIndex((each) => each.split(",").length !== fields.length || /["\n]/.test(each));
+  if (odd >= 0) {
+    throw new Error(`show(): row ${odd} holds a comma, a quote or a line break: ${text[odd].slice(0, 80)}`);
+  }
+  return text.join("\n") + "\n";
 }

@@ -2,32 +2,25 @@
  * Exercises: a stub cell holds `undefined` until the reader writes an answer; the checker below it says whether the answer is right.
  * An untouched stub is "not attempted" and no error, so that running all cells always finishes.
  *
- * The right value is given as a function and is computed only when there is an answer, so an untouched exercise costs nothing. The
- * verdict says how an answer is wrong (a sign, a factor, a known mistake) and never what the right value is.
+ * A right value that is given as a function is computed only when there is an answer, so an untouched exercise costs nothing. The
+ * verdict says how an answer is wrong (its sign, a known mistake) and never what the right value is.
  */
 import { display } from "./display.ts";
 
 /** What an exercise asks for: a number, a name, or several of either. */
 export type Answer = number | string | readonly number[] | readonly string[];
 
-/** A wrong answer that is easily given, and what to say to it. */
-export interface Mistake<A extends Answer = Answer> {
-  answer: A;
-  say: string;
-}
-
-export interface ExerciseOptions<A extends Answer = Answer> {
+export interface ExerciseOptions {
   /** How far a number may lie from the right one, absolutely or as a part of it. Default 0.002. */
   tolerance?: number;
-  mistakes?: readonly Mistake<A>[];
+  /** Wrong answers that are easily given, and what to say to them. */
+  mistakes?: readonly { answer: Answer; say: string }[];
 }
 
 export interface Verdict {
-  verdict: "not attempted" | "right" | "wrong";
+  verdict: "not attempted" | "right" | "wrong" | "unknown";
   say: string;
 }
-
-type Right<A> = A | (() => A | Promise<A>);
 
 const close = (a: number, b: number, tolerance: number) =>
   Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b));
@@ -42,15 +35,24 @@ function same(a: Answer, b: Answer, tolerance: number): boolean {
 const shown = (answer: unknown): string =>
   typeof answer === "number" ? String(Number(answer.toPrecision(4))) : JSON.stringify(answer);
 
-/** Judges an answer, without showing anything. */
-export async function judge<A extends Answer>(
-  answer: A | undefined,
-  right: Right<A>,
-  { tolerance = 0.002, mistakes = [] }: ExerciseOptions<A> = {},
+/** Whether a value can be compared with: expected values are missing, or NaN, for models of which none are known. */
+const isAnswer = (value: unknown): value is Answer =>
+  typeof value === "string" || (typeof value === "number" && !Number.isNaN(value)) || Array.isArray(value);
+
+/**
+ * Judges an answer, without showing anything. `right`: the right value, or a function that computes it; undefined or NaN where none is known.
+ */
+export async function judge(
+  answer: Answer | undefined,
+  right: unknown,
+  { tolerance = 0.002, mistakes = [] }: ExerciseOptions = {},
 ): Promise<Verdict> {
   if (answer === undefined || answer === null) return { verdict: "not attempted", say: "" };
   const wrong = (say: string): Verdict => ({ verdict: "wrong", say });
   const want = typeof right === "function" ? await right() : right;
+  if (!isAnswer(want)) {
+    return { verdict: "unknown", say: `no value is known for this model to compare ${shown(answer)} with` };
+  }
   if (typeof answer !== typeof want || Array.isArray(answer) !== Array.isArray(want)) {
     const kind = Array.isArray(want) ? `a list of ${want.length}` : `a ${typeof want}`;
     return wrong(`got ${shown(answer)}; expected ${kind}.`);
@@ -81,23 +83,25 @@ export async function judge<A extends Answer>(
  *
  * @example
  * ```ts ignore
- * let answer1: number | undefined; // the stub cell: the reader writes a number here
+ * const answer1: number | undefined = undefined; // the stub cell: the reader writes a number in place of undefined
  * await exercise("Exercise 1", answer1, () => rightValue(model));
  * ```
  */
-export async function exercise<A extends Answer>(
+export async function exercise(
   name: string,
-  answer: A | undefined,
-  right: Right<A>,
-  options: ExerciseOptions<A> = {},
+  answer: Answer | undefined,
+  right: unknown,
+  options: ExerciseOptions = {},
 ): Promise<void> {
   const { verdict, say } = await judge(answer, right, options);
-  const text = verdict === "not attempted"
-    ? `${name}: not attempted.`
-    : verdict === "right"
-    ? `${name}: right, ${say}.`
-    : `${name}: not yet: ${say}`;
-  const color = { "not attempted": "#555555", right: "#007A5A", wrong: "#B3261E" }[verdict];
+  const text = `${name}: ` + {
+    "not attempted": "not attempted.",
+    right: `right, ${say}.`,
+    wrong: `not yet: ${say}`,
+    unknown: `${say}.`,
+  }[verdict];
+  const color =
+    { "not attempted": "#555555", right: "#007A5A", wrong: "#B3261E", unknown: "#555555" }[verdict];
   const safe = text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
   await display({ "text/plain": text, "text/html": `<p style="color:${color}">${safe}</p>` });
 }
