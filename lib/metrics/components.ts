@@ -25,33 +25,47 @@ export interface Decomposition {
   outputs: Tensor;
 }
 
-export function decompose(forward: Forward): Decomposition {
+/** Some positions only, `start … end - 1`: what is computed of them takes that much less memory. */
+export interface PositionRange {
+  start: number;
+  end: number;
+}
+
+/** @param range the positions that `outputs` covers; default: all */
+export function decompose(forward: Forward, range?: PositionRange): Decomposition {
   const { config } = forward;
   const components: Component[] = [];
   const parts: Tensor[] = [];
+  const cut = (t: Tensor) => range ? t.slice("pos", range.start, range.end) : t;
   const add = (component: Component, output: Tensor) => {
     components.push(component);
     parts.push(output.expand("component", 1));
   };
   for (const { kind, name } of modelNodes(config)) {
-    if (kind === "embed") add({ name, kind, layer: -1, reads: 0 }, forward.node(name));
+    if (kind === "embed") add({ name, kind, layer: -1, reads: 0 }, cut(forward.node(name)));
   }
   const ends = new Map<string, number>([["resid_pre0", components.length]]);
   for (let layer = 0; layer < config.n_layers; layer++) {
+    const attn = `blocks.${layer}.attn`;
     const before = components.length;
     for (let head = 0; head < config.n_heads; head++) {
       components.push({ name: headName(layer, head), kind: "head", layer, reads: before });
     }
-    parts.push(forward.hook(`blocks.${layer}.attn.hook_result`).rename({ head: "component" }));
-    const bias = forward.maybeWeight(`blocks.${layer}.attn.b_O`);
+    // Positions are cut before the product with W_O: the results of all heads are the largest values of all.
+    const results = forward.isHooked(`${attn}.hook_result`)
+      ? cut(forward.hook(`${attn}.hook_result`))
+      : cut(forward.hook(`${attn}.hook_z`)).dot(forward.weight(`${attn}.W_O`), "d_head");
+    parts.push(results.rename({ head: "component" }));
+    const bias = forward.maybeWeight(`${attn}.b_O`);
     if (bias) {
-      const everywhere = bias.expand("batch", "batch").expand("pos", "pos");
+      const length = range ? range.end - range.start : "pos";
+      const everywhere = bias.expand("batch", "batch").expand("pos", length);
       add({ name: `b_O${layer}`, kind: "bias", layer, reads: before }, everywhere);
     }
     ends.set(`resid_mid${layer}`, components.length);
     if (!config.attn_only) {
       const reads = config.parallel_attn_mlp ? before : components.length;
-      add({ name: `MLP${layer}`, kind: "mlp", layer, reads }, forward.node(`MLP${layer}`));
+      add({ name: `MLP${layer}`, kind: "mlp", layer, reads }, cut(forward.node(`MLP${layer}`)));
     }
     ends.set(`resid_post${layer}`, components.length);
   }

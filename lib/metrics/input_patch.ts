@@ -1,30 +1,45 @@
 /**
  * Patched runs for any cleaner: what a cleaner reads of a direction is changed, and nothing else.
- * Heads: the V input of their layer (Q and K untouched). MLPs: what ln2 hands to the MLP. LayerNorm scales are frozen to the clean
- * run's unless said otherwise. Source: the post, section "V-input patch"; the variants are this project's controls.
+ * Heads: the V input of their layer (Q and K untouched). MLPs: what ln2 reads. LayerNorm scales are frozen to the clean run's
+ * unless said otherwise. Source: the post, section "V-input patch"; the variants are this project's controls.
+ *
+ * All heads of a cleaner's layer are patched together, as in the post, so what the other heads of that layer write changes as well.
  */
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Hooks } from "../transformer/hook_points.ts";
 import { findNode } from "../transformer/nodes.ts";
+import { subtractsMean } from "../transformer/normalize.ts";
 
+/**
+ * - frozen: the writer's output is subtracted, scales are those of the clean run. The post's patch.
+ * - unfrozen: the same with the scales that the patched inputs have.
+ * - direction: all that lies along the writer's output is taken out, also what other nodes wrote along it. Scales frozen.
+ * - control: a direction as long as the writer's output that has nothing to do with it is subtracted. Scales frozen.
+ */
 export type PatchVariant = "frozen" | "unfrozen" | "direction" | "control";
 
-/** What each variant takes out of x [batch, pos, (head,) d_model]. `random` [batch, pos, d_model] is the control's direction. */
+/** Keeps 0 / 0 from becoming NaN where a writer writes nothing: NaN would reach all later positions through attention. */
+const TINY = 1e-30;
+
+/** What each variant takes out of x [batch, pos, d_model], or with a head dim. `random` [batch, pos, d_model] is the control's. */
 function removed(variant: PatchVariant, x: Tensor, writer: Tensor, random: Tensor): Tensor {
+  const square = (t: Tensor) => t.sumSquares("d_model").atLeast(TINY);
   switch (variant) {
     case "frozen":
     case "unfrozen":
       return writer;
-    case "direction": // others may have amplified or rotated what the writer wrote: take out all that lies along it
-      return (x.names.includes("head") ? writer.expand("head") : writer)
-        .mul(x.dot(writer, "d_model").div(writer.sumSquares("d_model")));
-    case "control": // a direction that is as long but has nothing to do with this prompt
-      return random.mul(writer.sumSquares("d_model").div(random.sumSquares("d_model")).sqrt());
+    case "direction": {
+      const heads = x.names.filter((name) => !writer.names.includes(name));
+      const along = heads.reduce((t, name) => t.expand(name), writer);
+      return along.mul(x.dot(writer, "d_model").div(square(writer)));
+    }
+    case "control":
+      return random.mul(square(writer).div(square(random)).sqrt());
   }
 }
 
-/** Hooks that patch the inputs of the given cleaners (heads are patched by layer, all heads of it at once). */
+/** Hooks that patch the inputs of the given cleaners. `clean`: the run whose scales are kept. */
 export function inputPatch(
   clean: Forward,
   cleaners: readonly string[],
@@ -41,15 +56,31 @@ export function inputPatch(
       const scale = `${block}.ln1.hook_scale`;
       if (variant !== "unfrozen") hooks[scale] = () => clean.hook(scale);
     } else if (node.kind === "mlp") {
-      const scale = clean.hook(`${block}.ln2.hook_scale`);
-      const input = clean.config.parallel_attn_mlp ? `${block}.hook_resid_pre` : `${block}.hook_resid_mid`;
-      // The scale stays the run's own in every variant: the patch is made after it, on the normalised input.
-      hooks[`${block}.ln2.hook_normalized`] = (x) => {
-        const away = removed(variant, clean.hook(input), writer, random);
-        const centred = clean.config.normalization.startsWith("LN") ? away.sub(away.mean("d_model")) : away;
-        return x.sub(centred.div(scale));
-      };
+      Object.assign(hooks, mlpPatch(clean, node.layer, writer, variant, random));
     }
   }
   return hooks;
+}
+
+/** The MLP's input has no hook point before ln2: what ln2 made of it is undone, patched, and made again. */
+function mlpPatch(
+  clean: Forward,
+  layer: number,
+  writer: Tensor,
+  variant: PatchVariant,
+  random: Tensor,
+): Record<string, (value: Tensor) => Tensor> {
+  const { config } = clean;
+  const ln2 = `blocks.${layer}.ln2`;
+  const centre = (t: Tensor) => subtractsMean(config) ? t.sub(t.mean("d_model")) : t;
+  let scale: Tensor; // of this run; its hook point comes before that of the normalised input
+  return {
+    [`${ln2}.hook_scale`]: (own) => scale = variant === "unfrozen" ? own : clean.hook(`${ln2}.hook_scale`),
+    [`${ln2}.hook_normalized`]: (normalized) => {
+      const read = normalized.mul(scale); // centred, where the model centres
+      const patched = read.sub(centre(removed(variant, read, writer, random)));
+      if (variant !== "unfrozen") return patched.div(scale);
+      return patched.div(patched.sumSquares("d_model").mul(1 / config.d_model).add(config.eps).sqrt());
+    },
+  };
 }

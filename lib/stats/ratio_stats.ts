@@ -1,14 +1,12 @@
 /**
- * Ratios a·b / ‖b‖² of many series over more tokens than can be kept: histogram, share below 0, and Σ a·b and Σ ‖b‖² by block of
- * prompts, which is what the bootstrap draws. Tokens of one prompt depend on each other; prompts do not.
+ * Ratios a·b / ‖b‖² of many series over more tokens than can be kept: a histogram of each, and Σ a·b and Σ ‖b‖² by block of prompts,
+ * which is what the bootstrap draws. Tokens of one prompt depend on each other; prompts do not.
  */
 import { Histograms } from "./histogram.ts";
 
 export class RatioStats {
   readonly blocks: number;
   readonly histograms: Histograms;
-  readonly tokens: Int32Array;
-  readonly below: Int32Array;
   /** [series * blocks + block] */
   readonly dot: Float64Array;
   readonly norm: Float64Array;
@@ -16,19 +14,21 @@ export class RatioStats {
   constructor(series: number, blocks: number) {
     this.blocks = blocks;
     this.histograms = new Histograms(series);
-    this.tokens = new Int32Array(series);
-    this.below = new Int32Array(series);
     this.dot = new Float64Array(series * blocks);
     this.norm = new Float64Array(series * blocks);
   }
 
+  /** One token. A token whose writer wrote nothing (norm 0) has no ratio and does not count. */
   add(series: number, dot: number, norm: number, block: number): void {
-    const ratio = dot / norm;
-    this.histograms.add(series, ratio);
-    this.tokens[series]++;
-    if (ratio < 0) this.below[series]++;
+    if (!(norm > 0)) return;
+    this.histograms.add(series, dot / norm);
     this.dot[series * this.blocks + block] += dot;
     this.norm[series * this.blocks + block] += norm;
+  }
+
+  /** Tokens that count. */
+  total(series: number): number {
+    return this.histograms.total(series);
   }
 
   quantile(series: number, p: number): number {
@@ -37,7 +37,7 @@ export class RatioStats {
 
   /** P(ratio < 0). */
   shareBelow(series: number): number {
-    return this.below[series] / this.tokens[series];
+    return this.histograms.shareBelowZero(series);
   }
 
   /** Σ a·b / Σ ‖b‖² over all blocks, or over the drawn ones. */

@@ -33,7 +33,6 @@ export interface CandidateSettings {
 
 /** All nodes that write, the most dropped first; those taken further have no `rejected`. */
 export function candidates(screen: Screen, settings: CandidateSettings): Candidate[] {
-  const places = screen.locations.length + 1;
   const all = screen.components.flatMap((component, index): Candidate[] => {
     if (component.kind === "bias") return [];
     const tokens = screen.state.tokens[index];

@@ -1,152 +1,117 @@
 /**
- * The third pass of a scan, for each writer found: do its cleaners erase it *because* they read it, and does direct logit attribution
- * (DLA) mislead?
+ * The third pass of a scan, for each writer found: do its cleaners erase it *because* they read it?
  *
- * Causal share κ = Σ v·w / Σ c·w of a cleaner head: the part of what it writes along the writer's output that V-composition with the
- * writer explains. Patches: the writer's output is taken out of the cleaners' inputs; "undone" is the part of the cleaners' summed
- * median PR that vanishes. The control takes out a direction as long that belongs to another prompt and position.
+ * Causal share κ = Σ v·w / Σ c·w of a cleaner head c: the part of what it writes along the writer's output w that V-composition v with
+ * the writer explains. Patches (metrics/input_patch.ts): the writer's output is taken out of the cleaners' inputs; "undone" is the part
+ * of their erasure that vanishes, 1 - ratio(patched) / ratio(clean), ratios being Σ c·w / Σ ‖w‖² of the cleaners' sum. The control
+ * takes out a vector as long that the same writer wrote at another position of another prompt.
  */
-import { type Prompts, shorten } from "../../checkpoints/mod.ts";
-import { attributionVector, directLogitAttribution, topTwo, unembedding } from "../../metrics/attribution.ts";
+import type { Prompts } from "../../checkpoints/mod.ts";
 import { inputPatch, type PatchVariant } from "../../metrics/input_patch.ts";
 import { headDots } from "../../metrics/projection.ts";
 import { compositionZ } from "../../metrics/v_composition.ts";
-import { regress } from "../../stats/regression.ts";
-import type { NdArray } from "../../tensor/nd_array.ts";
-import { run, type RunOptions } from "../../tensor/run.ts";
+import { RatioStats } from "../../stats/ratio_stats.ts";
+import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
+import { type RunOptions, stream } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
-import { cleanerOutputs } from "../composition_attribution.ts";
-import { Bands } from "../experiment.ts";
-import type { Band, Fit, PairRow } from "../rows.ts";
-import { shiftedPrompts } from "../shifted_prompts.ts";
-import { turned } from "./confirm.ts";
+import type { Band } from "../rows.ts";
+import { BLOCKS } from "./confirm.ts";
+import { nullVectors, otherPrompts } from "./nulls.ts";
+
+export const VARIANTS: readonly PatchVariant[] = ["frozen", "unfrozen", "direction", "control"];
+const DRAWS = 1000;
+
+/** PR of the cleaners' sum onto the writer; `ratio` is Σ c·w / Σ ‖w‖². */
+export interface SumBand extends Band {
+  ratio: number;
+}
+
+export interface Undone extends SumBand {
+  /** Part of the clean run's ratio that vanishes: 1: all of it; 0: nothing; below 0: the cleaners erase more. */
+  undone: number;
+  /** 95 % bootstrap interval of `undone` over prompts. */
+  interval: [low: number, high: number];
+}
 
 export interface Causal {
   /** κ by cleaner head. */
   causalShare: Record<string, number>;
-  /** Summed PR of the cleaners in the clean run and in each patched run. */
-  clean: Band;
-  patched: Record<PatchVariant, Band & { undone: number }>;
-  /** DLA of the writer against the cleaners' V-composition and total output; absent when no cleaner is a head. */
-  attribution?: {
-    composition: Fit;
-    total: Fit;
-    /** Mean |DLA| of the writer, and after adding the V-composition DLA: what is left when clean-up is accounted for. */
-    meanAbsolute: number;
-    meanAbsoluteCorrected: number;
-    rows: PairRow[];
-  };
+  clean: SumBand;
+  patched: Record<PatchVariant, Undone>;
 }
 
-const VARIANTS: readonly PatchVariant[] = ["frozen", "unfrozen", "direction", "control"];
-
-/** Σ over the cleaners of PR(output, writer) [batch, pos]. */
-function summedRatio(forward: Forward, cleaners: readonly string[], writer: Tensor): Tensor {
+/** Σ over the cleaners of output · writer: [batch, pos]. */
+function summedDots(forward: Forward, cleaners: readonly string[], writer: Tensor): Tensor {
   const dots = cleaners.map((name) => {
     const node = findNode(forward.config, name);
     if (node.kind === "head") return headDots(forward, node.layer, writer).select("head", node.head);
     return forward.node(name).dot(writer, "d_model");
   });
-  return dots.reduce((a, b) => a.add(b)).div(writer.sumSquares("d_model"));
+  return dots.reduce((a, b) => a.add(b));
 }
 
-async function causalShares(
-  model: Model,
-  writerName: string,
-  heads: readonly string[],
-  prompts: Prompts,
-  options: RunOptions,
-): Promise<Record<string, number>> {
-  if (heads.length === 0) return {};
-  const clean = model.forward();
-  const writer = clean.node(writerName);
-  const outputs: Record<string, Tensor> = {};
-  for (const name of heads) {
-    const node = findNode(model.config, name);
-    if (node.kind !== "head") continue;
-    const W_O = clean.weight(`blocks.${node.layer}.attn.W_O`);
-    const read = writer.dot(W_O, "d_model"); // [batch, pos, head, d_head]
-    const v = read.dot(compositionZ(clean, node.layer, writer), "d_head").order("batch", "pos", "head");
-    outputs[`${name} v`] = v.select("head", node.head);
-    outputs[`${name} c`] = headDots(clean, node.layer, writer).select("head", node.head);
-  }
-  const values = await run(outputs, feed(prompts, model.config), options);
-  const total = (array: NdArray) => (array.data as Float32Array).reduce((a, b) => a + b, 0);
-  return Object.fromEntries(
-    heads.map((name) => [name, total(values[`${name} v`]) / total(values[`${name} c`])]),
-  );
+/** V-composition output · writer of one head: [batch, pos]. */
+function compositionDots(clean: Forward, layer: number, head: number, writer: Tensor): Tensor {
+  const read = writer.dot(clean.weight(`blocks.${layer}.attn.W_O`), "d_model"); // [batch, pos, head, d_head]
+  const dots = read.dot(compositionZ(clean, layer, writer), "d_head").order("batch", "pos", "head");
+  return dots.select("head", head);
 }
 
-async function attribution(
-  model: Model,
-  writerName: string,
-  heads: readonly string[],
-  prompts: Prompts,
-  options: RunOptions,
-): Promise<Causal["attribution"]> {
-  if (heads.length === 0) return undefined;
-  const clean = model.forward();
-  const writer = clean.node(writerName);
-  const { first, second } = topTwo(clean);
-  const direction = unembedding(clean, first).sub(unembedding(clean, second));
-  const vector = attributionVector(clean, direction);
-  const { total, composition } = cleanerOutputs(clean, writer, heads);
-  const dla = (c: Tensor) => directLogitAttribution(c, vector);
-  const outputs = { writer: dla(writer), composition: dla(composition), total: dla(total) };
-  const values = await run(outputs, feed(prompts, model.config), options);
-  const [w, v, t] = [values.writer.data, values.composition.data, values.total.data];
-  const mean = (f: (i: number) => number) =>
-    Array.from(w, (_, i) => Math.abs(f(i))).reduce((a, b) => a + b, 0) / w.length;
-  return {
-    composition: regress(w, v),
-    total: regress(w, t),
-    meanAbsolute: mean((i) => w[i]),
-    meanAbsoluteCorrected: mean((i) => w[i] + v[i]),
-    rows: Array.from(w, (value, i) => ({
-      prompt: Math.floor(i / prompts.length),
-      position: i % prompts.length,
-      writer: value,
-      composition: v[i],
-      total: t[i],
-    })),
-  };
-}
-
-/** All causal measurements for one writer. `attributionPrompts`: the full logits are needed there, so fewer are used. */
+/** All causal measurements for one writer, in one pass. Values are folded: memory does not grow with the prompts. */
 export async function causes(
   model: Model,
-  writerName: string,
+  name: string,
   cleaners: readonly string[],
   prompts: Prompts,
-  options: RunOptions & { attributionPrompts: number },
+  options: RunOptions & { seed: number; quantiles: readonly [number, number] },
 ): Promise<Causal> {
   const clean = model.forward();
-  const writer = clean.node(writerName);
-  const elsewhere = model.forward({ tokens: model.tokens("other") }).node(writerName);
-  const random = turned(elsewhere, prompts.length);
-  const outputs: Record<string, Tensor> = { clean: summedRatio(clean, cleaners, writer) };
+  const writer = clean.node(name);
+  const elsewhere = model.forward({ tokens: model.tokens("other") }).node(name);
+  const { random } = nullVectors(writer, elsewhere, prompts.length);
+  const heads = cleaners.map((c) => findNode(model.config, c)).filter((node) => node.kind === "head");
+  const series: Record<string, Tensor> = { clean: summedDots(clean, cleaners, writer) };
   for (const variant of VARIANTS) {
-    const patched = model.forward({ hooks: inputPatch(clean, cleaners, writer, variant, random) });
-    outputs[variant] = summedRatio(patched, cleaners, writer);
+    const hooks = inputPatch(clean, cleaners, writer, variant, random);
+    series[variant] = summedDots(model.forward({ hooks }), cleaners, writer);
   }
-  const feeds = { ...feed(prompts, model.config), other: feed(shiftedPrompts(prompts)).tokens };
-  const values = await run(outputs, feeds, options);
-  const bands = new Bands();
-  const band = (name: string) => bands.of(bands.series(values[name]));
-  const whole = band("clean");
-  const heads = cleaners.filter((name) => findNode(model.config, name).kind === "head");
-  const few = shorten(prompts, { count: Math.min(prompts.count, options.attributionPrompts) });
-  const found = await attribution(model, writerName, heads, few, options);
+  for (const { name, layer, head } of heads) {
+    series[`${name} v`] = compositionDots(clean, layer, head, writer);
+    series[`${name} c`] = headDots(clean, layer, writer).select("head", head);
+  }
+  const keys = Object.keys(series);
+  const stats = new RatioStats(keys.length, Math.min(BLOCKS, prompts.count));
+  const outputs = { ...series, norm: writer.sumSquares("d_model") };
+  const feeds = { ...feed(prompts, model.config), other: feed(otherPrompts(prompts)).tokens };
+  for await (const { start, results } of stream(outputs, feeds, options)) {
+    const norm = results.norm.data;
+    keys.forEach((key, i) => {
+      const { data } = results[key as keyof typeof outputs];
+      for (let t = 0; t < data.length; t++) {
+        stats.add(i, data[t], norm[t], (start + Math.floor(t / prompts.length)) % stats.blocks);
+      }
+    });
+  }
+
+  const at = (key: string) => keys.indexOf(key);
+  const draws = bootstrapDraws(stats.blocks, DRAWS, options.seed);
+  const band = (key: string): SumBand => {
+    const [median, low, high] = [0.5, ...options.quantiles].map((q) => stats.quantile(at(key), q));
+    return { median, low, high, n: stats.total(at(key)), ratio: stats.ratio(at(key)) };
+  };
+  const undone = (key: string, draw?: Int32Array) =>
+    1 - stats.ratio(at(key), draw) / stats.ratio(at("clean"), draw);
+  const patched = VARIANTS.map((variant) => {
+    const interval = bootstrapInterval((draw) => undone(variant, draw), draws);
+    return [variant, { ...band(variant), undone: undone(variant), interval }];
+  });
+  const share = ({ name }: { name: string }) => stats.ratio(at(`${name} v`)) / stats.ratio(at(`${name} c`));
   return {
-    causalShare: await causalShares(model, writerName, heads, prompts, options),
-    clean: whole,
-    patched: Object.fromEntries(VARIANTS.map((variant) => {
-      const b = band(variant);
-      return [variant, { ...b, undone: 1 - b.median / whole.median }];
-    })) as Causal["patched"],
-    ...(found && { attribution: found }),
+    causalShare: Object.fromEntries(heads.map((node) => [node.name, share(node)])),
+    clean: band("clean"),
+    patched: Object.fromEntries(patched) as Causal["patched"],
   };
 }

@@ -3,148 +3,123 @@
  * attribution mislead?
  *
  * Prompts are halved: writers are chosen on the first half (screen.ts) and examined on the second (confirm.ts, causal.ts), so that
- * the choice does not flatter the evidence. Every writer passed over and every cleaner rejected is in the report with its reason.
+ * the choice does not flatter the evidence. Every writer passed over and every cleaner rejected is in the result with its reason.
  */
-import { type Prompts } from "../../checkpoints/mod.ts";
+import { type Prompts, shorten } from "../../checkpoints/mod.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
-import { assumptions, Bands, measure } from "../experiment.ts";
-import { nodesOntoWriter } from "../node_projections.ts";
-import { residualOntoWriter } from "../residual_projections.ts";
-import type { LocationRow, NodeRow } from "../rows.ts";
-import { type Candidate, candidates, type CandidateSettings } from "./candidates.ts";
+import { assumptions, Bands } from "../experiment.ts";
+import { type Candidate, candidates } from "./candidates.ts";
 import { type Causal, causes } from "./causal.ts";
-import { type Cleaners, type CleanerSettings, judge } from "./cleaners.ts";
+import { judge, type Verdict } from "./cleaners.ts";
 import { confirm, type Evidence } from "./confirm.ts";
+import { type Consequence, consequence } from "./consequence.ts";
+import { type PairTable, pairTable } from "./pairs.ts";
+import { checkScanPrompts, halves, LEAST_PROMPTS } from "./prompts.ts";
 import { Screen } from "./screen.ts";
-
-export interface ScanSettings extends CandidateSettings, CleanerSettings {
-  /** Prompts on which DLA is measured: the post's number is 30. */
-  attributionPrompts: number;
-  seed: number;
-}
-
-export const DEFAULT_SETTINGS: ScanSettings = {
-  present: [0.5, 1.5],
-  drop: 0.3,
-  writers: 4,
-  below: 0.8,
-  q: 0.05,
-  effect: 0.02,
-  groupEffect: 0.2,
-  dropShare: 0.5,
-  attributionPrompts: 30,
-  seed: 1,
-};
+import { checkSettings, type ScanSettings } from "./settings.ts";
+import { shuffled, summarize, type UntrainedResult } from "./untrained.ts";
 
 /** A writer that was examined, found or not. */
 export interface ExaminedWriter {
   candidate: Candidate;
   evidence: Evidence;
-  verdict: Cleaners;
-  /** For a writer that was found: the rows of Figures 1 and 2, and the causal measurements. */
-  locations?: LocationRow[];
-  nodes?: NodeRow[];
+  verdict: Verdict;
+  /** Of a writer that was found. */
   causal?: Causal;
+  /** Of a writer that was found and has cleaner heads. */
+  consequence?: Consequence;
 }
 
 export interface ScanResult {
+  model: { name: string; layers: number; heads: number; d_model: number; parameters: number };
+  prompts: { count: number; length: number; source: string };
   settings: ScanSettings;
   assumptions: Record<string, string>;
+  /** Examined writers; those with no `verdict.notFound` are found. */
   writers: ExaminedWriter[];
   /** Nodes that were passed over after the first pass, with the reason. */
   passedOver: Candidate[];
+  /** Statistics of all pairs on the first half. */
+  pairs: PairTable;
+  /** What the same scan finds in the model with its weights shuffled, when that was asked for. */
+  untrained?: UntrainedResult;
 }
 
 export interface ScanOptions extends RunOptions {
   settings?: Partial<ScanSettings>;
   /** The first pass, when it is to be saved while it runs or taken up again. */
   screen?: Screen;
+  /** After each batch of the first pass: a place to save the screen's state. */
   onBatch?: () => void | Promise<void>;
   /** Told at the start of each pass. */
   onPass?: (name: string, prompts: number) => void;
 }
 
-/** Splits prompts into halves, every other one, so that both have the same mix. */
-export function halves(prompts: Prompts): [Prompts, Prompts] {
-  if (prompts.count < 4) {
-    throw new Error(
-      `scan: got ${prompts.count} prompts from ${prompts.source}; expected at least 4, half to choose and half to test`,
-    );
-  }
-  const take = (offset: number): Prompts => {
-    const count = Math.floor((prompts.count + 1 - offset) / 2);
-    const tokens = new Int32Array(count * prompts.length);
-    for (let i = 0; i < count; i++) {
-      const from = (2 * i + offset) * prompts.length;
-      tokens.set(prompts.tokens.subarray(from, from + prompts.length), i * prompts.length);
-    }
-    const kinds = prompts.kinds?.filter((_, i) => i % 2 === offset);
-    return { ...prompts, tokens, count, ...(kinds && { kinds }) };
-  };
-  return [take(0), take(1)];
+/** The writers of a result that count as found. */
+export function foundWriters({ writers }: Pick<ScanResult, "writers">): ExaminedWriter[] {
+  return writers.filter(({ verdict }) => verdict.notFound === undefined);
 }
 
-/** @throws when no two prompts differ: every null would equal what it is compared with. */
-function checkDifferent(prompts: Prompts): void {
-  const { tokens, count, length, source } = prompts;
-  for (let row = 1; row < count; row++) {
-    for (let t = 0; t < length; t++) if (tokens[row * length + t] !== tokens[t]) return;
-  }
-  throw new Error(`scan: all ${count} prompts of ${source} are the same; expected different texts`);
-}
-
+/** @throws when prompts are too few, too short or all the same, or a setting is out of its range */
 export async function scan(model: Model, prompts: Prompts, options: ScanOptions = {}): Promise<ScanResult> {
-  const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+  const settings = checkSettings(options.settings);
+  checkScanPrompts(prompts);
   const { screen = new Screen(model), onPass, onBatch, settings: _, ...run } = options;
-  if (prompts.length < 8) {
-    throw new Error(
-      `scan: got prompts of ${prompts.length} tokens from ${prompts.source}; expected at least 8`,
-    );
-  }
-  checkDifferent(prompts);
+  const { seed, attributionPrompts } = settings;
+  const bands = new Bands();
   const [first, second] = halves(prompts);
+
   onPass?.("choosing writers", first.count);
   await screen.fold(first, { ...run, onBatch });
   const all = candidates(screen, settings);
   const chosen = all.filter((c) => !c.rejected);
 
-  onPass?.("testing cleaners", second.count);
-  const bands = new Bands();
-  const evidence = await confirm(model, screen, chosen, second, {
-    ...run,
-    seed: settings.seed,
-    quantiles: bands.quantiles,
-  });
+  if (chosen.length > 0) onPass?.("testing cleaners", second.count);
+  const { quantiles } = bands;
+  const least = settings.effect / 2;
+  const testing = { ...run, seed, quantiles, least, level: settings.q };
+  const evidence = await confirm(model, screen, chosen, second, testing);
   const writers: ExaminedWriter[] = [];
   for (const [i, candidate] of chosen.entries()) {
     const verdict = judge(evidence[i], settings);
     const examined: ExaminedWriter = { candidate, evidence: evidence[i], verdict };
     writers.push(examined);
     if (verdict.notFound) continue;
-    onPass?.(`patching the cleaners of ${candidate.name}`, second.count);
-    const names = verdict.cleaners.map((c) => c.node);
-    const clean = model.forward();
-    const writer = clean.node(candidate.name);
-    const { rows } = await measure(model, second, {
-      locations: residualOntoWriter({ clean }, candidate.name, writer),
-      nodes: nodesOntoWriter(clean, candidate.name, writer, { cleaners: names }),
-    }, run);
-    Object.assign(examined, rows);
-    examined.causal = await causes(model, candidate.name, names, second, {
-      ...run,
-      attributionPrompts: settings.attributionPrompts,
-    });
+    const { name } = candidate, cleaners = verdict.cleaners.map((c) => c.node);
+    onPass?.(`patching the cleaners of ${name}`, second.count);
+    examined.causal = await causes(model, name, cleaners, second, { ...run, seed, quantiles });
+    onPass?.(`attribution of ${name}`, Math.min(second.count, attributionPrompts));
+    const found = await consequence(model, name, cleaners, second, { ...run, seed, attributionPrompts });
+    if (found) examined.consequence = found;
   }
-  return {
+  const result: ScanResult = {
+    model: describe(model),
+    prompts: { count: prompts.count, length: prompts.length, source: prompts.source },
     settings,
     assumptions: {
       ...assumptions(model, prompts, bands),
-      split: "writers are chosen on every other prompt and tested on the rest",
+      split: `writers are chosen on ${first.count} prompts and tested on the other ${second.count}`,
       causal:
-        "V input (heads) or normalised input (MLPs) patched, scales frozen to the clean run's unless said otherwise",
+        "V input (heads) or the input of ln2 (MLPs) patched, scales frozen to the clean run's unless said otherwise",
     },
     writers,
     passedOver: all.filter((c) => c.rejected),
+    pairs: pairTable(screen),
   };
+  if (settings.untrainedPrompts > 0) {
+    const count = Math.min(prompts.count, Math.max(LEAST_PROMPTS, settings.untrainedPrompts));
+    const found = await scan(shuffled(model, seed), shorten(prompts, { count }), {
+      ...run,
+      settings: { ...settings, untrainedPrompts: 0 },
+      onPass: (name, prompts) => onPass?.(`weights shuffled: ${name}`, prompts),
+    });
+    result.untrained = summarize(count, found.writers, found.passedOver);
+  }
+  return result;
+}
+
+function describe({ name, config, weights }: Model): ScanResult["model"] {
+  const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  return { name, layers: config.n_layers, heads: config.n_heads, d_model: config.d_model, parameters };
 }

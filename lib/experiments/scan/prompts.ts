@@ -1,0 +1,48 @@
+/** What a scan asks of its prompts: enough of them, long enough, and different. They are halved: one half to choose, one to test. */
+import type { Prompts } from "../../checkpoints/mod.ts";
+
+/** Fewer tokens say nothing on attention, and the nulls turn positions by half the length. */
+const LEAST_LENGTH = 8;
+/** With halves of fewer than 8 prompts no test can be sure at the default level: 2^-7 × a few tests > 0.05. */
+export const LEAST_PROMPTS = 16;
+
+/** @throws when a scan of these prompts could say nothing */
+export function checkScanPrompts({ tokens, count, length, source }: Prompts): void {
+  if (length < LEAST_LENGTH) {
+    throw new Error(
+      `scan: the prompts of ${source} have ${length} tokens; expected at least ${LEAST_LENGTH}. Give longer texts.`,
+    );
+  }
+  if (count < LEAST_PROMPTS) {
+    throw new Error(
+      `scan: got ${count} prompts of ${length} tokens from ${source}; expected at least ${LEAST_PROMPTS}, half of them to ` +
+        `choose writers and half to test them. Give more text, or shorter prompts.`,
+    );
+  }
+  const rows = Array.from({ length: count }, (_, row) => tokens.subarray(row * length, (row + 1) * length));
+  const distinct = new Set(rows.map((row) => row.join(" "))).size;
+  if (distinct < 2) {
+    throw new Error(`scan: all ${count} prompts of ${source} are the same; expected different texts`);
+  }
+  if (distinct < count / 2) {
+    throw new Error(
+      `scan: of ${count} prompts of ${source} only ${distinct} are different; the statistics take prompts for independent. ` +
+        `Leave the copies out.`,
+    );
+  }
+}
+
+/** Every other prompt, so that both halves have the same mix. */
+export function halves(prompts: Prompts): [first: Prompts, second: Prompts] {
+  const take = (offset: number): Prompts => {
+    const count = Math.floor((prompts.count + 1 - offset) / 2);
+    const tokens = new Int32Array(count * prompts.length);
+    for (let i = 0; i < count; i++) {
+      const from = (2 * i + offset) * prompts.length;
+      tokens.set(prompts.tokens.subarray(from, from + prompts.length), i * prompts.length);
+    }
+    const kinds = prompts.kinds?.filter((_, i) => i % 2 === offset);
+    return { ...prompts, tokens, count, ...(kinds && { kinds }) };
+  };
+  return [take(0), take(1)];
+}
