@@ -3,12 +3,16 @@
  */
 import { describe, type Dim, find, has, names, product, type Sizes, without } from "./dims.ts";
 import { Graph, type Value } from "./graph.ts";
+import { lowerAttention } from "./lower_attention.ts";
 import { canTakeBias, lowerContract } from "./lower_contract.ts";
 import type { DType, Node, Op, View } from "./node.ts";
 import { canonicalise } from "./canonical.ts";
 import { shareAttention } from "./share_attention.ts";
 
 type Of<K extends Op["kind"]> = Extract<Op, { kind: K }>;
+
+/** Dims as the fused attention reads them. */
+const ATTENTION = ["batch", "pos", "head", "d_head"];
 
 export class Lowering {
   readonly graph: Graph;
@@ -130,8 +134,10 @@ export class Lowering {
           name: g.emit("RMSNormalization", [x.name, this.#value(inputs[1]).name], bytes, attributes)[0],
         };
       }
-      case "attention":
-        return this.#attention(node, op.scale, op.window);
+      case "attention": {
+        const [q, k, v] = [0, 1, 2].map((i) => g.arrange(this.#value(inputs[i]), ATTENTION));
+        return lowerAttention(g, q, k, v, op.scale, op.window);
+      }
       case "gather": {
         const table = arranged(0, [
           ...inputs[0].dims.filter((d) => d.name === op.over),
@@ -246,39 +252,7 @@ export class Lowering {
       return;
     }
     const [left, right] = product.inputs.map((n) => this.#value(n));
-    if (!canTakeBias(left, right, product.op.over, names(bias.dims))) return;
+    if (!canTakeBias(this.graph, left, right, product.op.over, names(bias.dims))) return;
     return lowerContract(this.graph, left, right, product.op.over, this.#value(bias));
-  }
-
-  #attention(node: Node, scale: number, window = Infinity): Value {
-    const g = this.graph;
-    const order = ["batch", "pos", "head", "d_head"];
-    const parts = node.inputs.map((input) => g.arrange(this.#value(input), order));
-    const [q, k] = parts;
-    const flat = parts.map((t) =>
-      g.reshape(t.name, t.shape, [t.shape[0], t.shape[1], t.shape[2] * t.shape[3]])
-    );
-    const result = g.value("", node.dims, "float32");
-    const [batch, pos, head, dHead] = result.shape;
-    const attributes = {
-      is_causal: 1,
-      q_num_heads: head,
-      kv_num_heads: k.shape[2],
-      scale: { float: scale },
-    };
-    const flops = 2 * batch * head * pos * pos * (q.shape[3] + dHead);
-    const scratch = 4 * batch * head * pos * pos;
-    const inputs = flat.concat(window < pos ? [this.#nearby(pos, window)] : []);
-    const [name] = g.emit("Attention", inputs, [4 * product(result.shape)], attributes, { flops, scratch });
-    return { ...result, name: g.reshape(name, [batch, pos, head * dHead], result.shape) };
-  }
-
-  /** [query, key]: whether the key lies less than `window` positions before the query (or after it: that the causal mask sees to). */
-  #nearby(pos: number, window: number): string {
-    const g = this.graph;
-    const at = [...Array(pos).keys()];
-    const query = g.constant(at, "int64", [pos, 1]);
-    const lastThatSees = g.constant(at.map((t) => t + window), "int64", [1, pos]);
-    return g.emit("Less", [query, lastThatSees], [pos * pos])[0];
   }
 }

@@ -14,9 +14,7 @@ export function lowerContract(
   over: readonly string[],
   bias?: Value,
 ): Value {
-  // The operand with more dims of its own comes first: activations [batch, pos, …] times weights.
-  const swap = product(own(right, left)) > product(own(left, right));
-  let [a, b] = swap ? [right, left] : [left, right];
+  let [a, b] = activationsFirst(graph, left, right);
   const batch = names(a.dims).filter((n) => !over.includes(n) && has(b.dims, n));
   const m = names(a.dims).filter((n) => !has(b.dims, n));
   const n = names(b.dims).filter((name) => !has(a.dims, name));
@@ -71,16 +69,26 @@ function dotRows(graph: Graph, a: Value, b: Value, over: readonly string[]): Val
 
 /** Whether `bias` could be added inside the product of `left` and `right`: no shared dims, and exactly the weights' own. */
 export function canTakeBias(
+  graph: Graph,
   left: Value,
   right: Value,
   over: readonly string[],
   bias: readonly string[],
 ): boolean {
   const shared = names(left.dims).some((n) => !over.includes(n) && has(right.dims, n));
-  const swap = product(own(right, left)) > product(own(left, right));
-  const [a, b] = swap ? [right, left] : [left, right];
+  const [a, b] = activationsFirst(graph, left, right);
   const n = names(b.dims).filter((name) => !has(a.dims, name));
   return !shared && n.length > 0 && n.length === bias.length && n.every((name, i) => name === bias[i]);
+}
+
+/**
+ * Weights come second, so that the result lies as [batch, pos, …] and takes a bias; of two of a kind the one with more dims of its own
+ * comes first.
+ */
+function activationsFirst(graph: Graph, left: Value, right: Value): [Value, Value] {
+  const [fixedLeft, fixedRight] = [left, right].map((value) => graph.params.has(value.name));
+  const swap = fixedLeft !== fixedRight ? fixedLeft : product(own(right, left)) > product(own(left, right));
+  return swap ? [right, left] : [left, right];
 }
 
 function own(value: Value, other: Value): number[] {

@@ -106,7 +106,8 @@ function keepPattern(trace: Trace, layer: number): void {
   const scores = () => {
     const [q, k] = queriesAndKeys(trace, layer);
     const each = forEachHead(config, k).rename({ pos: "key" });
-    const all = q.rename({ pos: "query" }).dot(each, "d_head").mul(1 / scoreDivisor(config, layer));
+    // The queries are scaled, not the scores: those are many more.
+    const all = q.mul(1 / scoreDivisor(config, layer)).rename({ pos: "query" }).dot(each, "d_head");
     return trace.point(
       `${attn}.hook_attn_scores`,
       masked(all.order("batch", "head", "query", "key"), window(config, layer)),

@@ -48,7 +48,7 @@ for (const window of [1, 2, 3, 6, 7, 100]) {
   });
 }
 
-for (const window of [5, 128, 200]) {
+for (const window of [5, 128, 200, 1000]) {
   Deno.test(`attention() with a window of ${window} over 300 positions = plain loops`, async () => {
     const world = new World(920 + window, { batch: 2, pos: 300, head: 1, d_head: 2 });
     const [q, k, v] = [0, 1, 2].map(() => world.input("pos", "head", "d_head"));
