@@ -119,3 +119,11 @@ export interface PromptLocationRow {
   location: string;
   ratio: number;
 }
+
+/** The scan's heat map: projection ratio of a later node's output onto an earlier node's. */
+export interface NodePairRow {
+  writer: string;
+  cleaner: string;
+  /** Median over prompts × positions; NaN where it was not measured. */
+  median: number;
+}

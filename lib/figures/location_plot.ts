@@ -33,7 +33,10 @@ export interface LocationPlotOptions {
   /** All locations in the order of the forward pass. */
   locations: string[];
   series: LocationSeries[];
+  /** Line above the axis; "" for none. */
   yLabel: string;
+  /** Names under the axis; default: the locations. */
+  tickNames?: string[];
   /** Default 640. */
   width?: number;
   /** Default 260. */
@@ -50,14 +53,17 @@ const side = 0.46;
 /** Series are drawn in the order given: the last is on top. */
 export function locationPlot(options: LocationPlotOptions): PlotElement {
   const { locations, series, yLabel, width = figureWidth, height = 260, xTicks = true } = options;
+  const tickNames = options.tickNames ?? locations;
   const index = new Map(locations.map((location, i) => [location, i]));
   const at = (point: LocationPoint) => index.get(point.location)!;
   const domain = options.yDomain ?? extent(series);
   const labelled = series.filter((s) => s.label);
   const labelWidth = Math.max(0, ...labelled.map((s) => textWidth(s.name, fontSize.tick, true)));
-  const marginLeft = 40, marginRight = labelled.length > 0 ? labelWidth + 8 : 16, marginTop = 24;
+  const marginLeft = 40,
+    marginRight = labelled.length > 0 ? labelWidth + 8 : yLabel ? 16 : 6,
+    marginTop = yLabel ? 24 : 8;
   const step = (width - marginLeft - marginRight) / (locations.length - 1 + 2 * side);
-  const ticks = tickLayout(locations, step);
+  const ticks = tickLayout(tickNames, step);
   const marginBottom = xTicks ? ticks.height + 12 : 10;
   const unitsPerPixel = (domain[1] - domain[0]) / (height - marginTop - marginBottom);
   const last = locations.length - 1;
@@ -74,7 +80,7 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
     y: { domain, label: null },
     marks: [
       Plot.axisY({ label: null, tickSize: 4, ticks: Math.max(3, Math.round(height / 36)) }),
-      Plot.text([yLabel], {
+      Plot.text(yLabel ? [yLabel] : [], {
         text: (d) => d,
         frameAnchor: "top-left",
         dx: -marginLeft,
@@ -87,7 +93,7 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
       xTicks
         ? Plot.axisX(ticks.shown, {
           ticks: ticks.shown,
-          tickFormat: (i: number) => locations[i],
+          tickFormat: (i: number) => tickNames[i],
           tickRotate: ticks.rotate,
           fontSize: fontSize.note,
           tickSize: 4,

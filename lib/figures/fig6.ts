@@ -1,0 +1,92 @@
+/**
+ * Figure 6: how long the vectors are that each head of the first layer makes of the embeddings: ‖scaled embedding · W_V · W_O‖,
+ * as histograms over the vocabulary (tokens) and over the positions. One panel a head; the writer's is marked.
+ *
+ * Histograms have bins of different widths, so the height of a bin is its share divided by its width.
+ */
+import * as Plot from "@observablehq/plot";
+import type { NormRow } from "../experiments/rows.ts";
+import { compose } from "./compose.ts";
+import { distinct, drawable, sentences } from "./drawable.ts";
+import { figureWidth, ink, plot, type PlotElement, type Style, styles } from "./theme.ts";
+
+export interface Fig6Options {
+  /** The head to mark, such as "L0H2". Default: none. */
+  writer?: string;
+  /** Default "Figure 6 · Length of the embeddings after each head’s W_V and W_O". */
+  title?: string;
+  /** Default 640. */
+  width?: number;
+}
+
+const kinds: { embedding: NormRow["embedding"]; label: string; style: Style }[] = [
+  { embedding: "token", label: "token embeddings", style: styles.clean },
+  { embedding: "position", label: "positional embeddings", style: { ...styles.patched, dash: "5,2" } },
+];
+
+/** Panels share both axes, so that heads can be compared. */
+export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotElement {
+  const { writer, width = figureWidth } = options;
+  const { rows: kept, note } = drawable(
+    rows,
+    ["from", "to", "share"],
+    "Figure 6",
+    (row) => `${row.embedding} embeddings of ${row.node}`,
+  );
+  const heads = distinct(kept.map((row) => row.node));
+  const columns = Math.min(4, heads.length);
+  const density = (row: NormRow) => row.to > row.from ? row.share / (row.to - row.from) : 0;
+  let most = 0, top = 0;
+  for (const row of kept) {
+    if (row.share > 0) most = Math.max(most, row.to);
+    top = Math.max(top, density(row));
+  }
+  /** The outline of a histogram: up at the first bin's left edge, down to 0 after the last. */
+  const outline = (bins: NormRow[]) =>
+    bins.length === 0
+      ? []
+      : [...bins.map((row) => ({ x: row.from, y: density(row) })), { x: bins.at(-1)!.to, y: 0 }];
+  return compose({
+    title: options.title ?? "Figure 6 · Length of the embeddings after each head’s W_V and W_O",
+    legend: kinds.filter(({ embedding }) => kept.some((row) => row.embedding === embedding))
+      .map(({ label, style }) => ({ label, style, kind: "line" })),
+    columns,
+    panels: heads.map((head) => ({
+      title: head === writer ? `${head} (writer)` : head,
+      plot: plot({
+        width: width / columns,
+        height: 130,
+        marginLeft: 34,
+        marginRight: 8,
+        marginTop: 8,
+        marginBottom: 24,
+        x: { domain: [0, most || 1], label: null },
+        y: { domain: [0, 1.05 * top || 1], label: null },
+        marks: [
+          Plot.axisX({ label: null, ticks: 4, tickSize: 3 }),
+          Plot.axisY({ label: null, ticks: 3, tickSize: 3 }),
+          Plot.ruleY([0], { stroke: ink.faint }),
+          ...kinds.flatMap(({ embedding, style }) => {
+            const bins = kept.filter((row) => row.node === head && row.embedding === embedding);
+            const curve = { x: "x", y: "y", curve: "step-after" as const, clip: true as const };
+            return [
+              Plot.areaY(outline(bins), { ...curve, fill: style.color, fillOpacity: 0.2 }),
+              Plot.lineY(outline(bins), {
+                ...curve,
+                stroke: style.color,
+                strokeWidth: 1.5,
+                strokeDasharray: style.dash,
+              }),
+            ];
+          }),
+        ],
+      }),
+    })),
+    caption: sentences(
+      "Horizontal: ‖scaled embedding · W_V · W_O‖. Vertical: share of the embeddings of a kind per unit of length.",
+      "All panels have the same axes.",
+      note,
+    ),
+    width,
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * Figure 7: how much the loss grows when one head's result is replaced by that of another prompt, for each head of a layer.
+ */
+import type { LossRow } from "../experiments/rows.ts";
+import { compose } from "./compose.ts";
+import { distinct, drawable, sentences } from "./drawable.ts";
+import { intervalPlot } from "./interval_plot.ts";
+import { figureWidth, formatNumber, type PlotElement, styles } from "./theme.ts";
+
+export interface Fig7Options {
+  /** The head to mark with a square, such as "L0H2". Default: none. */
+  writer?: string;
+  /** The band in words. Default "25–75 %". */
+  band?: string;
+  /** Default "Figure 7 · …". */
+  title?: string;
+  /** Default 640. */
+  width?: number;
+}
+
+/** One row a head; that of the clean run ("none") is named in the caption. */
+export function fig7(rows: readonly LossRow[], options: Fig7Options = {}): PlotElement {
+  const { writer, band = "25–75 %", width = figureWidth } = options;
+  const { rows: kept, note } = drawable(rows, ["median", "low", "high"], "Figure 7", (row) => row.node);
+  const clean = kept.find((row) => row.node === "none");
+  const heads = kept.filter((row) => row !== clean);
+  if (heads.length === 0) {
+    throw new Error(
+      `Drawing Figure 7 failed: got only the clean run. Expected a row for each resampled head.`,
+    );
+  }
+  const points = heads.map((row) => ({ name: row.node, ...row }));
+  const own = points.filter((point) => point.name === writer);
+  const rest = points.filter((point) => point.name !== writer);
+  const square = { ...styles.clean, symbol: "square" as const };
+  const names = distinct(kept.map((row) => row.node));
+  return compose({
+    title: options.title ?? "Figure 7 · Loss when one head’s result is resampled",
+    legend: own.length === 0 ? [] : [
+      { label: `${writer} (writer)`, style: square, kind: "interval" },
+      { label: "other head", style: styles.other, kind: "interval" },
+    ],
+    panels: [{
+      plot: intervalPlot({
+        names,
+        // Each head has one row, so both series stand in the middle of their names.
+        series: [{ style: styles.other, points: rest }, { style: square, points: own }],
+        overlaid: true,
+        yLabel: `increase of a prompt’s mean loss (nats per token; median, ${band})`,
+        width,
+      }),
+    }],
+    caption: sentences(
+      `Each head’s result comes from another prompt; all else is as in the clean run. ${
+        Math.max(...heads.map((row) => row.n)).toLocaleString("en")
+      } prompts.`,
+      clean ? `Median loss of the clean run: ${formatNumber(clean.median)} nats per token.` : "",
+      note,
+    ),
+    width,
+  });
+}

@@ -1,0 +1,130 @@
+/**
+ * Figure 9: does DLA say what a head does? The direct logit attribution (DLA) of each head on each prompt against the effect of
+ * resampling its result. Were DLA the whole story, the marks would lie on the dotted diagonal.
+ */
+import * as Plot from "@observablehq/plot";
+import type { AblationRow } from "../experiments/rows.ts";
+import { compose, type Key } from "./compose.ts";
+import { distinct, drawable, sentences } from "./drawable.ts";
+import { lastCharacters, symbolNote, visible } from "./prompt_text.ts";
+import {
+  figureWidth,
+  fontSize,
+  formatNumber,
+  ink,
+  plot,
+  type PlotElement,
+  seriesStyle,
+  styles,
+} from "./theme.ts";
+
+export interface Fig9Options {
+  /** The head to ring, such as "L0H2". Default: none. */
+  writer?: string;
+  /** Characters of a prompt in the legend, counted from its end. Default 44. */
+  promptCharacters?: number;
+  /** Default "Figure 9 · DLA of each head against the effect of resampling it". */
+  title?: string;
+  /** Default 640. */
+  width?: number;
+}
+
+/** Up to 7 prompts have colours and symbols of their own; of more, all marks look alike. */
+const mostPrompts = 7;
+
+export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): PlotElement {
+  const { writer, promptCharacters = 44, width = figureWidth } = options;
+  const { rows: kept, note } = drawable(
+    rows,
+    ["dla", "effect"],
+    "Figure 9",
+    (row) => `${row.node} on "${row.prompt.slice(-30)}"`,
+  );
+  const prompts = distinct(kept.map((row) => row.prompt));
+  const apart = prompts.length <= mostPrompts;
+  const style = (row: AblationRow) => apart ? seriesStyle(prompts.indexOf(row.prompt)) : styles.other;
+  const labels = prompts.map((prompt) => `“${lastCharacters(visible(prompt), promptCharacters)}”`);
+  const ringed = kept.filter((row) => row.node === writer);
+  const ends = range(kept.flatMap((row) => [row.dla, row.effect]));
+  const marginLeft = 46, yLabel = "fall of the logit difference when the head’s result is resampled (logits)";
+  const ring: Key = {
+    label: `${writer}`,
+    style: { color: ink.text, symbol: "circle" },
+    kind: "dot",
+    hollow: true,
+  };
+  return compose({
+    title: options.title ?? "Figure 9 · DLA of each head against the effect of resampling it",
+    legend: [
+      ...(apart ? labels.map((label, i): Key => ({ label, style: seriesStyle(i), kind: "dot" })) : []),
+      ...(ringed.length > 0 ? [ring] : []),
+    ],
+    panels: [{
+      plot: plot({
+        width,
+        height: 0.68 * width,
+        marginLeft,
+        marginRight: 16,
+        marginTop: 26,
+        marginBottom: 38,
+        x: { domain: ends, label: null },
+        y: { domain: ends, label: null },
+        marks: [
+          Plot.ruleX([0], { stroke: ink.rule }),
+          Plot.ruleY([0], { stroke: ink.rule }),
+          Plot.axisX({
+            label: "DLA of the logit difference (logits)",
+            labelAnchor: "center",
+            labelArrow: "none",
+            tickSize: 4,
+          }),
+          Plot.axisY({ label: null, tickSize: 4, ticks: 8 }),
+          Plot.text([yLabel], {
+            text: (d) => d,
+            frameAnchor: "top-left",
+            dx: -marginLeft,
+            dy: -20,
+            textAnchor: "start",
+            lineAnchor: "top",
+            fill: ink.muted,
+            fontSize: fontSize.tick,
+          }),
+          Plot.line(ends.map((x) => [x, x]), { stroke: ink.faint, strokeDasharray: "1,3" }),
+          Plot.dot(kept, {
+            x: "dla",
+            y: "effect",
+            r: 3.2,
+            symbol: (row: AblationRow) => style(row).symbol,
+            fill: (row: AblationRow) => style(row).color,
+            fillOpacity: 0.75,
+          }),
+          Plot.dot(ringed, { x: "dla", y: "effect", r: 7, stroke: ink.text, strokeWidth: 1.4 }),
+        ],
+        symbol: { type: "identity" },
+        color: { type: "identity" },
+      }),
+    }],
+    caption: sentences(
+      `Each mark is a head on a prompt (${
+        distinct(kept.map((row) => row.node)).length
+      } heads, ${prompts.length} ${prompts.length === 1 ? "prompt" : "prompts"}).`,
+      "Dotted: where the effect equals the DLA.",
+      ...ringed.slice(0, 1).map(() =>
+        `${writer}: DLA ${ringed.map((row) => formatNumber(row.dla)).join(", ")}; effect ${
+          ringed.map((row) => formatNumber(row.effect)).join(", ")
+        }.`
+      ),
+      apart ? symbolNote(labels) : "",
+      note,
+    ),
+    width,
+  });
+}
+
+/** One range for both axes, with 0 and 4 % of room. */
+function range(values: number[]): [number, number] {
+  let low = 0, high = 0;
+  for (const value of values) low = Math.min(low, value), high = Math.max(high, value);
+  const room = 0.04 * (high - low || 1);
+  return [low - room, high + room];
+}

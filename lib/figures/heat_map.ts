@@ -1,0 +1,130 @@
+/**
+ * Heat map for the scan's report: the median projection ratio of every later node (columns) onto every earlier one (rows).
+ *
+ * Colours diverge from white at 0: orange below (the later node erases), purple above (it amplifies). Both ends have the same
+ * lightness at the same distance from 0. Cells that were not measured stay empty.
+ */
+import * as Plot from "@observablehq/plot";
+import type { NodePairRow } from "../experiments/rows.ts";
+import { compose } from "./compose.ts";
+import { distinct, drawable, sentences } from "./drawable.ts";
+import { textWidth } from "./font.ts";
+import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement } from "./theme.ts";
+
+export interface HeatMapOptions {
+  /** Ratios beyond ± this have the colour of the end. Default: the largest that occurs, but at most 1. */
+  limit?: number;
+  /** Default "Median projection ratio of later nodes onto earlier nodes". */
+  title?: string;
+  /** Default 640. */
+  width?: number;
+}
+
+/** Rows and columns stand in the order in which the rows name them. */
+export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = {}): PlotElement {
+  const { width = figureWidth } = options;
+  const { rows: kept } = drawable(
+    rows,
+    ["median"],
+    "the heat map",
+    (row) => `${row.cleaner} onto ${row.writer}`,
+  );
+  const writers = distinct(rows.map((row) => row.writer)),
+    cleaners = distinct(rows.map((row) => row.cleaner));
+  const most = Math.max(...kept.map((row) => Math.abs(row.median)));
+  const limit = options.limit ?? Math.min(1, most || 1);
+  const widest = (names: string[]) => Math.max(...names.map((name) => textWidth(name, fontSize.note)));
+  const marginLeft = 26 + widest(writers),
+    marginTop = 30 + widest(cleaners),
+    marginRight = 8,
+    marginBottom = 6;
+  const cell = Math.min(48, (width - marginLeft - marginRight) / cleaners.length);
+  const cellHeight = Math.max(12, Math.min(24, cell));
+  const every = Math.ceil((fontSize.note + 2) / cell); // column names that would touch are left out
+  const left = writers.length * cleaners.length - kept.length;
+  const beyond = kept.filter((row) => Math.abs(row.median) > limit).length;
+  return compose({
+    title: options.title ?? "Median projection ratio of later nodes onto earlier nodes",
+    panels: [{
+      plot: plot({
+        width: marginLeft + marginRight + cell * cleaners.length,
+        height: marginTop + marginBottom + cellHeight * writers.length,
+        marginLeft,
+        marginRight,
+        marginTop,
+        marginBottom,
+        x: { type: "band", domain: cleaners, padding: 0, round: false, axis: null },
+        y: { type: "band", domain: writers, padding: 0, round: false, axis: null },
+        color: {
+          type: "diverging",
+          scheme: "PuOr",
+          reverse: true,
+          domain: [-limit, limit],
+          pivot: 0,
+          clamp: true,
+          legend: true,
+          label: "median projection ratio",
+          marginLeft: 16,
+          marginRight: 16,
+          width: Math.min(340, width),
+          tickFormat: (x: number) => formatNumber(x, limit < 0.1 ? 3 : 2),
+          ticks: 5,
+        } as Plot.ScaleOptions,
+        marks: [
+          Plot.frame({ fill: ink.band, stroke: null }),
+          Plot.cell(kept, { x: "cleaner", y: "writer", fill: "median", inset: 0.5 }),
+          cell >= 30
+            ? Plot.text(kept, {
+              x: "cleaner",
+              y: "writer",
+              text: (row: NodePairRow) => formatNumber(row.median, 2),
+              fontSize: 9,
+              fill: (row: NodePairRow) => Math.abs(row.median) > 0.6 * limit ? "#ffffff" : ink.text,
+            })
+            : null,
+          Plot.text(writers, {
+            y: (name) => name,
+            text: (name) => name,
+            frameAnchor: "left",
+            textAnchor: "end",
+            dx: -5,
+            fontSize: fontSize.note,
+          }),
+          Plot.text(cleaners.filter((_, i) => i % every === 0), {
+            x: (name) => name,
+            text: (name) => name,
+            frameAnchor: "top",
+            textAnchor: "start",
+            lineAnchor: "middle",
+            rotate: -90,
+            dy: -5,
+            fontSize: fontSize.note,
+          }),
+          Plot.text(["later node"], {
+            text: (d) => d,
+            frameAnchor: "top-left",
+            textAnchor: "start",
+            dy: -marginTop + 10,
+            fill: ink.muted,
+          }),
+          Plot.text(["earlier node"], {
+            text: (d) => d,
+            frameAnchor: "bottom-left",
+            textAnchor: "start",
+            rotate: -90,
+            dx: -marginLeft + 8,
+            fill: ink.muted,
+          }),
+        ],
+      }),
+    }],
+    caption: sentences(
+      "Orange: the later node writes against the earlier one’s output; purple: along it.",
+      left > 0 ? `Grey: not measured.` : "",
+      beyond > 0
+        ? `${beyond} values beyond ±${Number(limit.toPrecision(3))} have the colour of the end.`
+        : "",
+    ),
+    width,
+  });
+}
