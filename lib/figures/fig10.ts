@@ -6,7 +6,7 @@ import type { PromptLocationRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot } from "./location_plot.ts";
-import { lastCharacters, symbolNote, visible } from "./prompt_text.ts";
+import { lastCharacters, symbolNote, visibleEnds } from "./prompt_text.ts";
 import { figureWidth, type PlotElement, seriesStyle } from "./theme.ts";
 
 export interface Fig10Options {
@@ -36,7 +36,7 @@ export function fig10(rows: readonly PromptLocationRow[], options: Fig10Options 
         `and ${prompts.length} prompts. Filter the rows.`,
     );
   }
-  const labels = prompts.map((prompt) => `“${lastCharacters(visible(prompt), promptCharacters)}”`);
+  const labels = prompts.map((prompt) => `“${lastCharacters(visibleEnds(prompt), promptCharacters)}”`);
   return compose({
     title: options.title ??
       `Figure 10 · Residual stream projected onto ${writers[0]}, at the end of single prompts`,

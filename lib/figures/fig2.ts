@@ -47,7 +47,7 @@ export function fig2(rows: readonly NodeRow[], options: Fig2Options = {}): PlotE
   const ordered = [...nodes, ...sums];
   const y = new Map(ordered.map((row, i) => [row, i]));
   const groups = layerGroups(ordered);
-  const marginLeft = 76 + Math.max(...ordered.map((row) => textWidth(name(row), fontSize.tick)));
+  const marginLeft = 76 + Math.max(...ordered.map((row) => textWidth(row.node, fontSize.tick)));
   const height = ordered.length * rowHeight + 60;
   const at = (row: NodeRow) => y.get(row)!;
   const style = (row: NodeRow) => row.cleaner ? styles.cleaner : styles.other;
@@ -103,7 +103,7 @@ export function fig2(rows: readonly NodeRow[], options: Fig2Options = {}): PlotE
           }),
           Plot.text(ordered, {
             y: at,
-            text: name,
+            text: "node",
             frameAnchor: "left",
             textAnchor: "end",
             dx: -8,
@@ -176,9 +176,6 @@ export function fig2(rows: readonly NodeRow[], options: Fig2Options = {}): PlotE
 
 const sumStyle = { ...styles.cleaner, symbol: "diamond" as const };
 
-/** Node names as they are; sums as "sum". The nodes in the sum are those marked as cleaners. */
-const name = (row: NodeRow) => row.kind === "sum" ? "sum" : row.node;
-
 interface Group {
   label: string;
   first: number;
@@ -189,7 +186,7 @@ interface Group {
 function layerGroups(rows: NodeRow[]): Group[] {
   const groups: Group[] = [];
   rows.forEach((row, i) => {
-    const label = row.kind === "sum" ? "cleaners" : row.layer < 0 ? "input" : `layer ${row.layer}`;
+    const label = row.kind === "sum" ? "sum over" : row.layer < 0 ? "input" : `layer ${row.layer}`;
     const last = groups.at(-1);
     if (last?.label === label) last.last = i;
     else groups.push({ label, first: i, last: i });

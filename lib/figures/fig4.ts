@@ -12,7 +12,7 @@ import { Random } from "../stats/random.ts";
 import { compose } from "./compose.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
 import { wrapText } from "./font.ts";
-import { promptLines, symbolNote, visibleAnswer } from "./prompt_text.ts";
+import { promptLines, symbolNote, visibleEnds } from "./prompt_text.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
 export interface Fig4Options {
@@ -51,7 +51,7 @@ export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): Plo
   const lines = kept.map((row) => [
     ...promptLines(row.prompt, labelWidth, promptCharacters).map((text) => ({ text, answer: false })),
     ...wrapText(
-      `${visibleAnswer(row.correct)} over ${visibleAnswer(row.incorrect)}${
+      `“${visibleEnds(row.correct)}” over “${visibleEnds(row.incorrect)}”${
         nodes.length > 1 ? ` · ${row.node}` : ""
       }`,
       labelWidth,

@@ -47,7 +47,6 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
   const drawn = choose(kept, dots, seed);
   const meanX = kept.reduce((sum, row) => sum + row.writer / kept.length, 0);
   const x = range(drawn.map((row) => row.writer));
-  const y = range(drawn.flatMap((row) => [row.composition, row.total]));
   return compose({
     title: options.title ?? `Figure 5 · DLA of ${writer} against the DLA of its cleaners`,
     columns: 2,
@@ -64,7 +63,7 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
         marginTop: 26,
         marginBottom: 38,
         x: { domain: x, label: null },
-        y: { domain: y, label: null },
+        y: { domain: range(drawn.map((row) => row[field])), label: null },
         marks: [
           Plot.ruleX([0], { stroke: ink.rule }),
           Plot.ruleY([0], { stroke: ink.rule }),
@@ -119,6 +118,7 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
             `${"ab"[i]} ${plusMinus(fits[field].intercept, fits[field].interceptError)}`
           ).join(", ")
         }.`,
+      "The vertical axes differ.",
       drawn.length < kept.length
         ? `Drawn are ${drawn.length.toLocaleString("en")} pairs chosen at random (seed ${seed}).`
         : "",

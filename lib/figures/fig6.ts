@@ -41,11 +41,13 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
     if (row.share > 0) most = Math.max(most, row.to);
     top = Math.max(top, density(row));
   }
-  /** The outline of a histogram: up at the first bin's left edge, down to 0 after the last. */
-  const outline = (bins: NormRow[]) =>
-    bins.length === 0
+  /** The outline of a histogram: up at the first bin's left edge, down to 0 after the last bin that holds anything. */
+  const outline = (bins: NormRow[]) => {
+    const full = bins.slice(0, bins.findLastIndex((row) => row.share > 0) + 1);
+    return full.length === 0
       ? []
-      : [...bins.map((row) => ({ x: row.from, y: density(row) })), { x: bins.at(-1)!.to, y: 0 }];
+      : [...full.map((row) => ({ x: row.from, y: density(row) })), { x: full.at(-1)!.to, y: 0 }];
+  };
   return compose({
     title: options.title ?? "Figure 6 · Length of the embeddings after each head’s W_V and W_O",
     legend: kinds.filter(({ embedding }) => kept.some((row) => row.embedding === embedding))
@@ -68,7 +70,7 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
           Plot.ruleY([0], { stroke: ink.faint }),
           ...kinds.flatMap(({ embedding, style }) => {
             const bins = kept.filter((row) => row.node === head && row.embedding === embedding);
-            const curve = { x: "x", y: "y", curve: "step-after" as const, clip: true as const };
+            const curve = { x: "x", y: "y", curve: "step-after" as const };
             return [
               Plot.areaY(outline(bins), { ...curve, fill: style.color, fillOpacity: 0.2 }),
               Plot.lineY(outline(bins), {

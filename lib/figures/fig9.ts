@@ -6,7 +6,7 @@ import * as Plot from "@observablehq/plot";
 import type { AblationRow } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
-import { lastCharacters, symbolNote, visible } from "./prompt_text.ts";
+import { lastCharacters, symbolNote, visibleEnds } from "./prompt_text.ts";
 import {
   figureWidth,
   fontSize,
@@ -43,7 +43,7 @@ export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): P
   const prompts = distinct(kept.map((row) => row.prompt));
   const apart = prompts.length <= mostPrompts;
   const style = (row: AblationRow) => apart ? seriesStyle(prompts.indexOf(row.prompt)) : styles.other;
-  const labels = prompts.map((prompt) => `“${lastCharacters(visible(prompt), promptCharacters)}”`);
+  const labels = prompts.map((prompt) => `“${lastCharacters(visibleEnds(prompt), promptCharacters)}”`);
   const ringed = kept.filter((row) => row.node === writer);
   const ends = range(kept.flatMap((row) => [row.dla, row.effect]));
   const marginLeft = 46, yLabel = "fall of the logit difference when the head’s result is resampled (logits)";

@@ -29,8 +29,10 @@ export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = 
     "the heat map",
     (row) => `${row.cleaner} onto ${row.writer}`,
   );
-  const writers = distinct(rows.map((row) => row.writer)),
-    cleaners = distinct(rows.map((row) => row.cleaner));
+  // In the rows' order, but without nodes of which nothing was measured.
+  const writing = new Set(kept.map((row) => row.writer)), cleaning = new Set(kept.map((row) => row.cleaner));
+  const writers = distinct(rows.map((row) => row.writer)).filter((name) => writing.has(name));
+  const cleaners = distinct(rows.map((row) => row.cleaner)).filter((name) => cleaning.has(name));
   const most = Math.max(...kept.map((row) => Math.abs(row.median)));
   const limit = options.limit ?? Math.min(1, most || 1);
   const widest = (names: string[]) => Math.max(...names.map((name) => textWidth(name, fontSize.note)));
@@ -107,10 +109,11 @@ export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = 
             dy: -marginTop + 10,
             fill: ink.muted,
           }),
-          Plot.text(["earlier node"], {
+          // Written upwards at the side, where there is room for it.
+          Plot.text(cellHeight * writers.length > 80 ? ["earlier node"] : [], {
             text: (d) => d,
-            frameAnchor: "bottom-left",
-            textAnchor: "start",
+            frameAnchor: "top-left",
+            textAnchor: "end",
             rotate: -90,
             dx: -marginLeft + 8,
             fill: ink.muted,

@@ -89,7 +89,7 @@ export function intervalPlot(options: IntervalPlotOptions): PlotElement {
             fill: color,
             stroke: "white",
             strokeWidth: 0.7,
-            r: step > 24 ? 4.4 : 3,
+            r: step > 48 ? 4.4 : 3,
           }),
         ];
       }),

@@ -28,8 +28,8 @@ export function visible(text: string): string {
     .replace(/[-=<>~](?=[-=<>~])/g, "$&\u200c");
 }
 
-/** An answer token: like `visible`, and a space at either end is a symbol too. */
-export function visibleAnswer(text: string): string {
+/** Like `visible`, and a space at either end is a symbol too: for answers and whole prompts. */
+export function visibleEnds(text: string): string {
   return visible(text).replace(/^ | $/g, "␣");
 }
 
@@ -41,5 +41,5 @@ export function lastCharacters(text: string, most: number): string {
 
 /** Lines of a prompt label of `width` pixels: the prompt in quotation marks, at most `most` characters of its end. */
 export function promptLines(prompt: string, width: number, most: number): string[] {
-  return wrapText(`“${lastCharacters(visible(prompt), most)}”`, width, fontSize.tick);
+  return wrapText(`“${lastCharacters(visibleEnds(prompt), most)}”`, width, fontSize.tick);
 }

@@ -53,7 +53,9 @@ export async function table(rows: readonly object[], options: TableOptions = {})
   const { digits = 3, limit = 20 } = options;
   const data = frame(rows, options);
   const text = (value: unknown) =>
-    typeof value === "number" && !Number.isInteger(value) ? formatNumber(value, digits) : String(value ?? "");
+    typeof value === "number" && !Number.isInteger(value)
+      ? formatNumber(value, digits)
+      : visible(String(value ?? ""));
   const numeric = data.values.map((row) => (row as unknown[]).map((value) => typeof value === "number"));
   const cells = data.values.map((row) => (row as unknown[]).map(text));
   const shown = cells.slice(0, limit);
@@ -76,6 +78,11 @@ function plain(headings: string[], rows: string[][], rest: number): string {
   return text.join("\n") + (rest > 0 ? `\nand ${rest} more rows` : "");
 }
 
+/** Line breaks and tabs as they are written in code: a cell is one line. */
+function visible(text: string): string {
+  return text.replace(/\n/g, "\\n").replace(/\t/g, "\\t");
+}
+
 function escapeHtml(text: string): string {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\n/g, "\\n");
+  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }

@@ -77,10 +77,10 @@ Deno.test("fig2() draws every node with its error bar, its number, the layers an
   const rows = nodeRows();
   const drawing = assertSound(toSvg(fig2(rows)));
   assertEquals(drawing.count("dot"), rows.length);
-  for (const row of rows.filter((row) => row.kind !== "sum")) {
+  for (const row of rows) {
     assert(drawing.texts.some((box) => box.text === row.node), `${row.node} has no label`);
   }
-  for (const label of ["input", "layer 0", "layer 3", "cleaners", "sum", "−0.900", "other node"]) {
+  for (const label of ["input", "layer 0", "layer 3", "sum over", "−0.900", "other node"]) {
     assert(drawing.texts.some((box) => box.text === label), `"${label}" is missing`);
   }
   const bars = drawing.marks("rule").filter((mark) => mark.getAttribute("stroke-width") === "1.4");
@@ -142,7 +142,7 @@ Deno.test("fig4() draws each prompt with its answers, samples, bar and clean val
       drawing.count("dot"),
       rows.reduce((sum, row) => sum + row.samples.length, 0) + 2 * rows.length,
     );
-    assertStringIncludes(drawing.words, "␣west over ␣east");
+    assertStringIncludes(drawing.words, "“␣west” over “␣east”");
     assertStringIncludes(drawing.words, "class Ship:⏎⇥def");
     assertStringIncludes(drawing.words, "⏎ line break, ⇥ tab, ␣ space.");
     assertStringIncludes(drawing.words, "DLA of the logit difference (logits)");

@@ -7,7 +7,7 @@ import {
   promptLines,
   symbolNote,
   visible,
-  visibleAnswer,
+  visibleEnds,
 } from "../../lib/figures/prompt_text.ts";
 import { spread, tickLayout } from "../../lib/figures/location_plot.ts";
 
@@ -62,8 +62,8 @@ Deno.test("visible() shows white space and keeps code from becoming arrows", () 
   assertEquals(visible("a\tb\r\nc  d"), "a⇥b⏎c␣␣d");
   assertEquals(visible("p->q"), "p-\u200c>q");
   assertEquals(visible("a\u0007語"), "a□□");
-  assertEquals(visibleAnswer(" State"), "␣State");
-  assertEquals(visibleAnswer("  "), "␣␣");
+  assertEquals(visibleEnds(" State"), "␣State");
+  assertEquals(visibleEnds("  "), "␣␣");
   assertEquals(symbolNote(["a⇥b", "c"]), "⇥ tab.");
   assertEquals(symbolNote(["plain"]), "");
 });

@@ -51,7 +51,7 @@ export function nodeRows(layers = 4, heads = 8, run: RunName = "clean", seed = 2
     }
     rows.push(row(`MLP${l}`, "mlp", l, 0.03 * random.normal()));
   }
-  rows.push(row("L2H2+L2H3+L2H4+L2H5+L2H6+L2H7", "sum", 2, -0.9, true));
+  rows.push(row("L2H2+…+L2H7", "sum", 2, -0.9, true));
   return rows;
 }
 
