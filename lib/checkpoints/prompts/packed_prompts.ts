@@ -1,0 +1,87 @@
+/**
+ * Prompts from texts, packed as in training: the documents' tokens one after the other, BOS between them, cut into rows of one
+ * length; where the model was trained with BOS first, each row begins with it. Nothing is padded: what does not fill the last
+ * row is left out. Documents of token ids are packed as they are, and begin with BOS already or not.
+ */
+import type { ModelConfig } from "../config.ts";
+import type { Tokenizer } from "../tokenizer.ts";
+import type { Document } from "./documents.ts";
+import { checkPrompts, type Prompts } from "./prompts.ts";
+
+export interface PackOptions {
+  config: Pick<ModelConfig, "d_vocab" | "n_ctx" | "default_prepend_bos">;
+  /** Needed for texts, not for token ids. */
+  tokenizer?: Tokenizer;
+  /** Tokens of a prompt. Default: as many as leave 64 prompts, a power of two from 32 to 1024, within the model's context. */
+  length?: number;
+  /** Tokens in all, at most. Default 131,072: beyond that medians no longer move. */
+  maxTokens?: number;
+  /** Named in messages and results. */
+  source: string;
+}
+
+const MOST_TOKENS = 2 ** 17, WANTED_PROMPTS = 64, LONGEST = 1024, SHORTEST = 32;
+/** Of one document, at most this many characters for each token that is still wanted are tokenised. */
+const CHARACTERS_PER_TOKEN = 12;
+
+/** @throws when the texts do not fill one prompt, and for token ids that the model does not have */
+export async function packPrompts(
+  documents: AsyncIterable<Document> | Iterable<Document>,
+  options: PackOptions,
+): Promise<Prompts> {
+  const { config, tokenizer, source, maxTokens = MOST_TOKENS } = options;
+  if (!(Number.isInteger(maxTokens) && maxTokens > 0)) {
+    throw new Error(`${source}: got ${maxTokens} as the most tokens; expected a positive whole number.`);
+  }
+  const bos = tokenizer?.bosId;
+  const stream: number[] = [];
+  for await (const document of documents) {
+    if (stream.length > 0 && bos !== undefined && !startsWith(document, bos)) stream.push(bos);
+    for (const id of encode(document, maxTokens - stream.length, options)) stream.push(id);
+    if (stream.length >= maxTokens) break;
+  }
+  if (stream.length > maxTokens) stream.length = maxTokens;
+  const length = options.length ?? bestLength(stream.length, config.n_ctx);
+  if (!(Number.isInteger(length) && length > 1 && length <= config.n_ctx)) {
+    throw new Error(
+      `${source}: got prompts of ${length} tokens; expected 2 to ${config.n_ctx}, the model's context.`,
+    );
+  }
+  const first = bos !== undefined && config.default_prepend_bos ? [bos] : [];
+  const rows: number[][] = [];
+  for (let at = 0;;) {
+    if (first.length > 0 && stream[at] === bos) at++; // a document that begins with this row: its BOS is the row's
+    const end = at + length - first.length;
+    if (end > stream.length) break;
+    rows.push([...first, ...stream.slice(at, end)]);
+    at = end;
+  }
+  const count = rows.length;
+  if (count === 0) {
+    throw new Error(
+      `${source}: its ${stream.length} tokens do not fill one prompt of ${length}. Give more text, or a smaller length.`,
+    );
+  }
+  const tokens = Int32Array.from(rows.flat());
+  const packed = `${source}, packed${first.length ? ", BOS first" : ""}`;
+  return checkPrompts({ tokens, count, length, source: packed }, config);
+}
+
+const startsWith = (document: Document, bos: number) => typeof document !== "string" && document[0] === bos;
+
+function encode(document: Document, wanted: number, { tokenizer, source }: PackOptions): number[] {
+  if (typeof document !== "string") return document;
+  if (!tokenizer) {
+    throw new Error(
+      `${source} holds text, but the model has no tokenizer.json. Put one beside its weights, or give token ids ` +
+        `(.safetensors or .parquet with "tokens").`,
+    );
+  }
+  return tokenizer.encode(document.slice(0, CHARACTERS_PER_TOKEN * Math.max(1, wanted)));
+}
+
+function bestLength(tokens: number, context: number): number {
+  let length = LONGEST;
+  while (length > SHORTEST && (length > context || tokens / length < WANTED_PROMPTS)) length /= 2;
+  return Math.min(length, context);
+}
