@@ -114,6 +114,7 @@ export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = 
             text: (d) => d,
             frameAnchor: "top-left",
             textAnchor: "end",
+            lineAnchor: "middle",
             rotate: -90,
             dx: -marginLeft + 8,
             fill: ink.muted,
