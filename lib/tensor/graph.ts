@@ -35,6 +35,8 @@ export class Graph {
   #constants = new Map<string, OnnxValue & { values: readonly number[] }>();
   #paramNames = new Map<ArrayBufferLike, Map<string, string>>();
   #arranged = new Map<string, Value>();
+  /** The array behind each reshaped value. */
+  #reshaped = new Map<string, { name: string; shape: readonly number[] }>();
 
   constructor(sizes: Sizes) {
     this.sizes = sizes;
@@ -101,29 +103,28 @@ export class Graph {
     return value;
   }
 
-  output(name: string, value: Value): void {
-    const from = value.name;
-    this.#nodes.push({
-      op: "Identity",
-      domain: "",
-      inputs: [from],
-      outputs: [`out_${name}`],
-      attributes: {},
-    });
-    const bytes = 4 * product(value.shape);
-    this.steps.push({
-      inputs: [from],
-      outputs: [{ name: `out_${name}`, bytes }],
-      scratch: 0,
-      alias: false,
-      flops: 0,
-    });
-    this.#outputs.push({ name: `out_${name}`, type: value.dtype, shape: value.shape });
+  /**
+   * Makes a value an output and returns the output's name. The runtime hands out the array that a node made, by whatever shape: values
+   * that are reshapes of one array are one output. Only what no node made (a fed array, a constant) is copied.
+   */
+  output({ name, shape, dtype }: Value): string {
+    const made = this.#reshaped.get(name) ?? { name, shape };
+    const isInput = this.#inputs.some((input) => input.name === made.name);
+    const isConstant = [...this.#constants.values()].some((constant) => constant.name === made.name);
+    const from = isInput || isConstant
+      ? this.emit("Identity", [made.name], [4 * product(made.shape)])[0]
+      : made.name;
+    if (!this.#outputs.some((output) => output.name === from)) {
+      this.#outputs.push({ name: from, type: dtype, shape: made.shape });
+    }
+    return from;
   }
 
   reshape(name: string, from: readonly number[], to: readonly number[]): string {
     if (from.length === to.length && from.every((n, i) => n === to[i])) return name;
-    return this.emit("Reshape", [name, this.constant(to)], [4 * product(to)], {}, { alias: true })[0];
+    const [made] = this.emit("Reshape", [name, this.constant(to)], [4 * product(to)], {}, { alias: true });
+    this.#reshaped.set(made, this.#reshaped.get(name) ?? { name, shape: from });
+    return made;
   }
 
   /** The same value with its dims in the given order. */

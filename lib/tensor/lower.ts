@@ -17,6 +17,8 @@ const ATTENTION = ["batch", "pos", "head", "d_head"];
 export class Lowering {
   readonly graph: Graph;
   readonly inputs = new Map<string, { op: Of<"input">; dims: readonly Dim[]; dtype: DType }>();
+  /** Which of the graph's outputs holds each result, in its declared order. Dims along which it repeats are not written out. */
+  readonly outputs = new Map<string, { from: string; names: string[]; shape: readonly number[] }>();
   #values = new Map<Node, Value>();
   #shared = new Map<string, string[]>();
   #uses = new Map<Node, number>();
@@ -26,15 +28,11 @@ export class Lowering {
     const distinct = canonicalise(Object.values(outputs).map((t) => t.node)).roots;
     const { roots, uses } = canonicalise(shareAttention(distinct));
     this.#uses = uses;
-    Object.entries(outputs).forEach(([name, t], i) =>
-      this.graph.output(name, this.#declared(roots[i], t.dims))
-    );
-  }
-
-  /** A value in the declared order, with the broadcast dims written out. */
-  #declared(node: Node, dims: readonly Dim[]): Value {
-    const value = this.graph.arrange(this.#value(node), names(dims).filter((n) => has(node.dims, n)));
-    return this.#broadcastTo(value, dims, true);
+    Object.entries(outputs).forEach(([name, { dims }], i) => {
+      const own = names(dims).filter((n) => has(roots[i].dims, n));
+      const value = this.graph.arrange(this.#value(roots[i]), own);
+      this.outputs.set(name, { from: this.graph.output(value), names: own, shape: value.shape });
+    });
   }
 
   /** Pads with dims of size 1 where `value` lacks a dim of `dims`; `full`: writes the broadcast out. */

@@ -8,8 +8,8 @@ export interface Cost {
   flops: number;
 }
 
-/** Walks the steps in order, as ONNX Runtime does, and frees a value after its last use. */
-export function estimateCost(steps: readonly Step[]): Cost {
+/** Walks the steps in order, as ONNX Runtime does, and frees a value after its last use. Those named in `kept` stay to the end. */
+export function estimateCost(steps: readonly Step[], kept: Iterable<string> = []): Cost {
   const owner = new Map<string, string>();
   const own = (name: string): string => owner.get(name) ?? name;
   const lastUse = new Map<string, number>();
@@ -17,6 +17,7 @@ export function estimateCost(steps: readonly Step[]): Cost {
     if (step.alias) step.outputs.forEach((o) => owner.set(o.name, own(step.inputs[0])));
     step.inputs.forEach((name) => lastUse.set(own(name), i));
   });
+  for (const name of kept) lastUse.set(own(name), steps.length);
   const size = new Map<string, number>();
   let alive = 0, peak = 0, flops = 0;
   steps.forEach((step, i) => {

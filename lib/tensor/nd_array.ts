@@ -3,20 +3,29 @@ import { product } from "./dims.ts";
 import type { Data } from "./node.ts";
 
 export class NdArray<D extends Data = Data> {
-  readonly data: D;
   readonly names: readonly string[];
   readonly shape: readonly number[];
+  readonly data!: D;
 
-  constructor(data: D, names: readonly string[], shape: readonly number[]) {
-    if (data.length !== product(shape) || names.length !== shape.length) {
-      throw new Error(
-        `NdArray: got ${data.length} values for [${names.map((n, i) => `${n} ${shape[i]}`).join(", ")}]; ` +
-          `expected ${product(shape)}`,
-      );
-    }
-    this.data = data;
+  /** `data` may be a function, which is called when the values are first looked at. */
+  constructor(data: D | (() => D), names: readonly string[], shape: readonly number[]) {
     this.names = names;
     this.shape = shape;
+    let values = typeof data === "function" ? undefined : this.#checked(data);
+    if (values) this.data = values;
+    else {
+      const get = () => values ??= this.#checked((data as () => D)());
+      Object.defineProperty(this, "data", { get, enumerable: true });
+    }
+  }
+
+  #checked(data: D): D {
+    const { names, shape } = this;
+    if (data.length === product(shape) && names.length === shape.length) return data;
+    throw new Error(
+      `NdArray: got ${data.length} values for [${names.map((n, i) => `${n} ${shape[i]}`).join(", ")}]; ` +
+        `expected ${product(shape)}`,
+    );
   }
 
   size(name: string): number {
@@ -42,7 +51,7 @@ export class NdArray<D extends Data = Data> {
 
   /** A part, copied: each named dimension is fixed and dropped. */
   select(index: Readonly<Record<string, number>>): NdArray<D> {
-    const strides = this.shape.map((_, i) => product(this.shape.slice(i + 1)));
+    const strides = stridesOf(this.shape);
     let offset = 0;
     for (const [name, i] of Object.entries(index)) {
       const axis = this.#axis(name);
@@ -53,14 +62,41 @@ export class NdArray<D extends Data = Data> {
     }
     const kept = this.names.map((_, i) => i).filter((i) => !(this.names[i] in index));
     const shape = kept.map((i) => this.shape[i]);
-    const out = new (this.data.constructor as new (n: number) => D)(product(shape));
-    const counter = shape.map(() => 0);
-    for (let i = 0; i < out.length; i++) {
-      let at = offset;
-      for (let d = 0; d < kept.length; d++) at += counter[d] * strides[kept[d]];
-      out[i] = this.data[at];
-      for (let d = kept.length - 1; d >= 0 && ++counter[d] === shape[d]; d--) counter[d] = 0;
-    }
-    return new NdArray(out, kept.map((i) => this.names[i]), shape);
+    const data = read(this.data, shape, kept.map((i) => strides[i]), offset);
+    return new NdArray(data, kept.map((i) => this.names[i]), shape);
   }
+}
+
+/**
+ * An array with more dims, along which the values repeat; the dims that `values` has stand in its order. Written out when it is
+ * first looked at.
+ */
+export function repeated(values: NdArray, names: readonly string[], shape: readonly number[]): NdArray {
+  if (values.names.length === names.length) return values;
+  const own = stridesOf(values.shape);
+  const strides = names.map((name) => own[values.names.indexOf(name)] ?? 0);
+  return new NdArray(() => read(values.data, shape, strides, 0), names, shape);
+}
+
+function stridesOf(shape: readonly number[]): number[] {
+  return shape.map((_, i) => product(shape.slice(i + 1)));
+}
+
+/** Copies what lies at `offset + Σ index · stride`, in order. */
+function read<D extends Data>(
+  from: D,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number,
+): D {
+  const out = new (from.constructor as new (n: number) => D)(product(shape));
+  const width = shape.at(-1) ?? 1, step = strides.at(-1) ?? 1;
+  const counter = shape.slice(0, -1).map(() => 0);
+  for (let at = 0; at < out.length; at += width) {
+    const start = counter.reduce((sum, n, d) => sum + n * strides[d], offset);
+    if (step === 1) out.set(from.subarray(start, start + width), at);
+    else for (let i = 0; i < width; i++) out[at + i] = from[start + i * step];
+    for (let d = counter.length - 1; d >= 0 && ++counter[d] === shape[d]; d--) counter[d] = 0;
+  }
+  return out;
 }

@@ -2,10 +2,10 @@
  * Runs expressions: compiles them, once for each batch shape, into one graph that computes just what is asked for, and feeds it
  * batch by batch under a memory budget.
  */
-import { describe, find, names } from "./dims.ts";
+import { describe, find, names, shapeOf, type Sizes } from "./dims.ts";
 import { Lowering } from "./lower.ts";
 import { type Cost, estimateCost } from "./memory.ts";
-import { NdArray } from "./nd_array.ts";
+import { NdArray, repeated } from "./nd_array.ts";
 import type { Data, View } from "./node.ts";
 import { type CreateSession, createSession } from "./session.ts";
 import type { Tensor } from "./tensor.ts";
@@ -115,7 +115,8 @@ function inputsOf(outputs: Readonly<Record<string, View>>): Lowering["inputs"] {
 
 /** What `outputs` would cost for prompts of the given sizes, without running anything. */
 export function cost(outputs: Outputs, sizes: Readonly<Record<string, number>>): Cost {
-  return estimateCost(new Lowering(outputs, sizes).graph.steps);
+  const { graph, outputs: made } = new Lowering(outputs, sizes);
+  return estimateCost(graph.steps, [...made.values()].map(({ from }) => from));
 }
 
 /** One batch's results, with the index of its first prompt. */
@@ -132,9 +133,37 @@ export async function* stream<T extends Outputs>(
   feeds: Feeds,
   options: RunOptions = {},
 ): AsyncGenerator<Batch<T>> {
+  for await (const { start, total, arrays, sizes } of batches(outputs, feeds, options)) {
+    yield { start, total, results: written(outputs, arrays, sizes) };
+  }
+}
+
+/** Each result with all its declared dims. */
+function written<T extends Outputs>(
+  outputs: T,
+  arrays: Readonly<Record<string, NdArray>>,
+  sizes: Sizes,
+): Results<T> {
+  const all = Object.entries(outputs).map(([name, { dims }]) => [
+    name,
+    repeated(arrays[name], names(dims), shapeOf(dims, sizes)),
+  ]);
+  return Object.fromEntries(all);
+}
+
+interface Part {
+  start: number;
+  total: number;
+  /** Results with the dims along which they vary. */
+  arrays: Record<string, NdArray>;
+  sizes: Sizes;
+}
+
+async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): AsyncGenerator<Part> {
   if (Object.keys(outputs).length === 0) throw new Error("run: got no outputs; expected at least one tensor");
   const inputs = inputsOf(outputs);
   const { sizes, total } = bind(inputs, feeds);
+  for (const { dims } of Object.values(outputs)) shapeOf(dims, sizes); // every size is known, or it throws before work is done
   const size = Math.min(
     total,
     options.batchSize ?? fitting(outputs, sizes, options.memoryBytes ?? DEFAULT_MEMORY),
@@ -155,7 +184,8 @@ export async function* stream<T extends Outputs>(
       );
       compiled = { lowering, session, size: count };
     }
-    const fed = new Map<string, { data: Data; shape: readonly number[] }>(compiled.lowering.graph.params);
+    const { lowering, session } = compiled;
+    const fed = new Map<string, { data: Data; shape: readonly number[] }>(lowering.graph.params);
     for (const name of inputs.keys()) {
       const { data, shape } = feeds[name];
       const row = data.length / shape[0];
@@ -164,14 +194,12 @@ export async function* stream<T extends Outputs>(
         shape: [count, ...shape.slice(1)],
       });
     }
-    const made = await compiled.session.run(fed);
-    const results = {} as Results<T>;
-    for (const name of Object.keys(outputs) as (keyof T & string)[]) {
-      const { dims } = outputs[name];
-      const shape = dims.map((d) => compiled!.lowering.graph.size(d));
-      results[name] = new NdArray(made.get(`out_${name}`)!, names(dims), shape);
+    const made = await session.run(fed);
+    const arrays: Record<string, NdArray> = {};
+    for (const [name, { from, names, shape }] of lowering.outputs) {
+      arrays[name] = new NdArray(made.get(from)!, names, shape);
     }
-    yield { start, total, results };
+    yield { start, total, arrays, sizes: lowering.graph.sizes };
     options.onProgress?.({ done: start + count, total, seconds: (performance.now() - began) / 1000 });
     // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get their turn.
     await new Promise((resolve) => setTimeout(resolve, 0));
@@ -195,14 +223,16 @@ export async function run<T extends Outputs>(
       throw new Error(`run: output "${name}" ${describe(dims)}: expected "batch" first; use order()`);
     }
   }
-  const all = {} as Record<keyof T, NdArray>;
-  for await (const { start, total, results } of stream(outputs, feeds, options)) {
-    for (const [name, part] of Object.entries(results) as [keyof T, NdArray][]) {
+  const all: Record<string, NdArray> = {};
+  let bound: Sizes = {};
+  for await (const { start, total, arrays, sizes } of batches(outputs, feeds, options)) {
+    bound = { ...sizes, batch: total };
+    for (const [name, part] of Object.entries(arrays)) {
       if (part.names[0] !== "batch" || part.shape[0] === total) all[name] = part;
       else all[name] = append(all[name], part, start, total);
     }
   }
-  return all;
+  return written(outputs, all, bound);
 }
 
 function append(whole: NdArray | undefined, part: NdArray, start: number, total: number): NdArray {
