@@ -190,5 +190,5 @@ export function summary(figure: string, comparisons: readonly Comparison[], expe
   const [differ, missing] = [count("differs"), count("missing")];
   return `${count("agrees")} of ${comparisons.length} values agree ${close}` +
     `${differ ? `; ${differ} DIFFER` : ""}${missing ? `; ${missing} were not measured` : ""}. ` +
-    `Expected: ${source}. Tolerance: ${tolerance.reason}`;
+    `Expected: ${source}. Why so close: ${tolerance.reason.replace(/\.$/, "")}.`;
 }
