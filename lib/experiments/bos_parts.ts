@@ -4,7 +4,6 @@
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { projectionRatio } from "../metrics/projection.ts";
-import { quantiles } from "../stats/quantiles.ts";
 import { run } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
@@ -46,14 +45,15 @@ export async function bosParts(
   const [first, last] = bands.positions ?? [0, prompts.length - 1];
   const rows: PositionRow[] = [];
   for (const part of ["BOS", "rest"] as const) {
+    const series = bands.series(values[part]);
+    const width = last - first + 1;
     // At the first position there is nothing but BOS, so the rest is zero and has no ratio.
     for (let position = part === "rest" ? Math.max(1, first) : first; position <= last; position++) {
-      const column = Float64Array.from(
+      const column = Float32Array.from(
         { length: prompts.count },
-        (_, b) => values[part].data[b * prompts.length + position],
+        (_, b) => series[b * width + position - first],
       );
-      const [median, low, high] = quantiles(column, [0.5, ...bands.quantiles]);
-      rows.push({ writer, position, part, median, low, high, n: prompts.count });
+      rows.push({ writer, position, part, ...bands.of(column) });
     }
   }
   return {

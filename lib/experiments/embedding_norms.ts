@@ -5,13 +5,14 @@
  * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone. Weights only, no prompts.
  */
 import { histogram } from "../stats/equal_bins.ts";
+import { quantiles } from "../stats/quantiles.ts";
 import type { NdArray } from "../tensor/nd_array.ts";
 import { run } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
 import { headName } from "../transformer/nodes.ts";
-import type { NormRow } from "./rows.ts";
+import type { Band, NormRow } from "./rows.ts";
 
 /** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. */
 function writtenNorms(forward: Forward, table: Tensor): Tensor {
@@ -28,19 +29,24 @@ function writtenNorms(forward: Forward, table: Tensor): Tensor {
   return values.dot(gram, "d_head").rename({ other: "d_head" }).dot(values, "d_head").atLeast(0).sqrt();
 }
 
+/** One head and kind of embedding in four numbers: median and quartiles over the embeddings, and the peak of the histogram. */
+export interface NormSummary extends Band {
+  node: string;
+  embedding: NormRow["embedding"];
+  /** The middle of the fullest bin (of equal ones the first): comparable with a peak read off a figure. */
+  norm: number;
+}
+
 export interface EmbeddingNorms {
   rows: NormRow[];
-  /** The fullest bin's middle, by head and kind of embedding: comparable with a peak read off a figure. */
-  modes: { node: string; embedding: NormRow["embedding"]; norm: number }[];
+  summary: NormSummary[];
   assumptions: Record<string, string>;
 }
 
 export async function embeddingNorms(model: Model, { bins = 60 } = {}): Promise<EmbeddingNorms> {
   const forward = model.forward();
-  const tables: [NormRow["embedding"], Tensor][] = [[
-    "token",
-    forward.weight("embed.W_E").rename({ d_vocab: "row" }),
-  ]];
+  const tokens = forward.weight("embed.W_E").rename({ d_vocab: "row" });
+  const tables: [NormRow["embedding"], Tensor][] = [["token", tokens]];
   if (model.config.positional_embedding_type !== "rotary") {
     tables.push(["position", forward.weight("pos_embed.W_pos").rename({ pos: "row" })]);
   }
@@ -50,7 +56,7 @@ export async function embeddingNorms(model: Model, { bins = 60 } = {}): Promise<
     values[embedding] = norms;
   }
   const rows: NormRow[] = [];
-  const modes: EmbeddingNorms["modes"] = [];
+  const summary: NormSummary[] = [];
   for (let head = 0; head < model.config.n_heads; head++) {
     const node = headName(0, head);
     for (const [embedding] of tables) {
@@ -61,12 +67,13 @@ export async function embeddingNorms(model: Model, { bins = 60 } = {}): Promise<
         rows.push({ node, embedding, from, to, share: n / count });
       }
       const fullest = counted.reduce((a, b) => b.count > a.count ? b : a);
-      modes.push({ node, embedding, norm: (fullest.from + fullest.to) / 2 });
+      const [median, low, high] = quantiles(column, [0.5, 0.25, 0.75]);
+      summary.push({ node, embedding, norm: (fullest.from + fullest.to) / 2, median, low, high, n: count });
     }
   }
   return {
     rows,
-    modes,
+    summary,
     assumptions: { model: model.name, scaled: "each embedding by its own LayerNorm scale", bins: `${bins}` },
   };
 }

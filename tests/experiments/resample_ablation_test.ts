@@ -1,0 +1,87 @@
+// Figure 7: losses by the plain forward pass, by hand, and by TransformerLens.
+import { assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { compare, loadExpected } from "../../lib/experiments/expected.ts";
+import { resampleAblation } from "../../lib/experiments/resample_ablation.ts";
+import { loadModel } from "../../lib/transformer/load.ts";
+import { embeddedPrompts, randomPrompts, rows as tokenRows } from "../transformer/models.ts";
+import type { Plain } from "../reference/plain_forward.ts";
+import { handMade, letterModel, mean, plainRun, quantile, vector } from "./plain_values.ts";
+
+/** Mean of −log P(next token) over the positions from … to of each prompt. */
+function losses(logits: Plain, tokens: number[][], from: number, to: number): number[] {
+  return tokens.map((row, b) =>
+    mean(Array.from({ length: to - from + 1 }, (_, i) => {
+      const own = vector(logits, b, from + i);
+      const largest = Math.max(...own);
+      const all = own.reduce((sum, x) => sum + Math.exp(x - largest), 0);
+      return Math.log(all) + largest - own[row[from + i + 1]];
+    }))
+  );
+}
+
+for (const [layer, positions] of [[0, undefined], [1, [1, 3]]] as const) {
+  Deno.test(`resampleAblation() by loops: layer ${layer}, positions ${positions ?? "all"}`, async () => {
+    const model = letterModel(71);
+    const prompts = randomPrompts(model, 5, 5, 7);
+    const result = await resampleAblation(model, prompts, { layer, positions, batchSize: 2 });
+    const tokens = tokenRows(prompts);
+    const [from, to] = positions ?? [0, 5];
+    const name = `blocks.${layer}.attn.hook_result`;
+    const clean = plainRun(model, tokens);
+    const base = losses(clean.get("logits")!, tokens, from, to);
+    const own = clean.get(name)!;
+    assertEquals(result.rows.map((r) => r.node), ["none", ...[0, 1, 2].map((h) => `L${layer}H${h}`)]);
+    const check = (row: typeof result.rows[number], values: number[]) => {
+      assertAlmostEquals(row.mean, mean(values), 2e-6);
+      for (const [field, p] of [["median", 0.5], ["low", 0.25], ["high", 0.75]] as const) {
+        assertAlmostEquals(row[field], quantile(values, p), 2e-6);
+      }
+      assertEquals(row.n, 5);
+    };
+    check(result.rows[0], base);
+    for (let h = 0; h < 3; h++) {
+      const edit = (value: Plain) => {
+        for (let b = 0; b < 5; b++) {
+          for (let t = 0; t < 7; t++) vector(value, b, t, h).set(vector(own, (b + 1) % 5, t, h));
+        }
+      };
+      const swapped = losses(
+        plainRun(model, tokens, { edits: { [name]: edit } }).get("logits")!,
+        tokens,
+        from,
+        to,
+      );
+      check(result.rows[1 + h], swapped.map((loss, b) => loss - base[b]));
+    }
+  });
+}
+
+Deno.test("resampleAblation() by hand: no weights at all, so every token has the same probability", async () => {
+  const model = handMade({ d_vocab: 8, n_layers: 1 }, {});
+  const { rows } = await resampleAblation(model, randomPrompts(model, 1, 3, 4));
+  assertAlmostEquals(rows[0].median, Math.log(8), 1e-6);
+  assertAlmostEquals(rows[0].mean, Math.log(8), 1e-6);
+  assertEquals(rows.slice(1).map((r) => [r.median, r.mean]), [[0, 0], [0, 0], [0, 0]]);
+});
+
+Deno.test("resampleAblation() of equal prompts changes nothing, and of one prompt is refused", async () => {
+  const model = letterModel(72);
+  const one = randomPrompts(model, 6, 1, 8);
+  const tokens = Int32Array.from([...one.tokens, ...one.tokens, ...one.tokens]);
+  const { rows } = await resampleAblation(model, { ...one, tokens, count: 3 });
+  for (const row of rows.slice(1)) assertAlmostEquals(row.median, 0, 1e-6);
+  await assertRejects(
+    () => resampleAblation(model, one),
+    Error,
+    "got 1 prompt from random; expected at least 2",
+  );
+});
+
+Deno.test("resampleAblation() of the embedded model gives TransformerLens' losses", async () => {
+  const expected = await loadExpected("tiny-gelu-4l");
+  const model = await loadModel("tiny-gelu-4l");
+  const { rows } = await resampleAblation(model, await embeddedPrompts(242, 256));
+  const checks = compare("fig7", rows, expected);
+  assertEquals(checks.length, 9 * 5);
+  assertEquals(checks.filter((c) => c.verdict !== "agrees"), []);
+});
