@@ -116,9 +116,11 @@ function link(href: string, text: string): string {
 
 function renderFigure({ name, alt, formats }: FigureEntry): string {
   const links = formats.map((format) => link(`${name}.${format}`, LABELS[format])).join(" · ");
-  const source = escapeHtml(encodeURI(`${name}.${formats[0]}`));
+  const file = escapeHtml(encodeURI(formats.includes("png") ? `${name}.png` : `${name}.${formats[0]}`));
+  // The PNG, drawn at twice its size: an SVG is set in whatever font the reader has, the PNG in ours.
+  const source = file.endsWith(".png") ? `src="${file}" srcset="${file} 2x"` : `src="${file}"`;
   return `<figure>
-<img src="${source}" alt="${escapeHtml(alt)}">
+<img ${source} alt="${escapeHtml(alt)}">
 <figcaption>${escapeHtml(name)}: ${links}</figcaption>
 </figure>`;
 }

@@ -102,9 +102,12 @@ function beside(parts: (Drawing | undefined)[]): Drawing {
 function paragraph(text: string, width: number, style: (typeof headings)[string]): Drawing {
   const lines = wrapText(text, width, style.size, style.bold);
   const leading = 1.35 * style.size;
+  // A viewer without our font takes a wider one: a stated length keeps the line inside the picture.
+  const fitted = (line: string) =>
+    `textLength="${round(textWidth(line, style.size, style.bold))}" lengthAdjust="spacingAndGlyphs"`;
   const markup = lines.map((line, i) =>
-    `<text x="0" y="${round(i * leading + style.size)}" font-size="${style.size}" fill="${style.fill}"` +
-    `${style.bold ? ' font-weight="600"' : ""}>${escapeXml(line)}</text>`
+    `<text x="0" y="${round(i * leading + style.size)}" font-size="${style.size}" fill="${style.fill}" ` +
+    `${fitted(line)}${style.bold ? ' font-weight="600"' : ""}>${escapeXml(line)}</text>`
   ).join("");
   const widest = Math.max(...lines.map((line) => textWidth(line, style.size, style.bold)));
   return { width: widest, height: lines.length * leading, markup };

@@ -93,7 +93,8 @@ Deno.test("renderIndex() is a page with a language, one main heading, described 
   assertEquals(document.querySelectorAll("h1").length, 1);
   assertEquals([...document.querySelectorAll("h2")].map((h) => h.textContent), ["Start <here>", "Figure 1"]);
   const image = document.querySelector("img")!;
-  assertEquals(image.getAttribute("src"), "fig%201.svg");
+  assertEquals(image.getAttribute("src"), "fig%201.png");
+  assertEquals(image.getAttribute("srcset"), "fig%201.png 2x"); // drawn at twice its size
   assertEquals(image.getAttribute("alt"), `L0H2 > "others"`);
   assert(document.querySelector("meta[name=viewport]") !== null);
   const links = [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")!);
