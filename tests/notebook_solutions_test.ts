@@ -1,0 +1,76 @@
+// The exercises: each notebook runs once more with the folded solutions written into the stub cells, and each checker says "right".
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { join } from "node:path";
+import { executeNotebook } from "../lib/jupyter/execute.ts";
+import { type CodeCell, type Notebook, readNotebook } from "../lib/jupyter/notebook.ts";
+
+const NOTEBOOKS = join(import.meta.dirname!, "..", "notebooks");
+
+const isCode = (cell: Notebook["cells"][number]): cell is CodeCell => cell.cell_type === "code";
+
+/** The TypeScript block of the folded solution of exercise `k`. */
+function solution(notebook: Notebook, k: string): string {
+  const source = notebook.cells.find((cell) => cell.id === `solution-${k}`)?.source ?? "";
+  const block = /<details><summary>Solution<\/summary>\s*```ts\n(.*?)```/s.exec(source)?.[1];
+  assert(block, `exercise ${k} has no folded solution`);
+  return block;
+}
+
+/** The notebook with the solutions in place of the stubs, and without the cells that draw. */
+function solved(notebook: Notebook): { notebook: Notebook; exercises: string[] } {
+  const exercises: string[] = [];
+  const cells = notebook.cells.filter((cell) => !cell.id.startsWith("figure")).map((cell) => {
+    const k = /^answer-(\w+)$/.exec(cell.id)?.[1];
+    if (!isCode(cell) || k === undefined) return cell;
+    exercises.push(k);
+    return { ...cell, source: solution(notebook, k) };
+  });
+  return { notebook: { ...notebook, cells }, exercises };
+}
+
+/** What a checker cell showed. */
+function verdict(notebook: Notebook, k: string): string {
+  const cell = notebook.cells.find((cell) => cell.id === `check-${k}`);
+  assert(cell && isCode(cell), `exercise ${k} has no checker`);
+  return cell.outputs.map((output) => "data" in output ? String(output.data["text/plain"]) : "").join("");
+}
+
+const names = (await Array.fromAsync(Deno.readDir(NOTEBOOKS)))
+  .map(({ name }) => name).filter((name) => name.endsWith(".ipynb")).sort();
+
+for (const name of names) {
+  const notebook = await readNotebook(join(NOTEBOOKS, name));
+  const { notebook: withSolutions, exercises } = solved(notebook);
+  if (exercises.length === 0) continue;
+
+  Deno.test(`${name}: untouched exercises are "not attempted", and a hint comes before each solution`, () => {
+    for (const k of exercises) {
+      assertEquals(verdict(notebook, k), `Exercise ${k}: not attempted.`);
+      const at = (id: string) => notebook.cells.findIndex((cell) => cell.id === `${id}-${k}`);
+      assert(notebook.cells[at("exercise")].source.includes("<summary>Hint</summary>"));
+      assert(at("exercise") < at("answer") && at("answer") < at("check") && at("check") < at("solution"));
+    }
+  });
+
+  Deno.test(`${name}: its solutions are right`, async () => {
+    const runtimeDir = await Deno.makeTempDir();
+    try {
+      const executed = await executeNotebook(withSolutions, { name, cwd: NOTEBOOKS, runtimeDir });
+      for (const k of exercises) {
+        const text = verdict(executed, k);
+        assert(text.startsWith(`Exercise ${k}: right`), text);
+      }
+    } finally {
+      await Deno.remove(runtimeDir, { recursive: true });
+    }
+  });
+}
+
+Deno.test("the notebooks of the figures have two exercises each", async () => {
+  let found = 0;
+  for (const name of names.filter((name) => /^(00|fig[1-5])_/.test(name))) {
+    assertEquals(solved(await readNotebook(join(NOTEBOOKS, name))).exercises, ["1", "2"]);
+    found++;
+  }
+  assertGreater(found, 5);
+});
