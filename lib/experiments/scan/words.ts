@@ -2,7 +2,10 @@
 import { SHARED } from "./cleaners.ts";
 import { type ExaminedWriter, foundWriters, type ScanResult } from "./scan.ts";
 
-const percent = (x: number) => `${(100 * x).toFixed(0)} %`;
+const percent = (x: number) => number(100 * x, 0) + " %";
+
+/** With a true minus sign. */
+const number = (x: number, digits = 2) => x.toFixed(digits).replace("-", "−");
 
 /** "A", "A and B", "A, B and C". */
 export function listed(names: readonly string[]): string {
@@ -41,7 +44,7 @@ function describeWriter({ candidate, evidence, verdict, causal, consequence }: E
       percent(evidence.dropShare)
     } of tokens.`,
     `${listed(cleaners)} ${cleaners.length === 1 ? "erases" : "erase"} it: together they write ` +
-    `${verdict.groupRatio.toFixed(2)} times its output.`,
+    `${number(verdict.groupRatio)} times its output.`,
   ];
   if (verdict.sharedAcrossPrompts >= SHARED) {
     sentences.push(
@@ -55,16 +58,18 @@ function describeWriter({ candidate, evidence, verdict, causal, consequence }: E
     const { frozen, control } = causal.patched;
     sentences.push(
       `Taking the output out of the cleaners' input undoes ${percent(frozen.undone)} of the erasure ` +
-        `(95 %: ${percent(frozen.interval[0])} to ${percent(frozen.interval[1])}); a control vector undoes ` +
-        `${percent(control.undone)}.`,
+        `(95 %: ${percent(frozen.interval[0])} to ${percent(frozen.interval[1])}); an unrelated vector ` +
+        `of the same length ${control.undone < 0 ? "adds to it by" : "undoes"} ${
+          percent(Math.abs(control.undone))
+        }.`,
       causalWord(frozen.undone, control.undone),
     );
   }
   if (consequence) {
     sentences.push(
       `Direct logit attribution of ${name} goes with that of the part of the cleaners' output which comes from it at ` +
-        `r = ${consequence.composition.r.toFixed(2)}, slope ${
-          consequence.composition.slope.toFixed(2)
+        `r = ${number(consequence.composition.r)}, slope ${
+          number(consequence.composition.slope)
         }: that much of what ` +
         `the attribution shows is taken back.`,
     );
@@ -77,5 +82,5 @@ function causalWord(undone: number, control: number): string {
   const net = undone - Math.abs(control);
   if (net >= 0.5) return "So they erase it mainly because they read it.";
   if (net >= 0.15) return "So they erase it in part because they read it; the rest comes by other ways.";
-  return "So that they read it does not explain the erasure.";
+  return "That is not clearly more than the control: their reading it does not explain the erasure.";
 }
