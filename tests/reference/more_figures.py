@@ -1,4 +1,5 @@
-"""Adds Figures 6 to 10 and the rest of the appendix plot to data/expected/<model>.json, which expected.py writes first.
+"""Adds Figures 6 to 10, the rest of the appendix plot, some neurons' weights and token ids to data/expected/<model>.json, which
+expected.py writes first.
 
 All of it is measured with TransformerLens alone: its hooks, its weights, its loss. Field names are those of lib/experiments/rows.ts.
 What stands in the file already stays as it is.
@@ -16,6 +17,7 @@ from expected_format import LOCATION_KEYS, TOLERANCE
 from runs import clean_run, location_hook, locations, node_names, node_output, projection_ratio, top2_direction
 from tiny_model import MODEL_FOLDER, ROOT, Cleanup, head, load_model, load_prompts
 
+BY = "TransformerLens in float64 (see computation)"
 BINS = 60
 ABLATION_SAMPLES = 100
 FIGURE8_POSITIONS = [0, 1, 2, 3, 5, 8, 16, 32, 64, 128, 192, 254, 255]
@@ -132,6 +134,26 @@ def figure10(model, cleanup: Cleanup) -> list[dict]:
     ]
 
 
+def weights(model) -> list[dict]:
+    """One neuron of each layer: its input and output weights after processing, as in the published values of gelu-4l."""
+    rows = []
+    for layer in range(model.cfg.n_layers):
+        neuron = 7 * (layer + 1)
+        w_in, w_out = model.W_in[layer, :, neuron], model.W_out[layer, neuron]
+        values = dict(cosine=w_in @ w_out / (w_in.norm() * w_out.norm()), dot=w_in @ w_out, normIn=w_in.norm(), normOut=w_out.norm(),
+                      bIn=model.b_in[layer, neuron])
+        rows.append({"layer": layer, "neuron": neuron, **{key: digits(v, 7) for key, v in values.items()}})
+    return rows
+
+
+def tokens(model) -> list[dict]:
+    """Ids of the adversarial prompts, BOS first."""
+    rows = []
+    for text, ids, _, _ in adversarial(model):
+        rows += [{"text": text, "position": i, "id": id, "length": len(ids)} for i, id in enumerate(ids)]
+    return rows
+
+
 def appendix(model, prompts: torch.Tensor, known: set[str]) -> list[dict]:
     """The residual stream onto every node that no other figure of the file has as writer."""
     nodes = [n for n in node_names(model) if n not in known]
@@ -152,7 +174,7 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
     figures = content["figures"]
 
     def figure(name: str, keys: list[str], rows: list[dict], what: str, **tolerance) -> None:
-        figures[name] = {"source": f"TransformerLens, see computation. {what}", "tolerance": {**TOLERANCE, **tolerance},
+        figures[name] = {"source": f"{BY}. {what}", "tolerance": {**TOLERANCE, **tolerance},
                          "keys": keys, "rows": rows}
 
     known = {row["writer"] for name in ("fig1", "appendix") for row in figures[name]["rows"]}
@@ -161,11 +183,15 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
            f"‖LayerNorm(embedding) · W_V · W_O‖; norm: the middle of the fullest of {BINS} bins from 0 to the largest")
     figure("fig7", ["node"], figure7(model, prompts),
            "Mean loss of each prompt, and its increase with one head's result from the next prompt; nats, over prompts",
-           absolute=0.0001, reason="The library computes in float32, this in float64; a mean loss of 255 positions differs by some 1e-6.")
+           absolute=0.0001, reason="float32 here against float64 there: a mean loss of 255 positions differs by some 1e-6")
     figure("fig8", ["writer", "position", "part"], figure8(model, prompts, cleanup),
            f"All heads of layers {cleanup.patched_layers} summed, without b_O, onto the two parts of the writer's output, over prompts")
     figure("fig9", ["prompt", "node"], figure9(model, prompts),
            f"hook_result at the last position from the beginnings of the first {ABLATION_SAMPLES} held-out prompts, median")
     figure("fig10", ["writer", "prompt", "location"], figure10(model, cleanup), "Last position of each prompt")
+    figure("weights", ["layer", "neuron"], weights(model), "One neuron of each layer, after weight processing",
+           absolute=0.00001, relative=0.00001, reason="both process weights in float32")
+    figure("tokens", ["text", "position"], tokens(model), "Tokens of the adversarial prompts, by the tokenizers library",
+           absolute=0, relative=0, reason="ids are whole numbers")
     write_json(file, content)
     print(f"wrote {file.relative_to(ROOT)}")
