@@ -223,25 +223,33 @@ export async function run<T extends Outputs>(
       throw new Error(`run: output "${name}" ${describe(dims)}: expected "batch" first; use order()`);
     }
   }
-  const all: Record<string, NdArray> = {};
+  const parts: Record<string, NdArray[]> = {};
   let bound: Sizes = {};
-  for await (const { start, total, arrays, sizes } of batches(outputs, feeds, options)) {
+  for await (const { total, arrays, sizes } of batches(outputs, feeds, options)) {
     bound = { ...sizes, batch: total };
-    for (const [name, part] of Object.entries(arrays)) {
-      if (part.names[0] !== "batch" || part.shape[0] === total) all[name] = part;
-      else all[name] = append(all[name], part, start, total);
+    for (const [name, array] of Object.entries(arrays)) {
+      if (array.names[0] === "batch") (parts[name] ??= []).push(array);
+      else parts[name] = [array];
     }
   }
-  return written(outputs, all, bound);
+  const whole = Object.entries(parts).map(([name, arrays]) => [name, joined(arrays)]);
+  return written(outputs, Object.fromEntries(whole), bound);
 }
 
-function append(whole: NdArray | undefined, part: NdArray, start: number, total: number): NdArray {
-  const row = part.data.length / part.shape[0];
-  whole ??= new NdArray(
-    new (part.data.constructor as new (n: number) => Data)(row * total),
-    part.names,
-    [total, ...part.shape.slice(1)],
-  );
-  whole.data.set(part.data, start * row);
-  return whole;
+/** Batches, one after the other. They are copied into one array when that is first looked at: what nobody looks at is not. */
+function joined(parts: NdArray[]): NdArray {
+  const [{ data: { constructor }, names, shape }] = parts;
+  if (parts.length === 1) return parts[0];
+  const count = parts.reduce((sum, part) => sum + part.shape[0], 0);
+  const join = () => {
+    const Values = constructor as new (n: number) => Data;
+    const all = new Values(parts.reduce((sum, { data }) => sum + data.length, 0));
+    let at = 0;
+    for (const { data } of parts.splice(0)) {
+      all.set(data, at);
+      at += data.length;
+    }
+    return all;
+  };
+  return new NdArray(join, names, [count, ...shape.slice(1)]);
 }

@@ -30,6 +30,8 @@ async function create(graph: OnnxGraph, threads?: number): Promise<ort.Inference
     return await ort.InferenceSession.create(encodeModel(graph), {
       executionProviders: ["cpu"],
       graphOptimizationLevel: "all",
+      // Blocks laid out in advance are no faster here, and the first run, which learns the layout, takes its memory beside them.
+      enableMemPattern: false,
       // Warnings of the optimiser are about our graph, not about anything that a user could mend.
       logSeverityLevel: 3,
       ...(threads && { intraOpNumThreads: threads }),
