@@ -37,7 +37,9 @@ export function scanHeatMap({ pairs, writers, passedOver }: ScanResult): PlotEle
   const drops = new Map([...writers.map((w) => w.candidate), ...passedOver].map((c) => [c.name, c.drop]));
   const ranked = [...pairs.writers].sort((a, b) => (drops.get(b) || 0) - (drops.get(a) || 0));
   const examined = writers.map((w) => w.candidate.name);
-  const shown = new Set([...examined, ...ranked].slice(0, Math.max(MOST_WRITERS, examined.length)));
+  const shown = new Set(
+    [...new Set([...examined, ...ranked])].slice(0, Math.max(MOST_WRITERS, examined.length)),
+  );
   const rows = pairs.writers.flatMap((name, w) => shown.has(name) ? [w] : []);
   const strongest = (c: number) =>
     Math.max(...rows.map((w) => Math.min(1, Math.abs(pairs.median[w][c] ?? 0))));
@@ -96,7 +98,7 @@ function nodeRows({ candidate: { name }, evidence, verdict, causal }: ExaminedWr
   const cleaners = new Set(verdict.cleaners.map((c) => c.node));
   const largest = [...evidence.nodes].sort((a, b) => Math.abs(b.median) - Math.abs(a.median));
   const shown = new Set(
-    [...cleaners, ...largest.map((n) => n.node)].slice(0, Math.max(MOST_NODES, cleaners.size)),
+    [...new Set([...cleaners, ...largest.map((n) => n.node)])].slice(0, Math.max(MOST_NODES, cleaners.size)),
   );
   const rows: NodeRow[] = evidence.nodes.filter((n) => shown.has(n.node)).map((n) => ({
     writer: name,
