@@ -17,7 +17,7 @@ export const POSITION_BINS = 8;
 /** A writer's output counts as zero below this part of the residual stream's norm: a ratio to it means nothing. */
 export const ZERO_NORM = 1e-6;
 /** All components of as many positions are written out at once as fit in this: more leaves the processor's caches. */
-const CHUNK_BYTES = 48 * 2 ** 20;
+const PIECE_BYTES = 48 * 2 ** 20;
 
 /** Everything that is folded: typed arrays only, so that it can be saved and taken up again. */
 export interface ScreenState {
@@ -96,11 +96,11 @@ export class Screen {
     return below > 0 ? above / below : NaN;
   }
 
-  /** The Gram matrices of the positions of a prompt, in pieces: "gram0", "gram1" … */
-  outputs(length: number): Record<string, Tensor> {
+  /** The Gram matrices of the positions of a prompt, in pieces: "gram0", "gram1" … of about `pieceBytes` each. */
+  outputs(length: number, pieceBytes = PIECE_BYTES): Record<string, Tensor> {
     const forward = this.#model.forward();
     const bytes = 4 * this.components.length * (2 * this.#model.config.d_model + this.components.length);
-    const step = Math.min(length, Math.max(8, Math.floor(CHUNK_BYTES / bytes)));
+    const step = Math.min(length, Math.max(8, Math.floor(pieceBytes / bytes)));
     const ranges: PositionRange[] = [];
     for (let start = 0; start < length; start += step) {
       ranges.push({ start, end: Math.min(length, start + step) });
