@@ -22,6 +22,8 @@ export interface Tolerance {
 /** The expected numbers of one figure. */
 export interface ExpectedFigure {
   source: string;
+  /** How many prompts the values are over, where that is not all of the model's. */
+  prompts?: number;
   tolerance: Tolerance;
   keys: string[];
   rows: Record<string, unknown>[];

@@ -12,6 +12,7 @@ import { feed, type Model } from "../transformer/model.ts";
 import { headName } from "../transformer/nodes.ts";
 import { answersTo, between } from "./adversarial.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
+import { inParts } from "./part_progress.ts";
 import type { AblationRow } from "./rows.ts";
 
 export async function promptAblation(
@@ -23,7 +24,8 @@ export async function promptAblation(
   const { n_layers, n_heads } = model.config;
   const samples = shorten(unrelated, { count: Math.min(options.samples ?? 100, unrelated.count) });
   const rows: AblationRow[] = [];
-  for (const prompt of adversarial) {
+  const part = inParts(options, adversarial.length);
+  for (const [index, prompt] of adversarial.entries()) {
     const tokens = model.prompts([prompt.text]);
     const last = tokens.length - 1;
     const answers = await answersTo(model, prompt, tokens);
@@ -50,7 +52,7 @@ export async function promptAblation(
       tokens: new NdArray(repeated, ["batch", "pos"], [samples.count, tokens.length]),
       unrelated: feed(shorten(samples, { length: tokens.length }), model.config).tokens,
     };
-    const values = await run(outputs, feeds, options);
+    const values = await run(outputs, feeds, part(index));
     // b_U and a final LayerNorm's bias are the same in both runs, so the clean value is taken the same way.
     const normalized = clean.hook("ln_final.hook_normalized").select("pos", last);
     const weight = clean.maybeWeight("ln_final.w");

@@ -10,6 +10,7 @@ import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
 import { headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
+import { inParts } from "./part_progress.ts";
 import type { LossRow } from "./rows.ts";
 import { shiftedPrompts } from "./shifted_prompts.ts";
 
@@ -45,15 +46,16 @@ export async function resampleAblation(
   const feeds = { tokens: cut(prompts, 0), next: cut(prompts, 1), other: cut(shiftedPrompts(prompts), 0) };
   const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
   const bands = new Bands({ ...options, positions: options.positions ?? [0, length - 1] });
+  const part = inParts(options, 1 + heads.length);
   // One head a run: with logits for every head at once, a batch would not fit.
   const { base } = await run(
     { base: loss(clean, next) },
     { tokens: feeds.tokens, next: feeds.next },
-    options,
+    part(0),
   );
   const rows: LossRow[] = [row("none", bands.series(base), prompts.count, bands)];
   for (const head of heads) {
-    const { ablated } = await run({ ablated: loss(swapped(head), next) }, feeds, options);
+    const { ablated } = await run({ ablated: loss(swapped(head), next) }, feeds, part(1 + head));
     const before = bands.series(base);
     const increase = bands.series(ablated).map((value, i) => value - before[i]);
     rows.push(row(headName(layer, head), increase, prompts.count, bands));

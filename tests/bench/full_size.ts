@@ -33,14 +33,23 @@ function peak(): number {
   return resourceUsage().maxRSS * 1024;
 }
 
-/** Largest error of "seconds left" over the run, as a part of its whole time, after the first tenth. */
-function worstEstimate(bar: RunProgress): number {
+/** Errors of "seconds left" after the first tenth, each as a part of the whole time: the middle one and the largest. */
+function estimateErrors(bar: RunProgress): [number, number] {
   const end = bar.reports.at(-1)!;
-  const errors = bar.reports.map((at, i) => {
-    if (at.done < at.total / 10 || i === 0) return 0;
-    return Math.abs(secondsLeft(bar.reports.slice(0, i + 1))! - (end.seconds - at.seconds)) / end.seconds;
-  });
-  return Math.max(...errors);
+  const errors = bar.reports.flatMap((at, i) => {
+    if (i === 0 || at.done < at.total / 10 || at === end) return [];
+    const left = secondsLeft(bar.reports.slice(0, i + 1))!;
+    return [Math.abs(left - (end.seconds - at.seconds)) / end.seconds];
+  }).sort((a, b) => a - b);
+  return [errors[errors.length >> 1] ?? 0, errors.at(-1) ?? 0];
+}
+
+/** Notes how right a bar was. */
+function estimates(what: string, bar: RunProgress): void {
+  bar.finish();
+  const [middle, largest] = estimateErrors(bar);
+  report[`error of the time left, ${what}: median`] = +middle.toFixed(3);
+  report[`error of the time left, ${what}: largest`] = +largest.toFixed(3);
 }
 
 const folder = await Deno.makeTempDir({ prefix: "cleanup-lens-full-size-" });
@@ -85,8 +94,7 @@ try {
     "figures 1 to 3",
     () => figures1to3(model, prompts, [{}], { onProgress: first.report }),
   );
-  first.finish();
-  report["worst estimate, figures 1 to 3"] = +worstEstimate(first).toFixed(3);
+  estimates("figures 1 to 3", first);
   const fourth = await timed(
     "figure 4",
     () => resampledAttribution(model, model.adversarial.prompts, prompts),
@@ -97,8 +105,7 @@ try {
     "figure 5",
     () => compositionAttribution(model, thirty, { onProgress: fifth.report }),
   );
-  fifth.finish();
-  report["worst estimate, figure 5"] = +worstEstimate(fifth).toFixed(3);
+  estimates("figure 5", fifth);
   report["rows"] = rows.fig1.length + rows.fig2.length + rows.fig3a.length + rows.fig3b.length +
     fourth.rows.length + five.rows.length;
   report["peak beyond the weights, GB"] = +((peak() - 4 * gelu4lParameters) / GB).toFixed(3);
