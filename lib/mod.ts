@@ -53,7 +53,26 @@ export {
   type CompositionOptions,
   REPOSITORY_FORM,
 } from "./experiments/composition_attribution.ts";
-export type { Band, Fit, LocationRow, NodeRow, PairRow, PromptRow, RunName } from "./experiments/rows.ts";
+export { embeddingNorms, type NormSummary } from "./experiments/embedding_norms.ts";
+export { resampleAblation } from "./experiments/resample_ablation.ts";
+export { bosParts } from "./experiments/bos_parts.ts";
+export { promptAblation } from "./experiments/prompt_ablation.ts";
+export { promptLocations } from "./experiments/prompt_locations.ts";
+export { allPairs } from "./experiments/all_pairs.ts";
+export type {
+  AblationRow,
+  Band,
+  Fit,
+  LocationRow,
+  LossRow,
+  NodeRow,
+  NormRow,
+  PairRow,
+  PositionRow,
+  PromptLocationRow,
+  PromptRow,
+  RunName,
+} from "./experiments/rows.ts";
 
 // Expected values: what TransformerLens or the post says, and how measured rows compare.
 export {
@@ -72,6 +91,12 @@ export { fig2 } from "./figures/fig2.ts";
 export { fig3a, fig3b } from "./figures/fig3.ts";
 export { fig4 } from "./figures/fig4.ts";
 export { fig5 } from "./figures/fig5.ts";
+export { fig6 } from "./figures/fig6.ts";
+export { fig7 } from "./figures/fig7.ts";
+export { fig8 } from "./figures/fig8.ts";
+export { fig9 } from "./figures/fig9.ts";
+export { fig10 } from "./figures/fig10.ts";
+export { appendix } from "./figures/appendix.ts";
 
 // In the notebook: show figures, tables and anything else; check exercises.
 export { show, type ShowOptions } from "./figures/show.ts";
