@@ -35,7 +35,7 @@ const SAVE_EVERY_MS = 20_000;
 export interface ScanCommandOptions {
   /** As `loadModel` takes it. */
   model: string;
-  prompts?: string;
+  prompts?: string | undefined;
   maxTokens?: number;
   length?: number;
   /** Created when it is missing. */

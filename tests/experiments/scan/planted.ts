@@ -9,6 +9,7 @@
  * gelu(x) - gelu(-x) = x. All other heads and MLPs are random and small; they write into S as well.
  */
 import type { ModelConfig, Prompts } from "../../../lib/checkpoints/mod.ts";
+import { writeSafetensors } from "../../../lib/checkpoints/safetensors_write.ts";
 import { stateDictShapes } from "../../../lib/checkpoints/state_dict.ts";
 import { Random } from "../../../lib/stats/random.ts";
 import { Model } from "../../../lib/transformer/model.ts";
@@ -75,11 +76,12 @@ function basis(random: Random, d: number): Float64Array[] {
   return vectors;
 }
 
-export function plantedModel(kind: Kind, seed: number): Model {
+/** The weights as a state dict stores them. */
+export function plantedWeights(kind: Kind, seed: number): Map<string, Float32Array<ArrayBuffer>> {
   const random = new Random(seed * 977 + KINDS.indexOf(kind));
-  const { d_model: d, d_head, d_mlp, d_vocab, n_heads, n_layers } = CONFIG;
+  const { d_model: d, d_head, d_mlp, d_vocab } = CONFIG;
   const axes = basis(random, d);
-  const arrays = new Map<string, Float32Array>();
+  const arrays = new Map<string, Float32Array<ArrayBuffer>>();
   for (const [name, shape] of stateDictShapes(CONFIG)) {
     const size = shape.reduce((a, b) => a * b, 1);
     const sd = /W_[QKV]$|W_in$/.test(name)
@@ -174,12 +176,27 @@ export function plantedModel(kind: Kind, seed: number): Model {
     );
   }
 
+  return arrays;
+}
+
+export function plantedModel(kind: Kind, seed: number): Model {
+  const arrays = plantedWeights(kind, seed);
   const weights: Weights = new Map();
   for (const [name, shape] of stateDictShapes(CONFIG)) {
     weights.set(name, weight(name, arrays.get(name)!, shape));
   }
-  const name = `planted ${kind} ${seed}: ${n_layers} layers, ${n_heads} heads`;
-  return new Model({ name, config: CONFIG, weights, processing: NO_STEPS });
+  return new Model({ name: `planted ${kind} ${seed}`, config: CONFIG, weights, processing: NO_STEPS });
+}
+
+/** Writes the model as a folder: config.json and model.safetensors. */
+export async function writePlanted(folder: string, kind: Kind, seed: number): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(CONFIG));
+  const arrays = plantedWeights(kind, seed);
+  const tensors = [...stateDictShapes(CONFIG)].map(([name, dims]) =>
+    [name, { dtype: "F32" as const, dims, data: arrays.get(name)! }] as const
+  );
+  await writeSafetensors(`${folder}/model.safetensors`, Object.fromEntries(tensors));
 }
 
 export function plantedPrompts(seed: number, count = 48): Prompts {
