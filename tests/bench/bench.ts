@@ -52,7 +52,10 @@ async function wholeJob(count: number): Promise<void> {
     },
   });
   const seconds = (performance.now() - began) / 1000;
-  console.log(`Figures 1–3, ${count} × ${LENGTH} tokens: ${seconds.toFixed(1)} s, `, await peakMemory());
+  const memory = peakMemory().toFixed(2);
+  console.log(
+    `Figures 1–3, ${count} × ${LENGTH} tokens: ${seconds.toFixed(1)} s, peak resident memory ${memory} GiB`,
+  );
 }
 
 interface Case {

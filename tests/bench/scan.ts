@@ -44,7 +44,7 @@ const sizes = { batch: 1, pos: length };
 // One number of each row is returned: what is measured is the forward pass, not a copy out of the runtime.
 const plain = { resid: model.forward().hook("blocks.11.hook_resid_post").select("d_model", 0) };
 const screen = new Screen(model);
-const before = await peakMemory();
+const before = `peak resident memory ${peakMemory().toFixed(2)} GiB`;
 
 const [forward, pass]: number[][] = [[], []];
 for (let round = -1; round < rounds; round++) { // round -1 warms up
@@ -82,5 +82,7 @@ const state = Object.values(screen.state).reduce((sum, { byteLength }) => sum + 
 console.log(
   `Statistics: ${
     (state / 2 ** 20).toFixed(0)
-  } MiB. With the weights loaded: ${before}; at the end: ${await peakMemory()}.`,
+  } MiB. With the weights loaded: ${before}; at the end: ${`peak resident memory ${
+    peakMemory().toFixed(2)
+  } GiB`}.`,
 );
