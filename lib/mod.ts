@@ -40,7 +40,7 @@ export { compositionZ, vInputPatch, writtenByHeads } from "./metrics/v_compositi
 export { quantiles } from "./stats/quantiles.ts";
 export { regress, type Regression } from "./stats/regression.ts";
 
-// Experiments: a model and prompts in, rows out. One for each figure.
+// Experiments: a model and prompts in, rows out. In the order of the figures.
 export { type MeasureOptions, type Result } from "./experiments/experiment.ts";
 export { residualProjections } from "./experiments/residual_projections.ts";
 export { nodeProjections, sumName } from "./experiments/node_projections.ts";
@@ -74,6 +74,10 @@ export type {
   RunName,
 } from "./experiments/rows.ts";
 
+// A model of which nothing is known yet: look for writers and cleaners in it.
+export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
+export { inWords } from "./experiments/scan/words.ts";
+
 // Expected values: what TransformerLens or the post says, and how measured rows compare.
 export {
   compare,
@@ -97,6 +101,7 @@ export { fig8 } from "./figures/fig8.ts";
 export { fig9 } from "./figures/fig9.ts";
 export { fig10 } from "./figures/fig10.ts";
 export { appendix } from "./figures/appendix.ts";
+export { heatMap } from "./figures/heat_map.ts";
 
 // In the notebook: show figures, tables and anything else; check exercises.
 export { show, type ShowOptions } from "./figures/show.ts";
