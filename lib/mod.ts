@@ -77,6 +77,10 @@ export type {
 // A model of which nothing is known yet: look for writers and cleaners in it.
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
 export { inWords } from "./experiments/scan/words.ts";
+export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
+export { type ReportFigure, scanHeatMap, writerFigures } from "./figures/report.ts";
+export { type Document, documents } from "./checkpoints/prompts/documents.ts";
+export { type PackOptions, packPrompts } from "./checkpoints/prompts/packed_prompts.ts";
 
 // Expected values: what TransformerLens or the post says, and how measured rows compare.
 export {
