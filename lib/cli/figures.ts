@@ -1,5 +1,5 @@
 /**
- * `deno task figures`: executes the notebooks 00_* and fig* (or those that are named) through the Deno Jupyter kernel and
+ * `deno task figures`: executes the notebooks 00_*, fig* and check_* (or those that are named) through the Deno Jupyter kernel and
  * leaves in out/ the executed notebooks, the figures and rows that they wrote, and index.html.
  *
  *     deno task figures                    all
@@ -26,7 +26,7 @@ export interface FiguresOptions {
   notebooksDir: string;
   /** Created when it is missing. */
   outDir: string;
-  /** Beginnings of notebook names; empty: all that begin with "00_" or "fig". */
+  /** Beginnings of notebook names; empty: all that begin with "00_", "fig" or "check_". */
   names?: string[];
   /** Also write the executed notebooks over the ones in `notebooksDir`. */
   inPlace?: boolean;
@@ -47,10 +47,10 @@ export async function selectNotebooks(notebooksDir: string, names: string[]): Pr
   }
   all.sort(new Intl.Collator("en", { numeric: true }).compare);
   if (names.length === 0) {
-    const chosen = all.filter((name) => /^(00_|fig)/.test(name));
+    const chosen = all.filter((name) => /^(00_|fig|check_)/.test(name));
     if (chosen.length === 0) {
       throw new Error(
-        `No notebook named 00_* or fig* in ${notebooksDir}; found ${all.join(", ") || "none"}.`,
+        `No notebook named 00_*, fig* or check_* in ${notebooksDir}; found ${all.join(", ") || "none"}.`,
       );
     }
     return chosen;
@@ -141,7 +141,7 @@ async function writeIndex(outDir: string): Promise<void> {
 }
 
 const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR]
-  NAME        beginning of a notebook's name, such as fig1; default: all that begin with 00_ or fig
+  NAME        beginning of a notebook's name, such as fig1; default: all that begin with 00_, fig or check_
   --in-place  also write the executed notebooks back to notebooks/
   --out DIR   where the results go; default: out. Outside out/, Deno asks for permission`;
 

@@ -46,7 +46,7 @@ function describeWriter({ candidate, evidence, verdict, causal, consequence }: E
     `${listed(cleaners)} ${cleaners.length === 1 ? "erases" : "erase"} it: together they write ` +
     `${number(verdict.groupRatio)} times its output.`,
   ];
-  if (verdict.sharedAcrossPrompts >= SHARED) {
+  if (name !== "pos_embed" && verdict.sharedAcrossPrompts >= SHARED) { // that of pos_embed is, by its nature
     sentences.push(
       `What is erased is the same across prompts (${
         percent(verdict.sharedAcrossPrompts)
