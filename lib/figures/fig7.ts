@@ -33,7 +33,7 @@ export function fig7(rows: readonly LossRow[], options: Fig7Options = {}): PlotE
   const own = points.filter((point) => point.name === writer);
   const rest = points.filter((point) => point.name !== writer);
   const square = { ...styles.clean, symbol: "square" as const };
-  const names = distinct(kept.map((row) => row.node));
+  const names = distinct(heads.map((row) => row.node));
   return compose({
     title: options.title ?? "Figure 7 · Loss when one head’s result is resampled",
     legend: own.length === 0 ? [] : [
