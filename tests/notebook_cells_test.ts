@@ -122,6 +122,12 @@ for (const name of names) {
     const { size } = await Deno.stat(path);
     assertEquals(notebookViolations(await readNotebook(path), size, name.startsWith("fig")), []);
   });
+  Deno.test(`${name}: its cells are formatted`, async () => {
+    // `deno fmt --check` of 2.9.6 refuses every notebook that names its kernel, also one that `deno fmt` leaves as it is.
+    const module = cellsAsModule(await readNotebook(path));
+    const { text } = await deno(["fmt", "--ext=ts", "-"], module);
+    assertEquals(module, text);
+  });
   Deno.test(`${name}: its cells lint`, async () => {
     const { ok, text } = await lint(cellsAsModule(await readNotebook(path)));
     assert(ok, text);
