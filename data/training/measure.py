@@ -28,6 +28,8 @@ from safetensors.torch import load_file
 
 from run import Processed, Run
 
+CRITERIA = ("written", "narrow", "strong", "erased", "cleaners", "causal", "r", "slope")
+
 
 def projection_ratio(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a * b).sum(-1) / (b * b).sum(-1).clamp_min(1e-12)
@@ -89,7 +91,18 @@ def judge(w: str, rows: dict[str, torch.Tensor], n_layers: int, n_heads: int) ->
     met = {"written": 0.8 <= result["written"] <= 1.2, "narrow": result["narrow"] <= 0.6, "strong": result["strong"] >= 0.1,
            "erased": result["erased"] <= 0.25, "cleaners": result["cleaners"] <= -0.7, "causal": result.get("causal", 0) >= 0.6,
            "r": result.get("r", 0) <= -0.75, "slope": result.get("slope", 0) <= -0.6}
-    return result | {"met": met, "n_met": sum(met.values())}
+    return result | {"met": met, "n_met": sum(met.values()), "shortfall": shortfall(result)}
+
+
+def shortfall(n: dict) -> float:
+    """How far a node is from meeting all eight: 0 to 8, at most 1 for each. For ranking alone."""
+    by = [abs(n["written"] - 1) - 0.2, n["narrow"] - 0.6, 1 - n["strong"] / 0.1, n["erased"] - 0.25, 1 + n["cleaners"] / 0.7,
+          1 - n.get("causal", 0) / 0.6, 1 + n.get("r", 0) / 0.75, 1 + n.get("slope", 0) / 0.6]
+    return sum(min(max(x, 0), 1) for x in by)
+
+
+def best_head(result: dict) -> dict:
+    return min((n for n in result["nodes"] if n["node"][0] == "L"), key=lambda n: n["shortfall"])
 
 
 def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, batch: int = 20) -> dict:
@@ -111,15 +124,14 @@ def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, b
 
 def show(result: dict) -> None:
     print(f"{result['model']}: {result['prompts']} prompts, loss {result['loss']:.3f}")
-    columns = ("written", "narrow", "strong", "erased", "cleaners", "causal", "r", "slope")
+    columns = CRITERIA
     print("| node | norm | " + " | ".join(columns) + " | layer, heads | met | median PR of the residual stream |\n" + "|---" * 13 + "|")
     for n in result["nodes"]:
         cells = [f"{n.get(c, 0):.2f}{'*' if n['met'][c] else ''}" for c in columns]
         where = f"{n['layer']}: {','.join(map(str, n['heads']))}" if "layer" in n else ""
         print(f"| {n['node']} | {n['norm']:.2f} | " + " | ".join(cells) + f" | {where} | {n['n_met']} | {' '.join(f'{m:.2f}' for m in n['PR'].values())} |")
-    heads = [n for n in result["nodes"] if n["node"][0] == "L"]
-    best = max(heads, key=lambda n: (n["n_met"], -n["cleaners"]))
-    print(f"best head: {best['node']}, {best['n_met']} of 8" + (": passes" if best["n_met"] == 8 else ": fails " + ", ".join(c for c in columns if not best["met"][c])))
+    best = best_head(result)
+    print(f"best head: {best['node']}, {best['n_met']} of 8, shortfall {best['shortfall']:.2f}" + (": passes" if best["n_met"] == 8 else ": fails " + ", ".join(c for c in columns if not best["met"][c])))
 
 
 def main() -> None:

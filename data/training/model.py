@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 EPS = 1e-5
 
@@ -104,10 +104,6 @@ class Model(nn.Module):
             x = block(x)
         return F.linear(self.ln_final(x), self.W_U.T, self.b_U)
 
-    def matrices(self) -> list[nn.Parameter]:
-        """What Muon trains: the weight matrices of the blocks (W_QKV is three of them)."""
-        return [p for b in self.blocks for p in (b.W_QKV, b.W_O, b.W_in, b.W_out) if p.requires_grad]
-
     @torch.no_grad()
     def limit_rows(self, embedding: float | None, position: float | None) -> None:
         """Shortens every row of W_E (W_pos) whose root mean square is above the limit."""
@@ -115,9 +111,8 @@ class Model(nn.Module):
             if limit is not None:
                 weight.mul_((limit / weight.pow(2).mean(-1, keepdim=True).sqrt().clamp_min(1e-12)).clamp_max(1))
 
-    @torch.no_grad()
-    def export(self, folder: Path) -> None:
-        """config.json and model.safetensors (float32, unprocessed); training.json keeps what the two leave out."""
+    def named_weights(self) -> dict[str, torch.Tensor]:
+        """TransformerLens names and shapes; W_Q, W_K and W_V are rearranged views."""
         c = self.c
         heads = lambda w: w.view(c.d_model, c.n_heads, c.d_head).permute(1, 0, 2)
         state = {"embed.W_E": self.W_E, "pos_embed.W_pos": self.W_pos, "unembed.W_U": self.W_U, "unembed.b_U": self.b_U,
@@ -130,9 +125,24 @@ class Model(nn.Module):
                 state |= {f"{at}attn.W_{name}": heads(b.W_QKV[i]), f"{at}attn.b_{name}": b.b_QKV[i].view(c.n_heads, c.d_head)}
             state |= {f"{at}attn.W_O": b.W_O.view(c.n_heads, c.d_head, c.d_model), f"{at}attn.b_O": b.b_O}
             state |= {f"{at}mlp.{name}": getattr(b, name) for name in ("W_in", "b_in", "W_out", "b_out")}
+        return state
+
+    @torch.no_grad()
+    def load(self, folder: Path) -> None:
+        """The weights of an exported model of the same dimensions, to train it further."""
+        exported = load_file(folder / "model.safetensors")
+        for name, weight in self.named_weights().items():
+            if exported[name].shape != weight.shape:
+                raise ValueError(f"{folder}: {name} is {list(exported[name].shape)}, expected {list(weight.shape)}")
+            weight.copy_(exported[name])
+
+    @torch.no_grad()
+    def export(self, folder: Path) -> None:
+        """config.json and model.safetensors (float32, unprocessed); training.json keeps what the two leave out."""
+        state = self.named_weights()
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / "model.safetensors.partial"
         save_file({name: w.detach().float().cpu().clone(memory_format=torch.contiguous_format) for name, w in state.items()}, partial)
         partial.replace(folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps(c.toy_config(), indent=1) + "\n")
-        (folder / "training.json").write_text(json.dumps(asdict(c), indent=1) + "\n")
+        (folder / "config.json").write_text(json.dumps(self.c.toy_config(), indent=1) + "\n")
+        (folder / "training.json").write_text(json.dumps(asdict(self.c), indent=1) + "\n")

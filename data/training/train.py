@@ -8,7 +8,7 @@ now and then), checkpoint.pt (--resume goes on from it), and at every checkpoint
 tokenizer.json, held-out.safetensors (300 prompts), training.json. SIGTERM saves and stops. A paused process (SIGSTOP) goes on
 unharmed: a step counts as 20 s at most.
 
-Muon trains the blocks' matrices, AdamW the rest. The learning rate is constant and then falls linearly to 3 %. Every choice is an
+Muon trains the blocks' matrices (or AdamW, with --blocks adamw), AdamW the rest. The learning rate is constant and then falls linearly to 3 %. Every choice is an
 option; each default is the first embedded model's.
 """
 
@@ -44,8 +44,9 @@ def options() -> argparse.Namespace:
     add("--batch", type=int, default=16, help="rows a step (default 16)")
     add("--anneal", type=float, default=0.5, help="share of the run after which the learning rate falls (default 0.5)")
     add("--warmup", type=int, default=50, help="steps (default 50)")
-    add("--muon-lr", type=float, default=0.015)
-    add("--attn-decay", type=float, default=0.5, help="Muon's decay of the attention matrices; singular values stay below about 1 / decay")
+    add("--blocks", choices=["muon", "adamw"], default="muon", help="what trains the blocks' matrices")
+    add("--blocks-lr", type=float, default=0.015, help="its learning rate (AdamW: rather 0.001)")
+    add("--attn-decay", type=float, default=0.5, help="its decay of the attention matrices; Muon's singular values stay below about 1 / decay")
     add("--mlp-decay", type=float, default=0.5, help="the same for MLPs")
     add("--mlp0-decay", type=float, help="the same for the MLP of layer 0 (default --mlp-decay)")
     add("--adam-lr", type=float, default=4e-3)
@@ -55,6 +56,7 @@ def options() -> argparse.Namespace:
     add("--emb-limit", type=float, help="no row of W_E may have a root mean square above this")
     add("--pos-limit", type=float, help="the same for W_pos")
     add("--seed", type=int, default=0)
+    add("--begin-from", type=Path, help="folder of an exported model of the same dimensions and tokenizer to train further, for a stated variant")
     add("--device", default="cpu", help="cpu or cuda (bf16 and torch.compile)")
     add("--threads", type=int, default=1, help="on a shared machine one thread is faster than two that wait for each other")
     add("--log-every", type=int, default=50)
@@ -76,11 +78,14 @@ def main() -> None:
     corpus = Corpus(args.out / "tokens.npz", config.n_ctx, args.device)
     prompts, is_code = corpus.held_out_rows()
     model = Model(config).to(args.device)
+    if args.begin_from:
+        model.load(args.begin_from)
     attention = [p for b in model.blocks for p in (b.W_QKV, b.W_O)]
     mlps = [[p for p in (b.W_in, b.W_out) if p.requires_grad] for b in model.blocks]
     mlp0_decay = args.mlp_decay if args.mlp0_decay is None else args.mlp0_decay
-    muon = Muon([(attention, args.attn_decay), (mlps[0], mlp0_decay), ([p for m in mlps[1:] for p in m], args.mlp_decay)])
-    matrices = set(map(id, model.matrices()))
+    decays = [(attention, args.attn_decay), (mlps[0], mlp0_decay), ([p for m in mlps[1:] for p in m], args.mlp_decay)]
+    muon = Muon(decays if args.blocks == "muon" else [])
+    matrices = {id(p) for parameters, _ in decays for p in parameters}
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in matrices]
     embeddings = [p for p in (model.W_E, model.W_pos) if p.requires_grad]
     adam = torch.optim.AdamW([
@@ -88,6 +93,7 @@ def main() -> None:
         {"params": [model.W_U], "weight_decay": args.unembed_decay, "top": args.adam_lr},
         # LayerNorms and biases; b_QKV [3, heads·d_head] is a bias too.
         {"params": [p for p in rest if p.dim() < 2] + [b.b_QKV for b in model.blocks], "weight_decay": 0.0, "top": args.adam_lr},
+        *({"params": p, "weight_decay": decay, "top": args.blocks_lr} for p, decay in decays if p and args.blocks == "adamw"),
     ], lr=args.adam_lr, betas=(0.9, 0.98), fused=cuda)
 
     def loss_of(tokens: torch.Tensor) -> torch.Tensor:
@@ -126,7 +132,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     save_prompts(folder / "held-out.safetensors", prompts, is_code)
     shutil.copy(args.out / "tokenizer.json", folder / "tokenizer.json")
-    record({"options": {k: v for k, v in vars(args).items() if k != "out"}, "parameters": sum(p.numel() for p in model.parameters()),
+    record({"options": {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k != "out" and v not in (None, float("inf"))}, "parameters": sum(p.numel() for p in model.parameters()),
             "rows_an_epoch": len(order), "torch": torch.__version__, "machine": torch.cuda.get_device_name() if cuda else platform.machine()})
     per_step = args.batch * config.n_ctx
     while (share := max(step * per_step / args.tokens, seconds / args.seconds)) < 1 and not stopped:
@@ -139,11 +145,11 @@ def main() -> None:
         at += args.batch
         model.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(rest, 1.0)
+        torch.nn.utils.clip_grad_norm_(rest if args.blocks == "muon" else list(model.parameters()), 1.0)
         for group in adam.param_groups:
             group["lr"] = group["top"] * rate
         adam.step()
-        muon.step(args.muon_lr * rate)
+        muon.step(args.blocks_lr * rate)
         model.limit_rows(args.emb_limit, args.pos_limit)
         step += 1
         if step % args.log_every == 0 or step == 1:
