@@ -4,7 +4,8 @@
  * weights, and measures Figures 1 to 5 on 300 × 1024 tokens. Reported are the time of each part, the largest resident memory
  * (VmHWM, the kernel's own record) beyond the weights, and how right the time was that the progress bar said to be left.
  *
- * Options: --prompts N (default 300), --length N (default 1024), --limit GB (memory beyond the weights, default 1.5), --json (one line for a test).
+ * Options: --prompts N (default 300), --length N (default 1024), --limit GB (memory beyond the weights, default 1.5), --json (one line for a test),
+ * --folder DIR (where the checkpoint is written and removed again; default: the system's temporary folder).
  * Exits 1 when the limit is passed. The checkpoint is written by a process of its own, so that its memory does not count here.
  */
 import { resourceUsage } from "node:process";
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
     length: { type: "string", default: "1024" },
     limit: { type: "string", default: "1.5" },
     json: { type: "boolean" },
+    folder: { type: "string" },
   },
 });
 const GB = 1e9;
@@ -52,7 +54,10 @@ function estimates(what: string, bar: RunProgress): void {
   report[`error of the time left, ${what}: largest`] = +largest.toFixed(3);
 }
 
-const folder = await Deno.makeTempDir({ prefix: "cleanup-lens-full-size-" });
+const folder = await Deno.makeTempDir({
+  prefix: "cleanup-lens-full-size-",
+  ...(options.folder && { dir: options.folder }),
+});
 const report: Record<string, number> = {};
 const timed = async <T>(what: string, body: () => Promise<T>): Promise<T> => {
   const began = performance.now();
