@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, help="default: held-out.safetensors in the folder")
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the result there as well")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -5,8 +5,8 @@
 
 The list: one model a line, "name: options of train.py"; a line "all: options" holds for every model below it; # begins a comment.
 Each model is trained by train.py, then measured by measure.py on its 300 held-out prompts. results.md and results.jsonl are
-written again after each model, so an interrupted sweep loses nothing that is done. At the end the models with the smallest
-shortfall are packed as <name>.tar (model.safetensors, config.json, training.json, log.jsonl, measure.json).
+written again after each model, and the models with the smallest shortfall so far are packed as <name>.tar (model.safetensors,
+config.json, training.json, log.jsonl, measure.json), so an interrupted sweep loses nothing that is done.
 """
 
 import argparse
@@ -52,6 +52,12 @@ def row(name: str, options: list[str], result: dict, finished: dict) -> str:
             + f" | {where} | {n['n_met']} | {n['shortfall']:.2f} | {' '.join(f'{m:.2f}' for m in n['PR'].values())} | `{' '.join(options)}` |")
 
 
+def pack(folder: Path, archive: Path) -> None:
+    with tarfile.open(archive, "w") as tar:
+        for file in ("model.safetensors", "config.json", "training.json", "log.jsonl", "measure.json"):
+            tar.add(folder / file, f"{folder.name}/{file}")
+
+
 HEADER = ("| model | tokens | loss | best head | norm | " + " | ".join(CRITERIA)
           + " | layer, heads | met | shortfall | median PR, pre0 to the end | options |\n" + "|---" * 18 + "|")
 
@@ -62,7 +68,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="folder with tokens.npz and tokenizer.json; models go below it")
     parser.add_argument("--to", type=Path, help="folder for results and packed models (default --out)")
     parser.add_argument("--parallel", type=int, default=1)
-    parser.add_argument("--keep", type=int, default=6, help="models packed at the end (default 6)")
+    parser.add_argument("--keep", type=int, default=6, help="models packed (default 6)")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dry-run", action="store_true")
     args = parser.parse_args()
@@ -97,15 +103,16 @@ def main() -> None:
             (to / "results.md").write_text("\n".join([HEADER, *(line for _, _, line in done)]) + "\n")
             with (to / "results.jsonl").open("a") as file:
                 file.write(json.dumps({"name": name, "options": options, "loss": result["loss"], "tokens": finished["tokens"], **best}) + "\n")
+            for position, (_, other, _) in enumerate(done):
+                if position >= args.keep:
+                    (to / f"{other}.tar").unlink(missing_ok=True)
+                elif other == name:
+                    pack(args.out / name, to / f"{name}.tar")
             print(f"{name}: {best['node']} meets {best['n_met']} of 8, shortfall {best['shortfall']:.2f}, loss {result['loss']:.3f}, "
                   f"{finished['tokens'] / 1e6:.0f} M tokens, {time.monotonic() - began:.0f} s", flush=True)
 
     with ThreadPoolExecutor(args.parallel) as pool:
         list(pool.map(one, read_list(args.list)))
-    for _, name, _ in done[: args.keep]:
-        with tarfile.open(to / f"{name}.tar", "w") as tar:
-            for file in ("model.safetensors", "config.json", "training.json", "log.jsonl", "measure.json"):
-                tar.add(args.out / name / file, f"{name}/{file}")
     if done:
         print((to / "results.md").read_text())
 
