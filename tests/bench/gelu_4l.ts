@@ -4,21 +4,9 @@ import { stateDictShapes } from "../../lib/checkpoints/state_dict.ts";
 import { Model } from "../../lib/transformer/model.ts";
 import { NO_STEPS } from "../../lib/transformer/processing.ts";
 import { weight, type Weights } from "../../lib/transformer/weights.ts";
+import { CLEANUP } from "./gelu_4l_config.ts";
 
-export const GELU_4L: ModelConfig = {
-  n_layers: 4,
-  n_heads: 8,
-  d_model: 512,
-  d_head: 64,
-  d_mlp: 2048,
-  n_ctx: 1024,
-  d_vocab: 48262,
-  act_fn: "gelu",
-  attn_only: false,
-  normalization: "LNPre",
-  eps: 1e-5,
-  default_prepend_bos: true,
-};
+export { GELU_4L, randomPrompts } from "./gelu_4l_config.ts";
 
 /** Uniform in ±0.035 (the standard deviation of GPT-2's initialisation), by a multiplicative congruential generator. */
 export function randomWeights(config: ModelConfig, seed = 1): Weights {
@@ -36,20 +24,5 @@ export function randomWeights(config: ModelConfig, seed = 1): Weights {
 }
 
 export function randomModel(config: ModelConfig, name = "random weights"): Model {
-  const cleanup = {
-    writer: "L0H2",
-    cleaners: ["L2H2", "L2H3", "L2H4", "L2H5", "L2H6", "L2H7"],
-    patchedLayers: [2],
-    source: "named as in gelu-4l; random weights clean up nothing",
-  };
-  return new Model({ name, config, weights: randomWeights(config), processing: NO_STEPS, cleanup });
-}
-
-export function randomPrompts(config: ModelConfig, count: number, length: number) {
-  let state = 7;
-  const tokens = Int32Array.from({ length: count * length }, () => {
-    state = Math.imul(state, 1664525) + 1013904223 | 0;
-    return (state >>> 8) % config.d_vocab;
-  });
-  return { tokens, count, length, source: "seeded random ids" };
+  return new Model({ name, config, weights: randomWeights(config), processing: NO_STEPS, cleanup: CLEANUP });
 }

@@ -6,6 +6,7 @@ WEIGHTS: TransformerLens key names, unprocessed (dimensions are read from the sh
 `tokens` [prompt, pos] of --tokens (a safetensors file), else made by the rule in make_tokens, which a peer can repeat.
 
 tasks
+  residual   a forward pass without logits, no hooks
   forward    logits of every position, no hooks
   cache      run_with_cache of everything (use_attn_result: hook_result too), dropped after each batch
   figures    the three figures from one clean and one patched run, each batch reduced to projection ratios before the next,
@@ -13,6 +14,9 @@ tasks
   scripts    the three figures as the authors' three scripts run them: 4 forward passes with logits, batched
   unbatched  `scripts` with every prompt in one batch, at the largest number of prompts (a power of two) expected to stay
              below --memory GB, judged by runs of 1 and 2 prompts in processes of their own
+
+With --turns, the process says {"ready": true} when it has loaded, then runs once for every line that it reads and answers with
+{"seconds": …}: so `deno task bench:peer` lets several processes take turns, and watches their memory from outside.
 
 Prints one JSON object on stdout. `seconds` leaves out loading; `loadedMB` is the resident memory when the model was ready, `peakMB`
 its peak from then on (Linux: the kernel's high-water mark, set back after loading), `loadPeakMB` the peak while loading. Needs
@@ -168,10 +172,10 @@ class Figures:
 
 def once(model, tokens, arguments) -> dict:
     task, batches = arguments.task, tokens.split(arguments.batch or len(tokens))
-    model.set_use_attn_result(task != "forward")
-    if task == "forward":
+    model.set_use_attn_result(task not in ("forward", "residual"))
+    if task in ("forward", "residual"):
         for batch in batches:
-            model(batch)
+            model(batch, return_type="logits" if task == "forward" else None)
         return {}
     if task == "cache":
         for batch in batches:
@@ -210,11 +214,15 @@ def measure(arguments) -> dict:
     reset_peak()
     loaded = memory_mb("VmRSS")
     seconds, medians = [], {}
-    for repeat in range(arguments.warmup + arguments.repeat):
+    if arguments.turns:
+        print(json.dumps({"ready": True}), flush=True)
+    for repeat in sys.stdin if arguments.turns else range(arguments.warmup + arguments.repeat):
         start = time.perf_counter()
         medians = once(model, tokens, arguments)
-        if repeat >= arguments.warmup:
+        if arguments.turns or repeat >= arguments.warmup:
             seconds.append(round(time.perf_counter() - start, 4))
+        if arguments.turns:
+            print(json.dumps({"seconds": seconds[-1]}), flush=True)
     return {
         "task": arguments.task, "seconds": seconds, "peakMB": memory_mb("VmHWM"), "loadedMB": loaded, "loadPeakMB": load_peak,
         "prompts": tokens.shape[0], "length": tokens.shape[1], "tokens": tokens.numel(), "batch": arguments.batch or tokens.shape[0],
@@ -254,7 +262,7 @@ def unbatched(arguments) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
-    parser.add_argument("--task", choices=("forward", "cache", "figures", "scripts", "unbatched"), default="figures")
+    parser.add_argument("--task", choices=("residual", "forward", "cache", "figures", "scripts", "unbatched"), default="figures")
     parser.add_argument("--tokens", type=Path, help="safetensors file with `tokens` [prompt, pos]")
     parser.add_argument("--prompts", type=int, default=8, help="number of prompts (unbatched: the most to try)")
     parser.add_argument("--length", type=int, default=1024, help="tokens a prompt")
@@ -262,6 +270,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--warmup", type=int, default=1, help="runs before the timed ones")
+    parser.add_argument("--turns", action="store_true", help="run once for each line on stdin, instead of --warmup and --repeat")
     parser.add_argument("--memory", type=float, default=8, help="GB that `unbatched` may take")
     parser.add_argument("--writer", type=int, default=2, help="head of layer 0 (default 2: gelu-4l's L0H2)")
     parser.add_argument("--cleaner-layer", type=int, default=2)

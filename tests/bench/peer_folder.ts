@@ -1,0 +1,28 @@
+/** What both sides of bench_peer.ts read: weights and tokens of gelu-4l's dimensions, random but the same, unprocessed. */
+import { stateDictShapes } from "../../lib/checkpoints/state_dict.ts";
+import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
+import type { RawTensor } from "../../lib/checkpoints/dtypes.ts";
+import { CLEANUP, GELU_4L, randomPrompts } from "./gelu_4l_config.ts";
+
+/** Uniform in ±0.035, LayerNorm weights around 1; biases and LayerNorm biases are not zero, so that folding them counts. */
+export async function writePeerFolder(folder: string, prompts: number, length: number): Promise<void> {
+  const config = { ...GELU_4L, normalization: "LN" as const };
+  const tensors: Record<string, RawTensor> = {};
+  let state = 1;
+  for (const [name, dims] of stateDictShapes(config)) {
+    const data = new Float32Array(dims.reduce((a, b) => a * b, 1));
+    const middle = /ln(1|2|_final)\.w$/.test(name) ? 1 : 0;
+    for (let i = 0; i < data.length; i++) {
+      state = Math.imul(state, 1664525) + 1013904223 | 0;
+      data[i] = middle + state / 2 ** 31 * 0.035;
+    }
+    tensors[name] = { dtype: "F32", dims, data };
+  }
+  await writeSafetensors(`${folder}/model.safetensors`, tensors);
+  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(config));
+  await Deno.writeTextFile(`${folder}/cleanup.json`, JSON.stringify(CLEANUP));
+  const { tokens } = randomPrompts(config, prompts, length);
+  await writeSafetensors(`${folder}/tokens.safetensors`, {
+    tokens: { dtype: "I32", dims: [prompts, length], data: tokens },
+  });
+}
