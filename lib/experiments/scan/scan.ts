@@ -99,6 +99,7 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
     settings,
     assumptions: {
       ...assumptions(model, prompts, bands),
+      ...vocabulary(model),
       split: `writers are chosen on ${first.count} prompts and tested on the other ${second.count}`,
       causal:
         "V input (heads) or the input of ln2 (MLPs) patched, scales frozen to the clean run's unless said otherwise",
@@ -117,6 +118,15 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
     result.untrained = summarize(count, found.writers, found.passedOver);
   }
   return result;
+}
+
+/** Many checkpoints have more ids than their tokenizer; the opposite is refused when a model is loaded. */
+function vocabulary({ tokenizer, config: { d_vocab } }: Model): Record<string, string> {
+  if (!tokenizer || tokenizer.size === d_vocab) return {};
+  return {
+    vocabulary:
+      `tokenizer.json has ${tokenizer.size} ids, the model ${d_vocab}: the others are taken for padding`,
+  };
 }
 
 function describe({ name, config, weights }: Model): ScanResult["model"] {

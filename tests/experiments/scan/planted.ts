@@ -16,8 +16,9 @@ import { Model } from "../../../lib/transformer/model.ts";
 import { NO_STEPS } from "../../../lib/transformer/processing.ts";
 import { weight, type Weights } from "../../../lib/transformer/weights.ts";
 
-/** What is planted: a clean pair; six heads that share the work; an MLP; only the positional part is erased; no cleaner at all. */
-export const KINDS = ["pair", "shared", "mlp", "positional", "none"] as const;
+/** What is planted: a clean pair; six heads that share the work; an MLP; only the positional part is erased; a writer without a cleaner;
+ * nothing at all, random weights only. */
+export const KINDS = ["pair", "shared", "mlp", "positional", "none", "random"] as const;
 export type Kind = typeof KINDS[number];
 
 export const WRITER = "L0H2";
@@ -27,6 +28,7 @@ export const CLEANERS: Record<Kind, string[]> = {
   mlp: ["MLP2"],
   positional: ["L2H3"],
   none: [],
+  random: [],
 };
 
 const LENGTH = 16;
@@ -54,6 +56,7 @@ const WRITTEN: Record<Kind, { token: number; position: number }> = {
   shared: { token: 3, position: 0 },
   mlp: { token: 3, position: 0 },
   none: { token: 3, position: 0 },
+  random: { token: 0, position: 0 },
   positional: { token: 1, position: 3 },
 };
 /** About what random heads and MLPs add to the square of the residual stream's norm before the cleaners. */
@@ -76,8 +79,12 @@ function basis(random: Random, d: number): Float64Array[] {
   return vectors;
 }
 
-/** The weights as a state dict stores them. */
-export function plantedWeights(kind: Kind, seed: number): Map<string, Float32Array<ArrayBuffer>> {
+/** The weights as a state dict stores them. `strength`: the part of the writer's output that the cleaners erase together. */
+export function plantedWeights(
+  kind: Kind,
+  seed: number,
+  strength = 1,
+): Map<string, Float32Array<ArrayBuffer>> {
   const random = new Random(seed * 977 + KINDS.indexOf(kind));
   const { d_model: d, d_head, d_mlp, d_vocab } = CONFIG;
   const axes = basis(random, d);
@@ -144,6 +151,7 @@ export function plantedWeights(kind: Kind, seed: number): Map<string, Float32Arr
   );
   const tokenSize = token * sigma0 * Math.sqrt((d - TOKENS) / RANK) / EMBED;
   const positionSize = position * sigma0 / Math.sqrt(RANK) / POSITION;
+  if (kind === "random") return arrays;
   plantHead(
     0,
     2,
@@ -162,12 +170,12 @@ export function plantedWeights(kind: Kind, seed: number): Map<string, Float32Arr
         const sign = k < RANK ? 1 : -1;
         for (let m = 0; m < d; m++) {
           set("blocks.2.mlp.W_in", m * d_mlp + k, sign * axes[S + k % RANK][m]);
-          set("blocks.2.mlp.W_out", k * d + m, -sign * sigma * axes[S + k % RANK][m]);
+          set("blocks.2.mlp.W_out", k * d + m, -sign * strength * sigma * axes[S + k % RANK][m]);
         }
       }
       continue;
     }
-    const part = sigma / CLEANERS[kind].length;
+    const part = strength * sigma / CLEANERS[kind].length;
     plantHead(
       2,
       Number(name.at(-1)),
@@ -179,8 +187,8 @@ export function plantedWeights(kind: Kind, seed: number): Map<string, Float32Arr
   return arrays;
 }
 
-export function plantedModel(kind: Kind, seed: number): Model {
-  const arrays = plantedWeights(kind, seed);
+export function plantedModel(kind: Kind, seed: number, strength = 1): Model {
+  const arrays = plantedWeights(kind, seed, strength);
   const weights: Weights = new Map();
   for (const [name, shape] of stateDictShapes(CONFIG)) {
     weights.set(name, weight(name, arrays.get(name)!, shape));

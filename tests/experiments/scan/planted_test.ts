@@ -6,7 +6,7 @@ import { CLEANERS, KINDS, plantedModel, plantedPrompts, WRITER } from "./planted
 
 const SEEDS = [101, 102];
 
-for (const kind of KINDS) {
+for (const kind of KINDS.filter((k) => k !== "random")) {
   Deno.test(`scan() of planted models, "${kind}": the writer, exactly its cleaners, and whether it is causal`, async () => {
     for (const seed of SEEDS) {
       const result = await scan(plantedModel(kind, seed), plantedPrompts(seed));

@@ -4,12 +4,22 @@
  * tests/README.md.
  */
 import { foundWriters, scan } from "../../../lib/experiments/scan/scan.ts";
-import { CLEANERS, KINDS, plantedModel, plantedPrompts, WRITER } from "./planted.ts";
+import { CLEANERS, type Kind, KINDS, plantedModel, plantedPrompts, WRITER } from "./planted.ts";
 
 const seeds = Number(Deno.args[0] ?? 100);
-const kinds = Deno.args[1] ? KINDS.filter((k) => k === Deno.args[1]) : KINDS;
+/** Each kind, and the clean pair with a cleaner that erases only a part. */
+const cases: [Kind, number][] = [...KINDS.map((kind): [Kind, number] => [kind, 1]), ["pair", 0.5], [
+  "pair",
+  0.35,
+], [
+  "pair",
+  0.25,
+], ["pair", 0.1]];
+const chosen = cases.filter(([kind, strength]) =>
+  !Deno.args[1] || Deno.args[1].split(",").includes(`${kind}:${strength}`)
+);
 const rows = [];
-for (const kind of kinds) {
+for (const [kind, strength] of chosen) {
   let [writer, exact, otherWriters, otherCleaners, missed, tested] = [0, 0, 0, 0, 0, 0];
   const shares: number[] = [],
     ratios: number[] = [],
@@ -17,7 +27,7 @@ for (const kind of kinds) {
     undone: number[] = [],
     control: number[] = [];
   for (let seed = 1; seed <= seeds; seed++) {
-    const result = await scan(plantedModel(kind, seed), plantedPrompts(seed));
+    const result = await scan(plantedModel(kind, seed, strength), plantedPrompts(seed));
     const found = foundWriters(result);
     otherWriters += found.filter((w) => w.candidate.name !== WRITER).length;
     tested += result.writers.length;
@@ -39,7 +49,7 @@ for (const kind of kinds) {
   const range = (x: number[]) =>
     x.length ? `${Math.min(...x).toFixed(2)} … ${Math.max(...x).toFixed(2)}` : "–";
   rows.push({
-    kind,
+    planted: strength === 1 ? kind : `${kind}, erases ${strength}`,
     "writer found": `${writer}/${seeds}`,
     "exactly its cleaners": `${exact}/${seeds}`,
     "cleaners missed": missed,
