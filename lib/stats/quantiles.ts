@@ -2,7 +2,7 @@
 import { quantileSorted } from "d3-array";
 
 /** The named quantiles of `values`, which stay as they are. NaN among them is an error: a band of NaN says nothing. */
-export function quantiles(values: Float32Array | Float64Array, at: readonly number[]): number[] {
+export function quantiles(values: Float32Array | Float64Array | Int32Array, at: readonly number[]): number[] {
   if (values.length === 0) throw new Error("quantiles: got no values; expected at least one");
   const bad = values.findIndex((v) => Number.isNaN(v));
   if (bad >= 0) throw new Error(`quantiles: got NaN at index ${bad} of ${values.length}`);
