@@ -118,7 +118,9 @@ function describeCost(model: Model, screen: Screen, prompts: Prompts): string {
   return `${model.name}: ${prompts.count} prompts of ${prompts.length} tokens (${prompts.source}).\n` +
     `First pass over ${first.count} of them: ${(flops * first.count / 1e12).toPrecision(2)} TFLOP, ${
       (flops / plain.flops).toFixed(1)
-    } times a plain forward pass; about ${MiB(weights)} for weights, ${MiB(state)} for statistics, and ${
+    } times those of a plain forward pass; about ${MiB(weights)} for weights, ${
+      MiB(state)
+    } for statistics, and ${
       MiB(Math.max(peakBytes, 256 * 2 ** 20))
     } for activations. Later passes take about as long again for each few candidates.`;
 }

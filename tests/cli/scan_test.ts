@@ -86,7 +86,7 @@ Deno.test("runScan() finds what is planted in a folder, and writes a report that
     assertStringIncludes(text, "L0H2 writes what is later erased");
     assertMatch(text, /^L0H2 +\d\.\d\d +\d\.\d\d +-[01]\.\d\d/m);
     assertStringIncludes(target.lines.join(""), "choosing writers: 24 prompts …\n");
-    assertMatch(target.lines.join(""), /times a plain forward pass; about \d+ MiB for weights/);
+    assertMatch(target.lines.join(""), /times those of a plain forward pass; about \d+ MiB for weights/);
   });
 });
 
