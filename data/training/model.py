@@ -3,8 +3,9 @@
 x = W_E[t] + W_pos;  x += attention(LN(x));  x += MLP(LN(x)), for every block;  logits = LN(x) W_U + b_U
 
 LayerNorm with weight and bias (eps 1e-5), exact GELU, causal attention scaled by 1/√d_head, learned positions, untied unembedding.
-Two stated variants: positions "none" (W_pos is zero and stays so) and no MLP in layer 0 (its W_out and b_out are zero and stay so).
-Both export as an ordinary model with zeros. Nothing here plants a writer or a cleaner; `limit_rows` only bounds the embeddings' lengths.
+Three stated variants, which export as an ordinary model with zeros: positions "none" (W_pos is zero), no MLP in layer 0 (its W_out and
+b_out are zero), and no value biases (b_V, b_O and ln1.b are zero: a head's constant part is then not cancelled by a bias at the moment it
+is written). Nothing here plants a writer or a cleaner; `constrain` only bounds the embeddings' lengths and keeps those zeros.
 """
 
 import json
@@ -33,6 +34,7 @@ class Config:
     d_vocab: int = 4096
     positions: str = "learned"  # or "none"
     mlp0: bool = True  # False: layer 0 has no MLP
+    value_bias: bool = True  # False: b_V, b_O and ln1.b are zero, so attention adds no constant to the residual stream
     emb_std: float = 0.7  # of the entries of W_E at the start
     pos_std: float = 0.3  # of the entries of W_pos
     unembed_std: float = 0.05
@@ -105,8 +107,12 @@ class Model(nn.Module):
         return F.linear(self.ln_final(x), self.W_U.T, self.b_U)
 
     @torch.no_grad()
-    def limit_rows(self, embedding: float | None, position: float | None) -> None:
-        """Shortens every row of W_E (W_pos) whose root mean square is above the limit."""
+    def constrain(self, embedding: float | None, position: float | None) -> None:
+        """Shortens every row of W_E (W_pos) whose root mean square is above the limit; keeps the biases of a variant at zero."""
+        if not self.c.value_bias:
+            for b in self.blocks:
+                for bias in (b.b_QKV[2], b.b_O, b.ln1.bias):
+                    bias.zero_()
         for weight, limit in ((self.W_E, embedding), (self.W_pos, position)):
             if limit is not None:
                 weight.mul_((limit / weight.pow(2).mean(-1, keepdim=True).sqrt().clamp_min(1e-12)).clamp_max(1))

@@ -150,7 +150,7 @@ def main() -> None:
             group["lr"] = group["top"] * rate
         adam.step()
         muon.step(args.blocks_lr * rate)
-        model.limit_rows(args.emb_limit, args.pos_limit)
+        model.constrain(args.emb_limit, args.pos_limit)
         step += 1
         if step % args.log_every == 0 or step == 1:
             now = loss.item()
