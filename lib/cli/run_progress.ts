@@ -1,20 +1,20 @@
 /**
  * Progress of one long run, with the time that is left: "Figures 1 to 3 ██████░░░ 120/300 prompts, 1 min 20 s, 2 min 00 s left".
  *
- * What is left is what the last part of the run took for each prompt, times the prompts to come: prompts of one set are equally
- * long, so each takes as long as the next. The first report is not extrapolated from alone when there are more: it holds the
- * compilation of the graph. On a terminal one line redraws itself; elsewhere a line is written at each tenth.
+ * What is left is what the latter half of the prompts so far took each, times the prompts to come: prompts of one set are equally
+ * long, so each takes as long as the next, unless other programs take up the machine; an older half would know less of these. The
+ * time before the first report is used only while there is no other: it holds the compilation of the graph. On a terminal one line redraws itself; elsewhere a line is written at each tenth.
  */
 import type { Progress } from "../tensor/run.ts";
 import { bar, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 
 const ERASE_LINE = "\r\x1b[K";
 
-/** Seconds left, from all reports so far; undefined before the first. */
+/** Seconds left, from the reports so far; undefined before the first. */
 export function secondsLeft(reports: readonly Progress[]): number | undefined {
   const last = reports.at(-1);
   if (!last || last.done === 0) return undefined;
-  const [first] = reports;
+  const first = reports.findLast(({ done }) => 2 * done <= last.done) ?? reports[0];
   const [prompts, seconds] = reports.length > 1
     ? [last.done - first.done, last.seconds - first.seconds]
     : [last.done, last.seconds];

@@ -20,6 +20,11 @@ Deno.test("secondsLeft() takes the prompts after the first report, which holds t
   assertEquals(secondsLeft([{ done: 2, total: 10, seconds: 3 }]), 12); // all there is: 1.5 s a prompt
   const reports = [{ done: 2, total: 10, seconds: 3 }, { done: 4, total: 10, seconds: 5 }];
   assertEquals(secondsLeft(reports), 6); // 1 s a prompt
+  // The latter half counts: 4 to 8 at 2 s a prompt.
+  assertEquals(
+    secondsLeft([...reports, { done: 6, total: 10, seconds: 9 }, { done: 8, total: 10, seconds: 13 }]),
+    4,
+  );
   assertEquals(secondsLeft([...reports, { done: 10, total: 10, seconds: 11 }]), 0);
 });
 
