@@ -58,4 +58,5 @@ def save_prompts(file: Path, rows: torch.Tensor, is_code: torch.Tensor) -> None:
     partial = file.with_name(file.name + ".partial")
     counts = {"n_text": str(int((~is_code).sum())), "n_code": str(int(is_code.sum()))}
     save_file({"tokens": rows.cpu().to(torch.uint16), "is_code": is_code.to(torch.uint8)}, partial, metadata=counts)
+    partial.chmod(0o644)
     partial.replace(file)

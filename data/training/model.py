@@ -149,6 +149,7 @@ class Model(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / "model.safetensors.partial"
         save_file({name: w.detach().float().cpu().clone(memory_format=torch.contiguous_format) for name, w in state.items()}, partial)
+        partial.chmod(0o644)
         partial.replace(folder / "model.safetensors")
         (folder / "config.json").write_text(json.dumps(self.c.toy_config(), indent=1) + "\n")
         (folder / "training.json").write_text(json.dumps(asdict(self.c), indent=1) + "\n")

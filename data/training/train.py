@@ -65,6 +65,26 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def optimizers(model: Model, args: argparse.Namespace) -> tuple[torch.optim.AdamW, Muon, list[torch.nn.Parameter]]:
+    """AdamW, Muon (empty with --blocks adamw) and the parameters whose gradients are clipped together."""
+    attention = [p for b in model.blocks for p in (b.W_QKV, b.W_O)]
+    mlps = [[p for p in (b.W_in, b.W_out) if p.requires_grad] for b in model.blocks]
+    mlp0_decay = args.mlp_decay if args.mlp0_decay is None else args.mlp0_decay
+    decays = [(attention, args.attn_decay), (mlps[0], mlp0_decay), ([p for m in mlps[1:] for p in m], args.mlp_decay)]
+    muon = Muon(decays if args.blocks == "muon" else [])
+    matrices = {id(p) for parameters, _ in decays for p in parameters}
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in matrices]
+    embeddings = [p for p in (model.W_E, model.W_pos) if p.requires_grad]
+    adam = torch.optim.AdamW([
+        {"params": embeddings, "weight_decay": args.emb_decay, "top": args.emb_lr or args.adam_lr},
+        {"params": [model.W_U], "weight_decay": args.unembed_decay, "top": args.adam_lr},
+        # LayerNorms and biases; b_QKV [3, heads·d_head] is a bias too.
+        {"params": [p for p in rest if p.dim() < 2] + [b.b_QKV for b in model.blocks], "weight_decay": 0.0, "top": args.adam_lr},
+        *({"params": p, "weight_decay": decay, "top": args.blocks_lr} for p, decay in decays if p and args.blocks == "adamw"),
+    ], lr=args.adam_lr, betas=(0.9, 0.98), fused=args.device == "cuda")
+    return adam, muon, rest if args.blocks == "muon" else list(model.parameters())
+
+
 def main() -> None:
     args = options()
     torch.set_num_threads(args.threads)
@@ -80,21 +100,7 @@ def main() -> None:
     model = Model(config).to(args.device)
     if args.begin_from:
         model.load(args.begin_from)
-    attention = [p for b in model.blocks for p in (b.W_QKV, b.W_O)]
-    mlps = [[p for p in (b.W_in, b.W_out) if p.requires_grad] for b in model.blocks]
-    mlp0_decay = args.mlp_decay if args.mlp0_decay is None else args.mlp0_decay
-    decays = [(attention, args.attn_decay), (mlps[0], mlp0_decay), ([p for m in mlps[1:] for p in m], args.mlp_decay)]
-    muon = Muon(decays if args.blocks == "muon" else [])
-    matrices = {id(p) for parameters, _ in decays for p in parameters}
-    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in matrices]
-    embeddings = [p for p in (model.W_E, model.W_pos) if p.requires_grad]
-    adam = torch.optim.AdamW([
-        {"params": embeddings, "weight_decay": args.emb_decay, "top": args.emb_lr or args.adam_lr},
-        {"params": [model.W_U], "weight_decay": args.unembed_decay, "top": args.adam_lr},
-        # LayerNorms and biases; b_QKV [3, heads·d_head] is a bias too.
-        {"params": [p for p in rest if p.dim() < 2] + [b.b_QKV for b in model.blocks], "weight_decay": 0.0, "top": args.adam_lr},
-        *({"params": p, "weight_decay": decay, "top": args.blocks_lr} for p, decay in decays if p and args.blocks == "adamw"),
-    ], lr=args.adam_lr, betas=(0.9, 0.98), fused=cuda)
+    adam, muon, clipped = optimizers(model, args)
 
     def loss_of(tokens: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cuda", torch.bfloat16, enabled=cuda):
@@ -119,7 +125,8 @@ def main() -> None:
 
     def save() -> None:
         partial = folder / "checkpoint.partial"
-        torch.save({"model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers, "at": (step, seconds, epoch, at, mean)}, partial)
+        torch.save({"model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers,
+                    "at": (step, seconds, epoch, at, mean)}, partial)
         partial.replace(folder / "checkpoint.pt")
         model.export(folder)
 
@@ -132,8 +139,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     save_prompts(folder / "held-out.safetensors", prompts, is_code)
     shutil.copy(args.out / "tokenizer.json", folder / "tokenizer.json")
-    record({"options": {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k != "out" and v not in (None, float("inf"))}, "parameters": sum(p.numel() for p in model.parameters()),
-            "rows_an_epoch": len(order), "torch": torch.__version__, "machine": torch.cuda.get_device_name() if cuda else platform.machine()})
+    chosen = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k != "out" and v not in (None, float("inf"))}
+    record({"options": chosen, "parameters": sum(p.numel() for p in model.parameters()), "rows_an_epoch": len(order),
+            "torch": torch.__version__, "machine": torch.cuda.get_device_name() if cuda else platform.machine()})
     per_step = args.batch * config.n_ctx
     while (share := max(step * per_step / args.tokens, seconds / args.seconds)) < 1 and not stopped:
         began = time.monotonic()
@@ -145,7 +153,7 @@ def main() -> None:
         at += args.batch
         model.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(rest if args.blocks == "muon" else list(model.parameters()), 1.0)
+        torch.nn.utils.clip_grad_norm_(clipped, 1.0)
         for group in adam.param_groups:
             group["lr"] = group["top"] * rate
         adam.step()
