@@ -74,9 +74,13 @@ export async function openCheckpointFile(path: string): Promise<Checkpoint> {
 
 /**
  * Finds and opens the weights in a model folder: `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`, else
- * the only `.safetensors` file, else the only PyTorch file, of several the one whose name ends in `final.pth`.
+ * the only `.safetensors` file, else the only PyTorch file, of several the one whose name ends in `final.pth`. `otherFiles` are names in
+ * the folder that are known to hold something else.
  */
-export async function openCheckpoint(folder: string): Promise<Checkpoint> {
+export async function openCheckpoint(
+  folder: string,
+  otherFiles: readonly string[] = [],
+): Promise<Checkpoint> {
   const names: string[] = [];
   try {
     for await (const entry of Deno.readDir(folder)) if (!entry.isDirectory) names.push(entry.name);
@@ -89,7 +93,7 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
       },
     );
   }
-  const chosen = chooseWeightFile(names, folder);
+  const chosen = chooseWeightFile(names.filter((name) => !otherFiles.includes(name)), folder);
   return await openCheckpointFile(`${folder}/${chosen}`);
 }
 

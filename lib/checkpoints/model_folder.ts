@@ -2,6 +2,7 @@
  * A model folder: config.json, the weights, and where present tokenizer.json and what is known of the model (cleanup.json,
  * adversarial.json, prompts.json). Opened and checked as a whole, so that contradictions show before anything is computed.
  */
+import { basename } from "node:path";
 import { type AdversarialPrompts, readAdversarial } from "./adversarial.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { type Cleanup, readCleanup } from "./cleanup.ts";
@@ -66,7 +67,9 @@ export async function openModelFolder(
       }, but the model in ${folder} has d_vocab ${config.d_vocab}.`,
     );
   }
-  const checkpoint = await openCheckpoint(folder);
+  // Prompts lie in a .safetensors file too, and are not to be taken for the weights.
+  const prompts = promptSource && "file" in promptSource ? [basename(promptSource.file)] : [];
+  const checkpoint = await openCheckpoint(folder, prompts);
   try {
     check(checkpoint);
   } catch (error) {

@@ -8,7 +8,8 @@ import {
   readPromptSource,
 } from "../../lib/checkpoints/prompts/prompt_source.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
-import { withFolder } from "./small_model.ts";
+import { openModelFolder } from "../../lib/checkpoints/model_folder.ts";
+import { smallModel, withFolder } from "./small_model.ts";
 
 Deno.test("readPromptSource() and loadPromptSource() find a model's prompts, built in or beside it", async () => {
   const builtin = await readPromptSource(dataPath("models/tiny-gelu-4l"));
@@ -21,6 +22,21 @@ Deno.test("readPromptSource() and loadPromptSource() find a model's prompts, bui
     });
     const prompts = await loadPromptSource(await readPromptSource(folder));
     assertEquals([prompts.count, prompts.length, [...prompts.tokens]], [2, 3, [1, 2, 3, 1, 5, 6]]);
+  });
+});
+
+Deno.test("openModelFolder() does not take a model's prompts for its weights", async () => {
+  const { tensors, json: config } = smallModel(5);
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(config));
+    await Deno.writeTextFile(`${folder}/prompts.json`, '{"file": "mine.safetensors"}');
+    await writeSafetensors(`${folder}/mine.safetensors`, {
+      tokens: { dtype: "I32", dims: [1, 2], data: new Int32Array([1, 2]) },
+    });
+    await writeSafetensors(`${folder}/weights.safetensors`, tensors);
+    const { checkpoint } = await openModelFolder(folder);
+    assertEquals(checkpoint.path, `${folder}/weights.safetensors`);
+    checkpoint.close();
   });
 });
 
