@@ -161,18 +161,14 @@ try {
   const load = Deno.loadavg()[0];
   const about = await sameNumbers();
   const rows: Row[] = [];
-  for (const task of TASKS) rows.push(await measure(task));
-  if (Number(options.memory) > 0) rows.push(await unbatched());
-  const text = markdown({
-    rows,
-    about,
-    options,
-    length: LENGTH,
-    load: [load, Deno.loadavg()[0]],
-    config: GELU_4L,
-  });
-  console.log(text);
-  await writeResults(`${here}/results.md`, text);
+  /** After every task, so that a run that is cut short leaves what it has measured. */
+  const write = async (row: Row) => {
+    rows.push(row);
+    const report = { rows, about, options, length: LENGTH, load: [load, Deno.loadavg()[0]], config: GELU_4L };
+    await writeResults(`${here}/results.md`, markdown(report));
+  };
+  for (const task of TASKS) await write(await measure(task));
+  if (Number(options.memory) > 0) await write(await unbatched());
 } finally {
   for (const process of running) process.kill();
   await Deno.remove(folder, { recursive: true });
