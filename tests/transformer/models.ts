@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { dataPath } from "../../lib/checkpoints/mod.ts";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
-import { readPrompts, type Prompts } from "../../lib/checkpoints/prompts/prompts.ts";
+import { type Prompts, readPrompts } from "../../lib/checkpoints/prompts/prompts.ts";
 import type { NdArray } from "../../lib/tensor/nd_array.ts";
 import { Model } from "../../lib/transformer/model.ts";
 import { ALL_STEPS, NO_STEPS, type Processing, processWeights } from "../../lib/transformer/processing.ts";
