@@ -9,13 +9,13 @@ import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mo
 import { attributionVector, directLogitAttribution } from "../metrics/attribution.ts";
 import { headDots } from "../metrics/projection.ts";
 import { quantiles } from "../stats/quantiles.ts";
-import { NdArray } from "../tensor/nd_array.ts";
 import { run } from "../tensor/run.ts";
 import { iota, type Tensor, where } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
+import { repeatPrompt } from "./prompt_feeds.ts";
 import type { PromptRow } from "./rows.ts";
 
 export interface Answers {
@@ -84,10 +84,8 @@ async function resample(
   const direction = between(clean, answers.correct, answers.incorrect).expand("batch").expand("pos");
   const vector = attributionVector(clean, direction).select("pos", last);
   const result = resampled(model, clean, layer, last).headResult(layer, head).select("pos", last);
-  const repeated = new Int32Array(count * tokens.length);
-  for (let i = 0; i < count; i++) repeated.set(tokens.tokens, i * tokens.length);
   const feeds = {
-    tokens: new NdArray(repeated, ["batch", "pos"], [count, tokens.length]),
+    tokens: repeatPrompt(tokens, count),
     unrelated: feed(shorten(unrelated, { length: tokens.length }), model.config).tokens,
   };
   const { dla } = await run({ dla: directLogitAttribution(result, vector) }, feeds, options);

@@ -6,16 +6,21 @@
  * repository draws another form: see `REPOSITORY_FORM`.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
-import { attributionVector, directLogitAttribution, topTwo, unembedding } from "../metrics/attribution.ts";
+import {
+  attributionVector,
+  directLogitAttribution,
+  topTwoDirection,
+  unembedding,
+} from "../metrics/attribution.ts";
 import { compositionZ, compositionZWithoutAttention, writtenByHeads } from "../metrics/v_composition.ts";
 import { regress } from "../stats/regression.ts";
-import { NdArray } from "../tensor/nd_array.ts";
 import { run } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
+import { cutPrompts } from "./prompt_feeds.ts";
 import type { Fit, PairRow } from "./rows.ts";
 
 export interface CompositionOptions extends MeasureOptions {
@@ -68,24 +73,14 @@ export async function compositionAttribution(
   const length = nextToken ? prompts.length - 1 : prompts.length; // the last position has no next token
   const clean = model.forward();
   const writer = clean.node(name);
-  const { first, second } = topTwo(clean);
-  const direction = nextToken
-    ? unembedding(clean, model.tokens("next"))
-    : unembedding(clean, first).sub(unembedding(clean, second));
+  const direction = nextToken ? unembedding(clean, model.tokens("next")) : topTwoDirection(clean);
   const vector = attributionVector(clean, direction);
   const { total, composition } = cleanerOutputs(clean, writer, cleaners, attentionWeighted);
   const dla = (c: Tensor) => directLogitAttribution(c, vector);
   const outputs = { writer: dla(writer), composition: dla(composition), total: dla(total) };
 
   const fed = feed(prompts, model.config);
-  const cut = (start: number) => {
-    const data = new Int32Array(prompts.count * length);
-    for (let b = 0; b < prompts.count; b++) {
-      const from = b * prompts.length + start;
-      data.set(prompts.tokens.subarray(from, from + length), b * length);
-    }
-    return new NdArray(data, ["batch", "pos"], [prompts.count, length]);
-  };
+  const cut = (start: number) => cutPrompts(prompts, start, length);
   const values = await run(outputs, nextToken ? { tokens: cut(0), next: cut(1) } : fed, options);
 
   const bands = new Bands({ ...options, positions: options.positions ?? [0, length - 1] });

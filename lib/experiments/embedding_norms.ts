@@ -10,15 +10,15 @@ import type { NdArray } from "../tensor/nd_array.ts";
 import { run } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
+import { centred } from "../transformer/normalize.ts";
 import type { Model } from "../transformer/model.ts";
 import { headName } from "../transformer/nodes.ts";
 import type { Band, NormRow } from "./rows.ts";
 
 /** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. */
 function writtenNorms(forward: Forward, table: Tensor): Tensor {
-  const { eps, normalization } = forward.config;
-  const centred = normalization.startsWith("LN") ? table.sub(table.mean("d_model")) : table;
-  const scaled = centred.div(centred.mul(centred).mean("d_model").add(eps).sqrt());
+  const own = centred(forward.config, table);
+  const scaled = own.div(own.mul(own).mean("d_model").add(forward.config.eps).sqrt());
   const weight = forward.maybeWeight("blocks.0.ln1.w");
   const values = forward.forEachHead(
     (weight ? scaled.mul(weight) : scaled).dot(forward.weight("blocks.0.attn.W_V"), "d_model"),

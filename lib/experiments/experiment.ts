@@ -76,17 +76,31 @@ export async function measure<T extends Record<string, Experiment<unknown>>>(
   options: MeasureOptions = {},
 ): Promise<{ rows: Rows<T>; assumptions: Record<string, string> }> {
   const bands = new Bands(options);
+  const values = await run(joinedOutputs(experiments), feed(prompts, model.config), options);
+  return { rows: joinedRows(experiments, values, bands), assumptions: assumptions(model, prompts, bands) };
+}
+
+/** The outputs of several experiments, each under `experiment/output`, for one run. */
+export function joinedOutputs(experiments: Record<string, Experiment<unknown>>): Record<string, Tensor> {
   const outputs: Record<string, Tensor> = {};
   for (const [name, experiment] of Object.entries(experiments)) {
     for (const [key, tensor] of Object.entries(experiment.outputs)) outputs[`${name}/${key}`] = tensor;
   }
-  const values = await run(outputs, feed(prompts, model.config), options);
+  return outputs;
+}
+
+/** The rows of each experiment from the values of {@linkcode joinedOutputs}. */
+export function joinedRows<T extends Record<string, Experiment<unknown>>>(
+  experiments: T,
+  values: Readonly<Record<string, NdArray>>,
+  bands: Bands,
+): Rows<T> {
   const rows: Record<string, unknown[]> = {};
   for (const [name, experiment] of Object.entries(experiments)) {
     const own = Object.keys(experiment.outputs).map((key) => [key, values[`${name}/${key}`]]);
     rows[name] = experiment.rows(Object.fromEntries(own), bands);
   }
-  return { rows: rows as Rows<T>, assumptions: assumptions(model, prompts, bands) };
+  return rows as Rows<T>;
 }
 
 /** What a result rests on, in words. */

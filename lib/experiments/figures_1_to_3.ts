@@ -4,10 +4,9 @@
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { run, type RunOptions } from "../tensor/run.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
-import { Bands, type Experiment, type MeasureOptions } from "./experiment.ts";
+import { Bands, joinedOutputs, joinedRows, type MeasureOptions } from "./experiment.ts";
 import { nodesOntoWriter } from "./node_projections.ts";
 import { patchExperiments } from "./patched_projections.ts";
 import { residualOntoHeads } from "./residual_projections.ts";
@@ -40,29 +39,17 @@ export async function figures1to3(
   }
   const clean = model.forward();
   const patch = patchExperiments(model, clean);
-  const experiments: Record<string, Experiment<unknown>> = {
+  const experiments = {
     fig1: residualOntoHeads(clean, node.layer),
     fig2: nodesOntoWriter(clean, name, clean.node(name), { cleaners }),
     fig3a: patch.locations,
     clean: patch.clean,
     patched: patch.patched,
   };
-  const outputs: Record<string, Tensor> = {};
-  for (const [figure, { outputs: own }] of Object.entries(experiments)) {
-    for (const [key, tensor] of Object.entries(own)) outputs[`${figure}/${key}`] = tensor;
-  }
   const bands = views.map((view) => new Bands(view)); // checked before anything runs
-  const values = await run(outputs, feed(prompts, model.config), options);
+  const values = await run(joinedOutputs(experiments), feed(prompts, model.config), options);
   return bands.map((band) => {
-    const rows = (figure: string) => {
-      const { outputs: own, rows } = experiments[figure];
-      return rows(Object.fromEntries(Object.keys(own).map((key) => [key, values[`${figure}/${key}`]])), band);
-    };
-    return {
-      fig1: rows("fig1") as LocationRow[],
-      fig2: rows("fig2") as NodeRow[],
-      fig3a: rows("fig3a") as LocationRow[],
-      fig3b: [...rows("clean"), ...rows("patched")] as NodeRow[],
-    };
+    const { fig1, fig2, fig3a, clean, patched } = joinedRows(experiments, values, band);
+    return { fig1, fig2, fig3a, fig3b: [...clean, ...patched] };
   });
 }

@@ -3,7 +3,12 @@
  * tokens is largest, and stays so when its input is resampled.
  */
 import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
-import { attributionVector, directLogitAttribution, topTwo, unembedding } from "../metrics/attribution.ts";
+import {
+  attributionVector,
+  directLogitAttribution,
+  topTwo,
+  topTwoDirection,
+} from "../metrics/attribution.ts";
 import { run } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { resampledAttribution } from "./adversarial.ts";
@@ -56,8 +61,7 @@ export async function findAdversarialPrompts(
     if (texts.length === 0) continue;
     const clean = model.forward();
     const { first, second } = topTwo(clean);
-    const direction = unembedding(clean, first).sub(unembedding(clean, second));
-    const dla = directLogitAttribution(clean.node(name), attributionVector(clean, direction));
+    const dla = directLogitAttribution(clean.node(name), attributionVector(clean, topTwoDirection(clean)));
     const last = (t: typeof dla) => t.select("pos", length - 1);
     const outputs = { dla: last(dla), first: last(first), second: last(second) };
     const values = await run(outputs, feed(model.prompts(texts.map((t) => t.text)), model.config), options);

@@ -5,14 +5,15 @@
  */
 import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { quantiles } from "../stats/quantiles.ts";
-import { NdArray } from "../tensor/nd_array.ts";
 import { run } from "../tensor/run.ts";
 import { iota, type Tensor, where } from "../tensor/tensor.ts";
+import type { Forward } from "../transformer/forward.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { headName } from "../transformer/nodes.ts";
 import { answersTo, between } from "./adversarial.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { inParts } from "./part_progress.ts";
+import { repeatPrompt } from "./prompt_feeds.ts";
 import type { AblationRow } from "./rows.ts";
 
 export async function promptAblation(
@@ -32,6 +33,11 @@ export async function promptAblation(
     const clean = model.forward();
     const other = model.forward({ tokens: model.tokens("unrelated") });
     const direction = between(clean, answers.correct, answers.incorrect);
+    const along = (forward: Forward) => {
+      const read = forward.hook("ln_final.hook_normalized").select("pos", last);
+      const weight = forward.maybeWeight("ln_final.w");
+      return (weight ? read.mul(weight) : read).dot(direction.expand("batch"), "d_model");
+    };
     const outputs: Record<string, Tensor> = {};
     for (let layer = 0; layer < n_layers; layer++) {
       for (let head = 0; head < n_heads; head++) {
@@ -40,24 +46,16 @@ export async function promptAblation(
           return where(iota("pos", "pos"), "Less", last, out, swapped);
         };
         const patched = model.forward({ hooks: { [`blocks.${layer}.hook_attn_out`]: swap } });
-        const read = patched.hook("ln_final.hook_normalized").select("pos", last);
-        const weight = patched.maybeWeight("ln_final.w");
-        const along = (weight ? read.mul(weight) : read).dot(direction.expand("batch"), "d_model");
-        outputs[headName(layer, head)] = along;
+        outputs[headName(layer, head)] = along(patched);
       }
     }
-    const repeated = new Int32Array(samples.count * tokens.length);
-    for (let i = 0; i < samples.count; i++) repeated.set(tokens.tokens, i * tokens.length);
     const feeds = {
-      tokens: new NdArray(repeated, ["batch", "pos"], [samples.count, tokens.length]),
+      tokens: repeatPrompt(tokens, samples.count),
       unrelated: feed(shorten(samples, { length: tokens.length }), model.config).tokens,
     };
     const values = await run(outputs, feeds, part(index));
     // b_U and a final LayerNorm's bias are the same in both runs, so the clean value is taken the same way.
-    const normalized = clean.hook("ln_final.hook_normalized").select("pos", last);
-    const weight = clean.maybeWeight("ln_final.w");
-    const same = (weight ? normalized.mul(weight) : normalized).dot(direction.expand("batch"), "d_model");
-    const { base } = await run({ base: same }, feed(tokens, model.config));
+    const { base } = await run({ base: along(clean) }, feed(tokens, model.config));
     answers.heads.forEach((heads, layer) =>
       heads.forEach((dla, head) => {
         const node = headName(layer, head);

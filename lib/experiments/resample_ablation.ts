@@ -3,7 +3,6 @@
  * on another prompt (the prompts turned by one), and the mean loss of each prompt is compared with the clean run's.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
-import { NdArray } from "../tensor/nd_array.ts";
 import { run } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
@@ -11,6 +10,7 @@ import type { Model } from "../transformer/model.ts";
 import { headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { inParts } from "./part_progress.ts";
+import { cutPrompts } from "./prompt_feeds.ts";
 import type { LossRow } from "./rows.ts";
 import { shiftedPrompts } from "./shifted_prompts.ts";
 
@@ -35,15 +35,11 @@ export async function resampleAblation(
       hooks: { [hook]: (out) => out.sub(clean.headResult(layer, head)).add(other.headResult(layer, head)) },
     });
 
-  const cut = ({ tokens }: Prompts, start: number) => {
-    const data = new Int32Array(prompts.count * length);
-    for (let b = 0; b < prompts.count; b++) {
-      const from = b * prompts.length + start;
-      data.set(tokens.subarray(from, from + length), b * length);
-    }
-    return new NdArray(data, ["batch", "pos"], [prompts.count, length]);
+  const feeds = {
+    tokens: cutPrompts(prompts, 0, length),
+    next: cutPrompts(prompts, 1, length),
+    other: cutPrompts(shiftedPrompts(prompts), 0, length),
   };
-  const feeds = { tokens: cut(prompts, 0), next: cut(prompts, 1), other: cut(shiftedPrompts(prompts), 0) };
   const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
   const bands = new Bands({ ...options, positions: options.positions ?? [0, length - 1] });
   const part = inParts(options, 1 + heads.length);

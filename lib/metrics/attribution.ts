@@ -7,6 +7,7 @@
  */
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
+import { centred } from "../transformer/normalize.ts";
 
 /** The two most probable next tokens: ids [batch, pos] each, and the difference of their logits. */
 export function topTwo(forward: Forward): { first: Tensor; second: Tensor; logitDifference: Tensor } {
@@ -21,6 +22,12 @@ export function unembedding(forward: Forward, tokens: Tensor): Tensor {
   return forward.weight("unembed.W_U").gather("d_vocab", tokens);
 }
 
+/** W_U[:, first] - W_U[:, second] for the two most probable next tokens: [batch, pos, d_model]. */
+export function topTwoDirection(forward: Forward): Tensor {
+  const { first, second } = topTwo(forward);
+  return unembedding(forward, first).sub(unembedding(forward, second));
+}
+
 /**
  * u [batch, pos, d_model], with DLA(c) = c · u.
  * `direction`: W_U[:, t1] - W_U[:, t2], or W_U[:, t] for one logit. `forward`: the clean run, whose scale is used.
@@ -29,8 +36,7 @@ export function attributionVector(forward: Forward, direction: Tensor): Tensor {
   // A final LayerNorm that still has its weight multiplies the output by it on the way to W_U.
   const weight = forward.maybeWeight("ln_final.w");
   const read = weight ? direction.mul(weight) : direction;
-  const centred = forward.config.normalization.startsWith("LN") ? read.sub(read.mean("d_model")) : read;
-  return centred.div(forward.hook("ln_final.hook_scale"));
+  return centred(forward.config, read).div(forward.hook("ln_final.hook_scale"));
 }
 
 /** DLA of a node's output c [batch, pos, d_model] → [batch, pos], in logits. */

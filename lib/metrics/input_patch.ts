@@ -9,7 +9,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Hooks } from "../transformer/hook_points.ts";
 import { findNode } from "../transformer/nodes.ts";
-import { subtractsMean } from "../transformer/normalize.ts";
+import { centred } from "../transformer/normalize.ts";
 
 /**
  * - frozen: the writer's output is subtracted, scales are those of the clean run. The post's patch.
@@ -72,13 +72,12 @@ function mlpPatch(
 ): Record<string, (value: Tensor) => Tensor> {
   const { config } = clean;
   const ln2 = `blocks.${layer}.ln2`;
-  const centre = (t: Tensor) => subtractsMean(config) ? t.sub(t.mean("d_model")) : t;
   let scale: Tensor; // of this run; its hook point comes before that of the normalised input
   return {
     [`${ln2}.hook_scale`]: (own) => scale = variant === "unfrozen" ? own : clean.hook(`${ln2}.hook_scale`),
     [`${ln2}.hook_normalized`]: (normalized) => {
       const read = normalized.mul(scale); // centred, where the model centres
-      const patched = read.sub(centre(removed(variant, read, writer, random)));
+      const patched = read.sub(centred(config, removed(variant, read, writer, random)));
       if (variant !== "unfrozen") return patched.div(scale);
       return patched.div(patched.sumSquares("d_model").mul(1 / config.d_model).add(config.eps).sqrt());
     },

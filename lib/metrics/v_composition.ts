@@ -8,13 +8,12 @@
 import { concat, constant, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Hooks } from "../transformer/hook_points.ts";
+import { centred } from "../transformer/normalize.ts";
 
 /** The writer's output as the values of one layer see it: [batch, pos, head or kv_head, d_head]. `forward`: the clean run. */
 function valuesOf(forward: Forward, layer: number, writer: Tensor): Tensor {
-  const { config } = forward;
   const weight = forward.maybeWeight(`blocks.${layer}.ln1.w`);
-  const centred = config.normalization.startsWith("LN") ? writer.sub(writer.mean("d_model")) : writer;
-  const scaled = centred.div(forward.hook(`blocks.${layer}.ln1.hook_scale`));
+  const scaled = centred(forward.config, writer).div(forward.hook(`blocks.${layer}.ln1.hook_scale`));
   const read = weight ? scaled.mul(weight) : scaled;
   return read.dot(forward.weight(`blocks.${layer}.attn.W_V`), "d_model");
 }

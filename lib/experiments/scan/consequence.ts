@@ -6,7 +6,7 @@
  * Only cleaner heads count: what an MLP writes because of the writer is no linear part of its output.
  */
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
-import { attributionVector, directLogitAttribution, topTwo, unembedding } from "../../metrics/attribution.ts";
+import { attributionVector, directLogitAttribution, topTwoDirection } from "../../metrics/attribution.ts";
 import { Random } from "../../stats/random.ts";
 import { regress } from "../../stats/regression.ts";
 import { run, type RunOptions } from "../../tensor/run.ts";
@@ -49,8 +49,7 @@ export async function consequence(
   const few = shorten(prompts, { count: Math.min(prompts.count, options.attributionPrompts, most) });
   const clean = model.forward();
   const writer = clean.node(name);
-  const { first, second } = topTwo(clean);
-  const vector = attributionVector(clean, unembedding(clean, first).sub(unembedding(clean, second)));
+  const vector = attributionVector(clean, topTwoDirection(clean));
   const { total, composition } = cleanerOutputs(clean, writer, heads);
   const dla = (c: Tensor) => directLogitAttribution(c, vector);
   const outputs = { writer: dla(writer), composition: dla(composition), total: dla(total) };
