@@ -58,6 +58,7 @@ def options() -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--begin-from", type=Path, help="folder of an exported model of the same dimensions and tokenizer to train further, for a stated variant")
     add("--device", default="cpu", help="cpu or cuda (bf16 and torch.compile)")
+    add("--fast", action="store_true", help="on CPU: matrix products in bf16 and attention.cpp (heads of 16 numbers)")
     add("--threads", type=int, default=1, help="on a shared machine one thread is faster than two that wait for each other")
     add("--log-every", type=int, default=50)
     add("--check-every", type=int, default=500, help="steps between held-out loss and checkpoint")
@@ -100,10 +101,16 @@ def main() -> None:
     model = Model(config).to(args.device)
     if args.begin_from:
         model.load(args.begin_from)
+    if args.fast:
+        from attention import CausalAttention, kernel
+
+        kernel()
+        for block in model.blocks:
+            block.attend = CausalAttention.apply
     adam, muon, clipped = optimizers(model, args)
 
     def loss_of(tokens: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cuda", torch.bfloat16, enabled=cuda):
+        with torch.autocast(args.device, torch.bfloat16, enabled=cuda or args.fast):
             logits = model(tokens)
             return F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
 

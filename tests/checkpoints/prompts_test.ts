@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { RawTensor } from "../../lib/checkpoints/dtypes.ts";
 import { checkPrompts, readPrompts, shorten } from "../../lib/checkpoints/prompts/prompts.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
@@ -7,10 +7,10 @@ import { withFolder } from "./small_model.ts";
 const tiny = { d_vocab: 4096, n_ctx: 256 };
 
 Deno.test("readPrompts() reads the held-out set, BOS first in every row", async () => {
-  const { tokens, count, length, source } = await readPrompts("held-out", { config: tiny });
-  assertEquals([count, length, tokens.length], [242, 256, 242 * 256]);
+  const { tokens, count, length } = await readPrompts("held-out", { config: tiny });
+  assertEquals([length, tokens.length], [256, count * length]);
+  assert(count >= 200, `${count} prompts`);
   for (let row = 0; row < count; row++) assertEquals(tokens[row * length], 0);
-  assertEquals(source.includes("182 prose, 60 code"), true);
 });
 
 Deno.test("readPrompts() cuts to the first prompts and tokens", async () => {
@@ -20,7 +20,7 @@ Deno.test("readPrompts() cuts to the first prompts and tokens", async () => {
   for (const row of [0, 1, 2]) {
     assertEquals(some.tokens.slice(row * 5, row * 5 + 5), all.tokens.slice(row * 256, row * 256 + 5));
   }
-  assertThrows(() => shorten(all, { count: 243 }), Error, "1 to 242");
+  assertThrows(() => shorten(all, { count: all.count + 1 }), Error, `1 to ${all.count}`);
   assertThrows(() => shorten(all, { length: 0 }), Error, "1 to 256");
 });
 

@@ -38,7 +38,7 @@ Deno.test("allPairs() by loops: 10 nodes × 5 locations of a small model", async
 Deno.test("allPairs() of the embedded model: Figure 1 is part of it, and all of it is TransformerLens'", async () => {
   const expected = await loadExpected("tiny-gelu-4l");
   const model = await loadModel("tiny-gelu-4l");
-  const prompts = await embeddedPrompts(242, 256);
+  const prompts = await embeddedPrompts();
   const { rows } = await allPairs(model, prompts);
   assertEquals(rows.length, 38 * 9);
   const figure1 = (await residualProjections(model, prompts)).rows;

@@ -69,7 +69,7 @@ Deno.test("bosParts() takes positions, quantiles and several layers, and refuses
 
 Deno.test("bosParts() of the embedded model are those of TransformerLens", async () => {
   const expected = await loadExpected("tiny-gelu-4l");
-  const { rows } = await bosParts(await loadModel("tiny-gelu-4l"), await embeddedPrompts(242, 256));
+  const { rows } = await bosParts(await loadModel("tiny-gelu-4l"), await embeddedPrompts());
   const checks = compare("fig8", rows, expected);
   assertEquals(checks.length, 25 * 4);
   assertEquals(checks.filter((c) => c.verdict !== "agrees"), []);

@@ -69,7 +69,7 @@ Deno.test("promptAblation(): resampled from the prompt itself, nothing changes",
 Deno.test("promptAblation() of the embedded model gives TransformerLens' values", async () => {
   const expected = await loadExpected("tiny-gelu-4l");
   const model = await loadModel("tiny-gelu-4l");
-  const { rows } = await promptAblation(model, model.adversarial.prompts, await embeddedPrompts(242, 256));
+  const { rows } = await promptAblation(model, model.adversarial.prompts, await embeddedPrompts());
   const checks = compare("fig9", rows, expected);
   assertEquals(checks.length, 4 * 32 * 2);
   assertEquals(checks.filter((c) => c.verdict !== "agrees"), []);

@@ -80,7 +80,7 @@ Deno.test("resampleAblation() of equal prompts changes nothing, and of one promp
 Deno.test("resampleAblation() of the embedded model gives TransformerLens' losses", async () => {
   const expected = await loadExpected("tiny-gelu-4l");
   const model = await loadModel("tiny-gelu-4l");
-  const { rows } = await resampleAblation(model, await embeddedPrompts(242, 256));
+  const { rows } = await resampleAblation(model, await embeddedPrompts());
   const checks = compare("fig7", rows, expected);
   assertEquals(checks.length, 9 * 5);
   assertEquals(checks.filter((c) => c.verdict !== "agrees"), []);

@@ -7,6 +7,7 @@
 expected      data/expected/tiny-gelu-4l.json               Figures 1 to 5 of the embedded model
 more_figures  the same file, after `expected`              Figures 6 to 10, the rest of the appendix, neurons, token ids
 activations   tests/reference/data/tiny-gelu-4l.*           hook points, logits, per-position values of two prompts
+recipes       tests/reference/data/recipes.json             what the README's Python recipes print
 families      tests/reference/families/<name>/              tiny random checkpoints of other architectures, with activations
 """
 
@@ -15,12 +16,12 @@ from importlib import import_module
 
 import torch
 
-PARTS = ("expected", "more_figures", "activations", "families")
+PARTS = ("expected", "more_figures", "activations", "recipes", "families")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="part", help="expected, more_figures, activations or families; all when left out")
+    parser.add_argument("parts", nargs="*", metavar="part", help="one or more of those above; all when left out")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of PyTorch (default 1, so that runs repeat exactly)")
     arguments = parser.parse_args()
     for part in arguments.parts:

@@ -87,7 +87,8 @@ export async function embeddedFile(): Promise<Map<string, Float32Array>> {
   }
 }
 
-export const embeddedPrompts = (count: number, length: number): Promise<Prompts> =>
+/** Held-out prompts; all of them, whole, when nothing is said. */
+export const embeddedPrompts = (count?: number, length?: number): Promise<Prompts> =>
   readPrompts("held-out", { count, length });
 
 export function randomPrompts(model: Model, seed: number, count: number, length: number): Prompts {

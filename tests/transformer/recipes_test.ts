@@ -1,14 +1,22 @@
 /**
  * The three recipes of the README's "Coming from TransformerLens", as they stand there. Expected: what the Python recipes beside them
- * print with TransformerLens 3.9.0 (float32) on the embedded model, two held-out prompts of 64 tokens.
+ * print with TransformerLens (float32) on the embedded model, two held-out prompts of 64 tokens (tests/reference/recipes.py).
  */
 import { assertAlmostEquals } from "@std/assert";
-import { feed, iota, loadModel, projectionRatio, quantiles, run, vInputPatch, where } from "../../lib/mod.ts";
+import {
+  feed,
+  type Forward,
+  type Hook,
+  iota,
+  loadModel,
+  projectionRatio,
+  quantiles,
+  run,
+  vInputPatch,
+  where,
+} from "../../lib/mod.ts";
+import recorded from "../reference/data/recipes.json" with { type: "json" };
 import { embeddedPrompts } from "./models.ts";
-
-const PATTERN = 0.0011047370498999953;
-const LARGEST_CHANGE = [7.798669815063477, 7.4791388511657715];
-const RATIOS = { clean: 0.2526014447212219, patched: 1.174527645111084 };
 
 const model = await loadModel();
 const prompts = await embeddedPrompts(2, 64);
@@ -16,7 +24,7 @@ const prompts = await embeddedPrompts(2, 64);
 Deno.test("Recipe: look at an attention pattern", async () => {
   const { cache } = await model.runWithCache(prompts, ["blocks.2.attn.hook_pattern"]);
   const weight = cache["blocks.2.attn.hook_pattern"].at({ batch: 0, head: 3, query: 40, key: 12 });
-  assertAlmostEquals(weight, PATTERN, 1e-4 * PATTERN);
+  assertAlmostEquals(weight, recorded.pattern, 1e-4 * recorded.pattern);
 });
 
 Deno.test("Recipe: ablate a head", async () => {
@@ -26,30 +34,29 @@ Deno.test("Recipe: ablate a head", async () => {
   });
   const change = ablated.logits.sub(clean.logits).abs().max("pos", "d_vocab");
   const results = await run({ change }, feed(prompts));
-  LARGEST_CHANGE.forEach((expected, i) =>
+  recorded.largestChange.forEach((expected, i) =>
     assertAlmostEquals(results.change.data[i], expected, 1e-4 * expected)
   );
 });
 
 Deno.test("Recipe: patch the V input, scale frozen", async () => {
+  const { writer: name, patchedLayers } = model.cleanup;
   const clean = model.forward();
-  const writer = clean.headResult(0, 5);
-  const hook = "blocks.3.hook_resid_post";
-  const patched = model.forward({
-    hooks: {
-      "blocks.2.hook_v_input": (v) => v.sub(writer),
-      "blocks.2.ln1.hook_scale": () => clean.hook("blocks.2.ln1.hook_scale"),
-      "blocks.3.hook_v_input": (v) => v.sub(writer),
-      "blocks.3.ln1.hook_scale": () => clean.hook("blocks.3.ln1.hook_scale"),
-    },
-  });
+  const writer = clean.node(name);
+  const hooks: Record<string, Hook> = {};
+  for (const layer of patchedLayers) {
+    hooks[`blocks.${layer}.hook_v_input`] = (v) => v.sub(writer);
+    hooks[`blocks.${layer}.ln1.hook_scale`] = () => clean.hook(`blocks.${layer}.ln1.hook_scale`);
+  }
+  const patched = model.forward({ hooks });
+  const ratio = (forward: Forward) => projectionRatio(forward.hook("blocks.3.hook_resid_post"), writer);
   const results = await run({
-    clean: projectionRatio(clean.hook(hook), writer),
-    patched: projectionRatio(patched.hook(hook), writer),
+    clean: ratio(clean),
+    patched: ratio(patched),
     // The same hooks, ready-made.
-    shorter: projectionRatio(model.forward({ hooks: vInputPatch(clean, [2, 3], writer) }).hook(hook), writer),
+    shorter: ratio(model.forward({ hooks: vInputPatch(clean, patchedLayers, writer) })),
   }, feed(prompts));
-  for (const [name, expected] of Object.entries({ ...RATIOS, shorter: RATIOS.patched })) {
+  for (const [name, expected] of Object.entries({ ...recorded.ratios, shorter: recorded.ratios.patched })) {
     const [median] = quantiles(results[name as keyof typeof results].data, [0.5]);
     assertAlmostEquals(median, expected, 1e-4, name);
   }

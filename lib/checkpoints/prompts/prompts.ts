@@ -26,7 +26,7 @@ export interface Prompts {
 const builtin: Record<string, { file: string; source: string }> = {
   "held-out": {
     file: "prompts/held-out.safetensors",
-    source: "242 held-out sequences (182 prose, 60 code), see data/prompts/README.md",
+    source: "held-out text of the embedded model, see data/prompts/README.md",
   },
 };
 
