@@ -1,5 +1,5 @@
 /**
- * Figure 6: what can the heads of the first layer write from an embedding alone? ‖LN(embedding) · W_V · W_O‖ for every token
+ * Figure 6: what can the heads of the writer's layer write from an embedding alone? ‖LN(embedding) · W_V · W_O‖ for every token
  * and every positional embedding. A head that writes much from positions and little from tokens is about positions.
  *
  * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone. Weights only, no prompts.
@@ -16,14 +16,14 @@ import { headName } from "../transformer/nodes.ts";
 import type { Band, NormRow } from "./rows.ts";
 
 /** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. */
-function writtenNorms(forward: Forward, table: Tensor): Tensor {
+function writtenNorms(forward: Forward, layer: number, table: Tensor): Tensor {
   const own = centred(forward.config, table);
   const scaled = own.div(own.mul(own).mean("d_model").add(forward.config.eps).sqrt());
-  const weight = forward.maybeWeight("blocks.0.ln1.w");
+  const weight = forward.maybeWeight(`blocks.${layer}.ln1.w`);
   const values = forward.forEachHead(
-    (weight ? scaled.mul(weight) : scaled).dot(forward.weight("blocks.0.attn.W_V"), "d_model"),
+    (weight ? scaled.mul(weight) : scaled).dot(forward.weight(`blocks.${layer}.attn.W_V`), "d_model"),
   );
-  const W_O = forward.weight("blocks.0.attn.W_O");
+  const W_O = forward.weight(`blocks.${layer}.attn.W_O`);
   const gram = W_O.dot(W_O.rename({ d_head: "other" }), "d_model");
   // ‖v W_O‖² = v (W_O W_Oᵀ) vᵀ: no [d_vocab, head, d_model] result is written out.
   return values.dot(gram, "d_head").rename({ other: "d_head" }).dot(values, "d_head").atLeast(0).sqrt();
@@ -43,7 +43,11 @@ export interface EmbeddingNorms {
   assumptions: Record<string, string>;
 }
 
-export async function embeddingNorms(model: Model, { bins = 60 } = {}): Promise<EmbeddingNorms> {
+/** @param options layer: default the writer's. In a layer after the first, embeddings reach the heads with what was written since. */
+export async function embeddingNorms(
+  model: Model,
+  { bins = 60, layer = model.writersLayer } = {},
+): Promise<EmbeddingNorms> {
   const forward = model.forward();
   const tokens = forward.weight("embed.W_E").rename({ d_vocab: "row" });
   const tables: [NormRow["embedding"], Tensor][] = [["token", tokens]];
@@ -52,13 +56,13 @@ export async function embeddingNorms(model: Model, { bins = 60 } = {}): Promise<
   }
   const values: Record<string, NdArray> = {};
   for (const [embedding, table] of tables) {
-    const { norms } = await run({ norms: writtenNorms(forward, table).order("row", "head") }, {});
+    const { norms } = await run({ norms: writtenNorms(forward, layer, table).order("row", "head") }, {});
     values[embedding] = norms;
   }
   const rows: NormRow[] = [];
   const summary: NormSummary[] = [];
   for (let head = 0; head < model.config.n_heads; head++) {
-    const node = headName(0, head);
+    const node = headName(layer, head);
     for (const [embedding] of tables) {
       const { data, shape: [count, heads] } = values[embedding];
       const column = Float64Array.from({ length: count }, (_, i) => data[i * heads + head]);

@@ -19,12 +19,13 @@ function loss(forward: Forward, next: Tensor): Tensor {
   return forward.logProbabilities().pick("d_vocab", next).neg();
 }
 
+/** @param options layer: default the writer's. */
 export async function resampleAblation(
   model: Model,
   prompts: Prompts,
   options: MeasureOptions & { layer?: number } = {},
 ): Promise<Result<LossRow>> {
-  const { layer = 0 } = options;
+  const { layer = model.writersLayer } = options;
   const length = prompts.length - 1; // the last token has no next one
   const next = model.tokens("next");
   const clean = model.forward();

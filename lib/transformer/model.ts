@@ -13,6 +13,7 @@ import { type Feeds, run, type RunOptions } from "../tensor/run.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
 import { Forward } from "./forward.ts";
 import { hookPoints, type Hooks, matching } from "./hook_points.ts";
+import { findNode } from "./nodes.ts";
 import type { Processing } from "./processing.ts";
 import { Parameters, type Weights } from "./weights.ts";
 
@@ -65,6 +66,11 @@ export class Model {
       `model ${this.name} has no cleanup.json: which node writes and which clean up is not known. ` +
         `Find out with "deno task scan", or put a cleanup.json into the model's folder.`,
     );
+  }
+
+  /** The layer whose heads Figures 1, 6 and 7 show: the writer's, or 0 where that is an embedding or no cleanup.json says. */
+  get writersLayer(): number {
+    return this.#cleanup ? Math.max(0, findNode(this.config, this.#cleanup.writer).layer) : 0;
   }
 
   /** Prompts on which DLA of the writer misleads (Figure 4). @throws when the model's folder has no adversarial.json. */

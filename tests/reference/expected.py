@@ -59,7 +59,10 @@ class Pairs:
 
 
 def sum_name(heads: list[str]) -> str:
-    return f"{heads[0]}+…+{heads[-1]}"
+    """As sumName() in lib/experiments/node_projections.ts."""
+    if len(heads) == 1:
+        return heads[0]
+    return f"{heads[0]}+{'…+' if len(heads) > 2 else ''}{heads[-1]}"
 
 
 def groups(cleaners: list[str]) -> dict[str, list[str]]:
@@ -70,7 +73,7 @@ def groups(cleaners: list[str]) -> dict[str, list[str]]:
 
 
 def node_row(pairs: Pairs, key: str, node: str, positions: str, cleanup: Cleanup, run: str) -> dict:
-    is_sum = "…" in node
+    is_sum = "+" in node
     kind = "sum" if is_sum else "mlp" if node.startswith("MLP") else "head" if node.startswith("L") else "embed"
     last = node.split("+")[-1]
     layer = -1 if kind == "embed" else int(last[3:]) if kind == "mlp" else head(last)[0]
@@ -82,7 +85,8 @@ def projection_figures(model, prompts: torch.Tensor, cleanup: Cleanup) -> dict:
     """Figures 1, 2, 3a and 3b, and the same location bands for every node of layers 0 and 1 (`writers`)."""
     where, nodes, sums = locations(model.cfg.n_layers), node_names(model), groups(cleanup.cleaners)
     early = [n for n in nodes if n in ("embed", "pos_embed", "MLP0", "MLP1") or n[:2] in ("L0", "L1")]
-    variants = {"patched": cleanup.patched_layers, **{f"patched {layer}": [layer] for layer in cleanup.patched_layers}}
+    later = range(int(cleanup.writer[1]) + 1, model.cfg.n_layers)
+    variants = {"patched": cleanup.patched_layers, **{f"patched {layer}": [layer] for layer in cleanup.patched_layers}, "later": [*later]}
     late = [n for n in nodes if n.startswith("L") and head(n)[0] in cleanup.patched_layers]
     clean_pairs, patched_pairs = {w: Pairs() for w in early}, {v: Pairs() for v in variants}
     identity = 0.0
@@ -160,7 +164,8 @@ def figure5(model, prompts: torch.Tensor, cleanup: Cleanup) -> dict:
         return direct_logit_attribution(model, clean, output, direction).numpy()
 
     x_post, x_next = (dla(node_output(clean.cache, cleanup.writer), d) for d in (top2, next_token))
-    for name, members in groups(cleanup.cleaners).items():
+    last_one = cleanup.cleaners[-1]
+    for name, members in {last_one: [last_one], **groups(cleanup.cleaners)}.items():
         composed = sum(v_composition(model, clean, cleanup.writer, c) for c in members)
         unweighted = sum(v_composition(model, clean, cleanup.writer, c, attention=False) for c in members)
         total = sum(node_output(clean.cache, c) for c in members)

@@ -34,7 +34,7 @@ def in_figures(measured: dict) -> dict:
         clean_locations = [r for r in locations if r["writer"] == writer]
         for variant, patched in measured["figure3"].items():
             standard = patched["patchedLayers"] == measured["patchedLayers"]
-            label = "" if standard else f", layer {variant} patched alone"
+            label = "" if standard else f", layer {variant} patched alone" if len(patched["patchedLayers"]) == 1 else ", every later layer patched"
             late = {r["node"] for r in patched[positions]["nodes"]}
             if standard:
                 clean = clean_locations, [r for r in nodes if r["node"] in late]

@@ -28,22 +28,22 @@ def band(x: np.ndarray) -> dict:
     return {**{key: digits(v) for key, v in zip(("median", "low", "high"), q)}, "n": x.size}
 
 
-def figure6(model) -> list[dict]:
+def figure6(model, layer: int) -> list[dict]:
     """‖e/scale · W_V · W_O‖ for each row e of W_E and W_pos. norm: the middle of the fullest of BINS bins from 0 to the largest."""
     rows = []
     for h in range(model.cfg.n_heads):
         for kind, table in (("token", model.W_E), ("position", model.W_pos)):
-            scaled = model.blocks[0].ln1(table[None])[0]  # LayerNorm without weights: processed models have folded them
-            norms = (scaled @ model.W_V[0, h] @ model.W_O[0, h]).norm(dim=-1).numpy()
+            scaled = model.blocks[layer].ln1(table[None])[0]  # LayerNorm without weights: processed models have folded them
+            norms = (scaled @ model.W_V[layer, h] @ model.W_O[layer, h]).norm(dim=-1).numpy()
             counts, edges = np.histogram(norms, bins=BINS, range=(0, norms.max()))
             fullest = counts.argmax()
-            rows.append({"node": f"L0H{h}", "embedding": kind, "norm": digits((edges[fullest] + edges[fullest + 1]) / 2), **band(norms)})
+            rows.append({"node": f"L{layer}H{h}", "embedding": kind, "norm": digits((edges[fullest] + edges[fullest + 1]) / 2), **band(norms)})
     return rows
 
 
-def figure7(model, prompts: torch.Tensor) -> list[dict]:
+def figure7(model, prompts: torch.Tensor, layer: int) -> list[dict]:
     """Mean loss of each prompt, and its increase when one head's result is that of the next prompt."""
-    name = "blocks.0.attn.hook_result"
+    name = f"blocks.{layer}.attn.hook_result"
     following = prompts.roll(-1, 0)
 
     def losses(index: int | None) -> np.ndarray:
@@ -64,7 +64,7 @@ def figure7(model, prompts: torch.Tensor) -> list[dict]:
     rows = [{"node": "none", **band(base), "mean": digits(base.mean())}]
     for h in range(model.cfg.n_heads):
         increase = losses(h) - base
-        rows.append({"node": f"L0H{h}", **band(increase), "mean": digits(increase.mean())})
+        rows.append({"node": f"L{layer}H{h}", **band(increase), "mean": digits(increase.mean())})
     return rows
 
 
@@ -179,9 +179,9 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
 
     known = {row["writer"] for name in ("fig1", "appendix") for row in figures[name]["rows"]}
     figure("appendix, later nodes", LOCATION_KEYS, appendix(model, prompts, known), "Residual stream onto the nodes of the other layers")
-    figure("fig6", ["node", "embedding"], figure6(model),
+    figure("fig6", ["node", "embedding"], figure6(model, head(cleanup.writer)[0]),
            f"‖LayerNorm(embedding) · W_V · W_O‖; norm: the middle of the fullest of {BINS} bins from 0 to the largest")
-    figure("fig7", ["node"], figure7(model, prompts),
+    figure("fig7", ["node"], figure7(model, prompts, head(cleanup.writer)[0]),
            "Mean loss of each prompt, and its increase with one head's result from the next prompt; nats, over prompts",
            absolute=0.0001, reason="float32 here against float64 there: a mean loss of 255 positions differs by some 1e-6")
     figure("fig8", ["writer", "position", "part"], figure8(model, prompts, cleanup),
