@@ -18,6 +18,7 @@ import platform
 import shutil
 import signal
 import time
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def options() -> argparse.Namespace:
     add("--seconds", type=float, default=float("inf"), help="or training time, whichever ends first; the schedule follows")
     add("--batch", type=int, default=16, help="rows a step (default 16)")
     add("--anneal", type=float, default=0.5, help="share of the run after which the learning rate falls (default 0.5)")
+    add("--average", type=int, default=0, help="the model that is saved is a running mean of the weights over about so many steps (default 0: the last weights)")
     add("--warmup", type=int, default=50, help="steps (default 50)")
     add("--blocks", choices=["muon", "adamw"], default="muon", help="what trains the blocks' matrices")
     add("--blocks-lr", type=float, default=0.015, help="its learning rate (AdamW: rather 0.001)")
@@ -116,11 +118,13 @@ def main() -> None:
 
     training_loss = torch.compile(loss_of) if cuda else loss_of
     step, seconds, epoch, at, mean = 0, 0.0, 0, 0, None
+    average = [p.detach().clone() for p in model.parameters()]
     if args.resume:
         saved = torch.load(folder / "checkpoint.pt", map_location=args.device)
         model.load_state_dict(saved["model"])
         adam.load_state_dict(saved["adam"])
         muon.buffers = saved["muon"]
+        average = saved.get("average", [p.detach().clone() for p in model.parameters()])
         step, seconds, epoch, at, mean = saved["at"]
     order = corpus.epoch(args.seed + epoch)
     log = (folder / "log.jsonl").open("a" if args.resume else "w")
@@ -131,11 +135,26 @@ def main() -> None:
         print(json.dumps(line), flush=True)
 
     def save() -> None:
+        """Checkpoint and model."""
         partial = folder / "checkpoint.partial"
-        torch.save({"model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers,
+        torch.save({"model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers, "average": average,
                     "at": (step, seconds, epoch, at, mean)}, partial)
         partial.replace(folder / "checkpoint.pt")
-        model.export(folder)
+        with averaged():
+            model.export(folder)
+
+    @contextmanager
+    def averaged():
+        """The model with its mean weights."""
+        last = [p.detach().clone() for p in model.parameters()]
+        put(average if args.average else last)
+        yield
+        put(last)
+
+    @torch.no_grad()
+    def put(weights: list[torch.Tensor]) -> None:
+        for p, weight in zip(model.parameters(), weights):
+            p.copy_(weight)
 
     stopped = False
 
@@ -167,6 +186,9 @@ def main() -> None:
         muon.step(args.blocks_lr * rate)
         model.constrain(args.emb_limit, args.pos_limit)
         step += 1
+        if args.average and step % 10 == 0:
+            with torch.no_grad():  # over all steps at first, over the last --average ones later
+                torch._foreach_lerp_(average, list(model.parameters()), 10 / min(args.average, step))
         if step % args.log_every == 0 or step == 1:
             now = loss.item()
             mean = now if mean is None else 0.8 * mean + 0.2 * now
@@ -174,12 +196,12 @@ def main() -> None:
         if step % args.log_every == 0:
             record({"step": step, "tokens": step * per_step, "seconds": round(seconds, 1), "loss": round(mean, 4), "rate": round(rate, 4)})
         if step % args.check_every == 0:
-            with torch.no_grad():
+            with torch.no_grad(), averaged():
                 held = sum(loss_of(rows).item() for rows in prompts[:64].split(16)) / 4
             record({"step": step, "held_out_loss_of_64_prompts": round(held, 4)})
             save()
     save()
-    with torch.no_grad():
+    with torch.no_grad(), averaged():
         held = sum(loss_of(rows).item() * len(rows) for rows in prompts.split(20)) / len(prompts)
     record({"finished": not stopped, "step": step, "tokens": step * per_step, "seconds": round(seconds, 1), "held_out_loss": round(held, 4)})
 

@@ -40,6 +40,20 @@ Deno.test("readPrompts() reads int64 ids", async () => {
   );
 });
 
+Deno.test("readPrompts() reads which prompts are code, one for each prompt", async () => {
+  const tokens: RawTensor = { dtype: "I32", dims: [2, 2], data: new Int32Array([0, 1, 0, 2]) };
+  const file = (flags: number[]) => ({
+    tokens,
+    is_code: { dtype: "U8", dims: [flags.length], data: Uint8Array.from(flags) } satisfies RawTensor,
+  });
+  await withFolder(async (folder) => {
+    await writeSafetensors(`${folder}/p.safetensors`, file([1, 0]));
+    assertEquals((await readPrompts(`${folder}/p.safetensors`)).kinds, ["code", "prose"]);
+    await writeSafetensors(`${folder}/q.safetensors`, file([1]));
+    await assertRejects(() => readPrompts(`${folder}/q.safetensors`), Error, "1 kinds for 2 prompts");
+  });
+});
+
 const refusals: [what: string, tokens: RawTensor, message: string][] = [
   ["an empty set", { dtype: "I32", dims: [0, 5], data: new Int32Array(0) }, "empty ([0, 5])"],
   [

@@ -1,7 +1,7 @@
 /**
  * Prompts: token sequences of one length, as a model is run on them.
  *
- * File: safetensors with one tensor `tokens` [count, length] of integers. Every id, the length and the count are checked
+ * File: safetensors with a tensor `tokens` [count, length] of integers and, if the kinds are known, `is_code` [count]. Every id, the length and the count are checked
  * against the model before anything runs. Does not tokenize and does not download (see prompt_sets.ts).
  */
 import type { ModelConfig } from "../config.ts";
@@ -71,7 +71,11 @@ export async function readPrompts(nameOrFile: string, options: PromptOptions = {
       throw new Error(`${file.path}: the prompt set is empty ([${count}, ${length}]).`);
     }
     const tokens = data instanceof Int32Array ? data : Int32Array.from(data as ArrayLike<number>, asInt32);
-    const prompts = { tokens, count, length, source: known?.source ?? nameOrFile };
+    const prompts: Prompts = { tokens, count, length, source: known?.source ?? nameOrFile };
+    if (file.tensors.has("is_code")) {
+      const { data: isCode } = await file.read("is_code");
+      prompts.kinds = Array.from(isCode as ArrayLike<number>, (code) => code ? "code" : "prose");
+    }
     return checkPrompts(shorten(prompts, options), options.config);
   } finally {
     file.close();

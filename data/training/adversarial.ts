@@ -1,0 +1,25 @@
+/**
+ * Finds the prompts of Figure 4 for the embedded model, two of prose and two of code, and writes adversarial.json beside its weights.
+ *
+ *     deno run -A data/training/adversarial.ts
+ */
+import { findAdversarialPrompts, loadModel, type Prompts, promptsFor } from "../../lib/mod.ts";
+
+const model = await loadModel();
+const prompts = await promptsFor(model);
+
+function ofKind({ tokens, count, length, kinds, source }: Prompts, kind: "prose" | "code"): Prompts {
+  const rows = Array.from({ length: count }, (_, row) => row).filter((row) => kinds![row] === kind);
+  const chosen = rows.flatMap((row) => [...tokens.subarray(row * length, (row + 1) * length)]);
+  return { tokens: Int32Array.from(chosen), count: rows.length, length, source };
+}
+
+const oneLine = (text: string) => !text.includes("\n");
+const found = [];
+for (const kind of ["prose", "code"] as const) {
+  found.push(...await findAdversarialPrompts(model, ofKind(prompts, kind), { count: 2, accept: oneLine }));
+}
+const source = "findAdversarialPrompts on the held-out prompts: the first two of prose and the first two of code that are one line.";
+const path = new URL("../models/tiny-gelu-4l/adversarial.json", import.meta.url);
+await Deno.writeTextFile(path, JSON.stringify({ prompts: found, source }, null, 2) + "\n");
+console.log(found);
