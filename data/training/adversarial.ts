@@ -14,12 +14,16 @@ function ofKind({ tokens, count, length, kinds, source }: Prompts, kind: "prose"
   return { tokens: Int32Array.from(chosen), count: rows.length, length, source };
 }
 
-const oneLine = (text: string) => !text.includes("\n");
+const accept = {
+  prose: (text: string) => /^[A-Za-z ]* [A-Za-z]{4,}$/.test(text), // less often ends inside a word
+  code: (text: string) => /^.*[[\](){};].*$/.test(text), // one line
+};
 const found = [];
 for (const kind of ["prose", "code"] as const) {
-  found.push(...await findAdversarialPrompts(model, ofKind(prompts, kind), { count: 2, accept: oneLine }));
+  found.push(...await findAdversarialPrompts(model, ofKind(prompts, kind), { count: 2, accept: accept[kind] }));
 }
-const source = "findAdversarialPrompts on the held-out prompts: the first two of prose and the first two of code that are one line.";
+const source = "findAdversarialPrompts on the held-out prompts: of prose the first two texts of letters and spaces alone whose last word has four letters or more, of code the first two " +
+  "lines with brackets or semicolons.";
 const path = new URL("../models/tiny-gelu-4l/adversarial.json", import.meta.url);
 await Deno.writeTextFile(path, JSON.stringify({ prompts: found, source }, null, 2) + "\n");
 console.log(found);

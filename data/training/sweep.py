@@ -1,7 +1,7 @@
 """Trains and judges a list of models, several at a time, and keeps the best.
 
-    python data/training/sweep.py data/training/sweeps/gpu-1.txt --parallel 6 --keep 6 --to results
-    python data/training/sweep.py data/training/sweeps/gpu-1.txt --dry-run          # only print the commands
+    python data/training/sweep.py data/training/sweeps/seeds.txt --parallel 6 --keep 6 --to results
+    python data/training/sweep.py data/training/sweeps/seeds.txt --dry-run          # only print the commands
 
 The list: one model a line, "name: options of train.py"; a line "all: options" holds for every model below it; # begins a comment.
 Each model is trained by train.py, then measured by measure.py on its 300 held-out prompts. results.md and results.jsonl are

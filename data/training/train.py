@@ -49,6 +49,7 @@ def options() -> argparse.Namespace:
     add("--blocks", choices=["muon", "adamw"], default="muon", help="what trains the blocks' matrices")
     add("--blocks-lr", type=float, default=0.015, help="its learning rate (AdamW: rather 0.001)")
     add("--attn-decay", type=float, default=0.5, help="its decay of the attention matrices; Muon's singular values stay below about 1 / decay")
+    add("--attn0-decay", type=float, help="the same for the attention of layer 0 (default --attn-decay)")
     add("--mlp-decay", type=float, default=0.5, help="the same for MLPs")
     add("--mlp0-decay", type=float, help="the same for the MLP of layer 0 (default --mlp-decay)")
     add("--adam-lr", type=float, default=4e-3)
@@ -70,10 +71,11 @@ def options() -> argparse.Namespace:
 
 def optimizers(model: Model, args: argparse.Namespace) -> tuple[torch.optim.AdamW, Muon, list[torch.nn.Parameter]]:
     """AdamW, Muon (empty with --blocks adamw) and the parameters whose gradients are clipped together."""
-    attention = [p for b in model.blocks for p in (b.W_QKV, b.W_O)]
+    attention = [[b.W_QKV, b.W_O] for b in model.blocks]
     mlps = [[p for p in (b.W_in, b.W_out) if p.requires_grad] for b in model.blocks]
+    attn0_decay = args.attn_decay if args.attn0_decay is None else args.attn0_decay
     mlp0_decay = args.mlp_decay if args.mlp0_decay is None else args.mlp0_decay
-    decays = [(attention, args.attn_decay), (mlps[0], mlp0_decay), ([p for m in mlps[1:] for p in m], args.mlp_decay)]
+    decays = [(attention[0], attn0_decay), ([p for a in attention[1:] for p in a], args.attn_decay), (mlps[0], mlp0_decay), ([p for m in mlps[1:] for p in m], args.mlp_decay)]
     muon = Muon(decays if args.blocks == "muon" else [])
     matrices = {id(p) for parameters, _ in decays for p in parameters}
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in matrices]
