@@ -17,7 +17,9 @@ Deno.test("the README's code runs as it stands, and prints a median for each run
       env: { NO_COLOR: "1" },
     }).output();
     assert(success, new TextDecoder().decode(stderr));
-    const printed = /^clean median (-?\d\.\d\d)\npatched median (-?\d\.\d\d)\n$/.exec(new TextDecoder().decode(stdout));
+    const printed = /^clean median (-?\d\.\d\d)\npatched median (-?\d\.\d\d)\n$/.exec(
+      new TextDecoder().decode(stdout),
+    );
     assert(printed, "two lines, each with a median");
     assertGreater(Number(printed[2]), Number(printed[1]), "less is erased in the patched run");
   } finally {

@@ -17,11 +17,15 @@ import {
 import { run } from "../../lib/tensor/run.ts";
 import { loadModel, promptsFor } from "../../lib/transformer/load.ts";
 import { feed } from "../../lib/transformer/model.ts";
+import { findNode, modelNodes } from "../../lib/transformer/nodes.ts";
 
 const expected = await loadExpected("tiny-gelu-4l");
 const model = await loadModel("tiny-gelu-4l");
 const prompts = await promptsFor(model);
-const { cleaners, writer } = model.cleanup;
+const { cleaners, patchedLayers, writer } = model.cleanup;
+const cleaningLayers = new Set(cleaners.map((name) => findNode(model.config, name).layer)).size;
+/** One for each cleaning layer, and one over all where there are several. */
+const sums = cleaningLayers === 1 ? 1 : cleaningLayers + 1;
 const inner: [number, number] = [1, prompts.length - 2];
 const wide: [number, number] = [0.125, 0.875];
 
@@ -52,13 +56,18 @@ Deno.test("appendix: the residual stream onto an embedding and an MLP", async ()
 });
 
 Deno.test("Figure 2: every node onto the writer, and the sums over the cleaners", async () => {
-  agrees("fig2", (await nodeProjections(model, prompts)).rows, 40 * 4);
+  agrees(
+    "fig2",
+    (await nodeProjections(model, prompts)).rows,
+    (modelNodes(model.config).length - 1 + sums) * 4,
+  );
 });
 
 Deno.test("Figure 3: clean and patched", async () => {
   const { locations, nodes } = await patchedProjections(model, prompts);
   agrees("fig3a", locations, 18 * 4);
-  agrees("fig3b", nodes, 38 * 4);
+  const late = patchedLayers.length * model.config.n_heads + sums;
+  agrees("fig3b", nodes, 2 * late * 4); // clean and patched
 });
 
 Deno.test("Figure 3 with every layer after the writer's patched, without the first and last position", async () => {

@@ -42,5 +42,5 @@ def record() -> None:
     found = {"command": "python tests/reference/record.py recipes", "versions": versions(),
              "weightsSha256": sha256(MODEL_FOLDER / "model.safetensors"), "promptsSha256": sha256(PROMPTS_FILE),
              "pattern": pattern, "largestChange": change, "ratios": ratios}
-    (ROOT / "tests/reference/data/recipes.json").write_text(json.dumps(found, indent=1) + "\n")
+    (ROOT / "tests/reference/data/recipes.json").write_text(json.dumps(found, indent=2) + "\n")
     print(f"recipes: {found['pattern']:.6f}, {change}, {ratios}")
