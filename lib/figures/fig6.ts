@@ -1,5 +1,5 @@
 /**
- * Figure 6: how long the vectors are that each head of the first layer makes of the embeddings: ‖scaled embedding · W_V · W_O‖,
+ * Figure 6: how long the vectors are that each head of a layer makes of the embeddings: ‖scaled embedding · W_V · W_O‖,
  * as histograms over the vocabulary (tokens) and over the positions. One panel a head; the writer's is marked.
  *
  * Histograms have bins of different widths, so the height of a bin is its share divided by its width.
@@ -24,7 +24,7 @@ const kinds: { embedding: NormRow["embedding"]; label: string; style: Style }[] 
   { embedding: "position", label: "positional embeddings", style: { ...styles.patched, dash: "5,2" } },
 ];
 
-/** Panels share both axes, so that heads can be compared. */
+/** Panels share the horizontal axis, so that lengths can be compared; a shared vertical one would flatten a head of many lengths. */
 export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotElement {
   const { writer, width = figureWidth } = options;
   const { rows: kept, note } = drawable(
@@ -36,11 +36,8 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
   const heads = distinct(kept.map((row) => row.node));
   const columns = Math.min(4, heads.length);
   const density = (row: NormRow) => row.to > row.from ? row.share / (row.to - row.from) : 0;
-  let most = 0, top = 0;
-  for (const row of kept) {
-    if (row.share > 0) most = Math.max(most, row.to);
-    top = Math.max(top, density(row));
-  }
+  const most = Math.max(...kept.map((row) => row.share > 0 ? row.to : 0));
+  const top = (head: string) => Math.max(...kept.map((row) => row.node === head ? density(row) : 0));
   /** The outline of a histogram: up at the first bin's left edge, down to 0 after the last bin that holds anything. */
   const outline = (bins: NormRow[]) => {
     const full = bins.slice(0, bins.findLastIndex((row) => row.share > 0) + 1);
@@ -63,7 +60,7 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
         marginTop: 8,
         marginBottom: 24,
         x: { domain: [0, most || 1], label: null },
-        y: { domain: [0, 1.05 * top || 1], label: null },
+        y: { domain: [0, 1.05 * top(head) || 1], label: null },
         marks: [
           Plot.axisX({ label: null, ticks: 4, tickSize: 3 }),
           Plot.axisY({ label: null, ticks: 3, tickSize: 3 }),
@@ -86,7 +83,7 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
     })),
     caption: sentences(
       "Horizontal: ‖scaled embedding · W_V · W_O‖. Vertical: share of the embeddings of a kind per unit of length.",
-      "All panels have the same axes.",
+      "All panels have the same horizontal axis, and each its own vertical one.",
       note,
     ),
     width,

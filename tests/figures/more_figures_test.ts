@@ -19,7 +19,7 @@ const prompts = ["class Ship:\n\tdef", "She studied chemistry at Oxford", "To th
 function normRows(nodes: string[]): NormRow[] {
   return nodes.flatMap((node, h) =>
     (["token", "position"] as const).flatMap((embedding) => {
-      const width = 0.1 * (h + 1);
+      const width = 0.1 * (h + 1) * (embedding === "token" ? 1 : 2);
       return Array.from({ length: 20 }, (_, i) => ({
         node,
         embedding,
@@ -68,13 +68,19 @@ Deno.test("fig6() draws both kinds of embeddings in a panel a head, as densities
   assertEquals(drawing.count("line"), 16);
   assertStringIncludes(drawing.words, "L0H2 (writer)");
   assertEquals(drawing.marks("legend entry").length, 2);
-  // The first head's bins are half as wide as the second's, so the same shares stand twice as high.
+  // A token's bins are half as wide as a position's, so the same shares stand twice as high; each panel has its own scale.
   const top = (line: Element) => {
     const ys = [...line.children[0].getAttribute("d")!.matchAll(/,(-?[\d.]+)/g)].map((m) => Number(m[1]));
     return Math.max(...ys) - Math.min(...ys);
   };
   const lines = drawing.marks("line");
-  assert(Math.abs(top(lines[0]) / top(lines[2]) - 2) < 0.01, `${top(lines[0])} / ${top(lines[2])}`);
+  for (const at of [0, 2, 14]) {
+    assert(
+      Math.abs(top(lines[at]) / top(lines[at + 1]) - 2) < 0.01,
+      `${top(lines[at])} / ${top(lines[at + 1])}`,
+    );
+    assert(Math.abs(top(lines[at]) / top(lines[0]) - 1) < 0.01, `${top(lines[at])} / ${top(lines[0])}`);
+  }
 });
 
 Deno.test("fig6() draws one head of a model without positional embeddings", () => {
