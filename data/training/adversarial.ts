@@ -20,10 +20,10 @@ const accept = {
 };
 const found = [];
 for (const kind of ["prose", "code"] as const) {
-  found.push(...await findAdversarialPrompts(model, ofKind(prompts, kind), { count: 2, accept: accept[kind] }));
+  found.push(...await findAdversarialPrompts(model, ofKind(prompts, kind), { count: 2, accept: accept[kind], contrast: 0.5, candidates: 300 }));
 }
 const source = "findAdversarialPrompts on the held-out prompts: of prose the first two texts of letters and spaces alone whose last word has four letters or more, of code the first two " +
-  "lines with brackets or semicolons.";
+  "lines with brackets or semicolons, where the other head with the highest DLA loses at least half of it.";
 const path = new URL("../models/tiny-gelu-4l/adversarial.json", import.meta.url);
 await Deno.writeTextFile(path, JSON.stringify({ prompts: found, source }, null, 2) + "\n");
 console.log(found);

@@ -22,6 +22,8 @@ export interface FindOptions extends MeasureOptions {
   lengths?: readonly number[];
   /** How far the resampled median may lie from the clean DLA, as a part of it. Default 0.1. */
   moved?: number;
+  /** How much of its DLA the other head with the highest one must lose when it is resampled, as a part of it. Default 0: any head will do. */
+  contrast?: number;
   /** Which texts may be returned. Default: all. */
   accept?: (text: string) => boolean;
   /** How many of the largest are resampled. Default 40. */
@@ -53,7 +55,8 @@ export async function findAdversarialPrompts(
   prompts: Prompts,
   options: FindOptions = {},
 ): Promise<AdversarialPrompt[]> {
-  const { count = 4, lengths = [8, 11, 14], moved = 0.1, candidates = 40, accept = () => true } = options;
+  const { count = 4, lengths = [8, 11, 14], moved = 0.1, contrast = 0, candidates = 40 } = options;
+  const { accept = () => true } = options;
   const name = options.writer ?? model.cleanup.writer;
   const scored: { text: string; row: number; dla: number; answers: string }[] = [];
   for (const length of lengths) {
@@ -80,13 +83,14 @@ export async function findAdversarialPrompts(
     if (chosen.length === count) break;
     if (chosen.some((c) => c.row === candidate.row || c.answers === candidate.answers)) continue;
     const resampling = { ...options, onProgress: undefined, writer: name };
-    const { rows: [writer] } = await resampledAttribution(
+    const { rows: [writer, other] } = await resampledAttribution(
       model,
       [candidate],
       shorten(prompts, {}),
       resampling,
     );
-    if (Math.abs(writer.median - writer.clean) <= moved * Math.abs(writer.clean)) chosen.push(candidate);
+    const stays = Math.abs(writer.median - writer.clean) <= moved * Math.abs(writer.clean);
+    if (stays && (contrast === 0 || other.median <= (1 - contrast) * other.clean)) chosen.push(candidate);
   }
   return chosen.map(({ text }) => ({ text }));
 }

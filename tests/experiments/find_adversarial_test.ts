@@ -55,6 +55,14 @@ Deno.test("findAdversarialPrompts() heeds accept, and a stricter bound moves few
   assertEquals(none, []);
 });
 
+Deno.test("findAdversarialPrompts() with a contrast returns prompts on which the other head loses as much", async () => {
+  const options = { count: 1, lengths: [8], candidates: 100, contrast: 0.5 };
+  const contrasted = await findAdversarialPrompts(model, prompts, options);
+  assertEquals(contrasted.length, 1);
+  const [, other] = (await resampledAttribution(model, contrasted, prompts)).rows;
+  assertLess(other.median, 0.5 * other.clean + 1e-6);
+});
+
 Deno.test("findAdversarialPrompts() without any text says so", async () => {
   const search = () => findAdversarialPrompts(model, prompts, { accept: () => false, lengths: [8] });
   await assertRejects(search, Error, "no sentence or line of 8 tokens");
