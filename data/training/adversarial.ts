@@ -3,24 +3,21 @@
  *
  *     deno run -A data/training/adversarial.ts
  */
-import { findAdversarialPrompts, loadModel, type Prompts, promptsFor } from "../../lib/mod.ts";
+import { selectPrompts } from "../../lib/checkpoints/mod.ts";
+import { findAdversarialPrompts, loadModel, promptsFor } from "../../lib/mod.ts";
 
 const model = await loadModel();
 const prompts = await promptsFor(model);
 
-function ofKind({ tokens, count, length, kinds, source }: Prompts, kind: "prose" | "code"): Prompts {
-  const rows = Array.from({ length: count }, (_, row) => row).filter((row) => kinds![row] === kind);
-  const chosen = rows.flatMap((row) => [...tokens.subarray(row * length, (row + 1) * length)]);
-  return { tokens: Int32Array.from(chosen), count: rows.length, length, source };
-}
-
+const rowsOf = (kind: "prose" | "code") => [...prompts.kinds!.keys()].filter((row) => prompts.kinds![row] === kind);
 const accept = {
   prose: (text: string) => /^[A-Za-z ]* [A-Za-z]{4,}$/.test(text), // less often ends inside a word
   code: (text: string) => /^.*[[\](){};].*$/.test(text), // one line
 };
 const found = [];
 for (const kind of ["prose", "code"] as const) {
-  found.push(...await findAdversarialPrompts(model, ofKind(prompts, kind), { count: 2, accept: accept[kind], contrast: 0.5, candidates: 300 }));
+  const texts = selectPrompts(prompts, rowsOf(kind));
+  found.push(...await findAdversarialPrompts(model, texts, { count: 2, accept: accept[kind], contrast: 0.5, candidates: 300 }));
 }
 const source = "findAdversarialPrompts on the held-out prompts: of prose the first two texts of letters and spaces alone whose last word has four letters or more, of code the first two " +
   "lines with brackets or semicolons, where the other head with the highest DLA loses at least half of it.";

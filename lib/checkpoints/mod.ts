@@ -8,7 +8,14 @@ export { type FolderLayout, openModelFolder } from "./model_folder.ts";
 export { describeDownload, type DownloadProgress, type OnDownload } from "./hub/download.ts";
 export { loadPromptSource, type PromptSource } from "./prompts/prompt_source.ts";
 export { fetchPrompts, type FetchPromptsOptions, loadPrompts } from "./prompts/prompt_sets.ts";
-export { checkPrompts, type PromptOptions, type Prompts, readPrompts, shorten } from "./prompts/prompts.ts";
+export {
+  checkPrompts,
+  type PromptOptions,
+  type Prompts,
+  readPrompts,
+  selectPrompts,
+  shorten,
+} from "./prompts/prompts.ts";
 export {
   knownModels,
   openModel,

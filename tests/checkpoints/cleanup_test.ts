@@ -1,19 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseCleanup, readCleanup } from "../../lib/checkpoints/cleanup.ts";
-import { parseModelConfig } from "../../lib/checkpoints/config.ts";
 import { dataPath } from "../../lib/checkpoints/data_folder.ts";
+import { GELU_4L as config } from "../bench/gelu_4l_config.ts";
 
-const config = parseModelConfig({
-  n_layers: 4,
-  n_heads: 8,
-  d_model: 512,
-  d_head: 64,
-  d_mlp: 2048,
-  n_ctx: 1024,
-  d_vocab: 48262,
-  act_fn: "gelu",
-  normalization: "LN",
-});
 const valid = {
   writer: "L0H2",
   cleaners: ["MLP2", "L2H2", "L3H0"],

@@ -116,6 +116,14 @@ export function shorten(
   };
 }
 
+/** The prompts of these rows, in this order. */
+export function selectPrompts(prompts: Prompts, rows: readonly number[]): Prompts {
+  const { length, kinds } = prompts;
+  const tokens = new Int32Array(rows.length * length);
+  rows.forEach((row, i) => tokens.set(prompts.tokens.subarray(row * length, (row + 1) * length), i * length));
+  return { ...prompts, tokens, count: rows.length, ...(kinds && { kinds: rows.map((row) => kinds[row]) }) };
+}
+
 /** Returns `prompts` when a model can be run on them. @throws for an empty set, too long prompts, and ids out of range. */
 export function checkPrompts(prompts: Prompts, config?: Pick<ModelConfig, "d_vocab" | "n_ctx">): Prompts {
   const { tokens, count, length, kinds, source } = prompts;

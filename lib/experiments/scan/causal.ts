@@ -17,9 +17,10 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
+import { shiftedPrompts } from "../shifted_prompts.ts";
 import type { Band } from "../rows.ts";
 import { BLOCKS } from "./confirm.ts";
-import { nullVectors, otherPrompts } from "./nulls.ts";
+import { nullVectors } from "./nulls.ts";
 
 export const VARIANTS: readonly PatchVariant[] = ["frozen", "unfrozen", "direction", "control"];
 const DRAWS = 1000;
@@ -85,7 +86,7 @@ export async function causes(
   const keys = Object.keys(series);
   const stats = new RatioStats(keys.length, Math.min(BLOCKS, prompts.count));
   const outputs = { ...series, norm: writer.sumSquares("d_model") };
-  const feeds = { ...feed(prompts, model.config), other: feed(otherPrompts(prompts)).tokens };
+  const feeds = { ...feed(prompts, model.config), other: feed(shiftedPrompts(prompts)).tokens };
   for await (const { start, results } of stream(outputs, feeds, options)) {
     const norm = results.norm.data;
     keys.forEach((key, i) => {

@@ -14,8 +14,9 @@ import { type RunOptions, stream } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
+import { shiftedPrompts } from "../shifted_prompts.ts";
 import type { Band } from "../rows.ts";
-import { type Null, nullVectors, otherPrompts } from "./nulls.ts";
+import { type Null, nullVectors } from "./nulls.ts";
 import type { Screen } from "./screen.ts";
 
 /** Prompts are dealt into at most this many blocks, which the bootstrap draws; memory stays bounded however many prompts there are. */
@@ -175,7 +176,7 @@ export async function confirm(
   const blocks = Math.min(BLOCKS, prompts.count);
   const plans = writers.map((w) => plan(screen, clean, other, w, prompts.length, blocks));
   const outputs = Object.assign({}, ...plans.map((p) => p.outputs));
-  const feeds = { ...feed(prompts, model.config), other: feed(otherPrompts(prompts)).tokens };
+  const feeds = { ...feed(prompts, model.config), other: feed(shiftedPrompts(prompts)).tokens };
   for await (const { start, results } of stream(outputs, feeds, options)) {
     for (const p of plans) fold(p, results, start);
   }

@@ -7,19 +7,9 @@
  * - random: its output at another position of another prompt, so a vector with the writer's own mean and covariance. A cleaner
  *   must be below this one: erasing a mean direction that all outputs share is no clean-up of this output.
  */
-import type { Prompts } from "../../checkpoints/mod.ts";
 import { iota, param, type Tensor, where } from "../../tensor/tensor.ts";
 
 export type Null = "otherPrompt" | "otherPosition" | "random";
-
-/** The tokens of the next prompt for each prompt: an "other" text of equal length. */
-export function otherPrompts(prompts: Prompts): Prompts {
-  const { tokens, length, count, source } = prompts;
-  const shifted = new Int32Array(tokens.length);
-  shifted.set(tokens.subarray(length));
-  shifted.set(tokens.subarray(0, length), (count - 1) * length);
-  return { tokens: shifted, length, count, source: `${source}, each the next` };
-}
 
 /** Each length has one table, so that equal expressions are recognised as such. */
 const tables = new Map<number, Float32Array>();
@@ -35,7 +25,7 @@ export function turned(vector: Tensor, length: number): Tensor {
   return hit.dot(vector.rename({ pos: "key" }), "key").order("batch", "pos", "d_model");
 }
 
-/** `writer` and `other`: the writer's output [batch, pos, d_model] on the prompts and on `otherPrompts`. */
+/** `writer` and `other`: the writer's output [batch, pos, d_model] on the prompts and on `shiftedPrompts`. */
 export function nullVectors(writer: Tensor, other: Tensor, length: number): Record<Null, Tensor> {
   return { otherPrompt: other, otherPosition: turned(writer, length), random: turned(other, length) };
 }

@@ -1,5 +1,5 @@
 /** What a scan asks of its prompts: enough of them, long enough, and different. They are halved: one half to choose, one to test. */
-import type { Prompts } from "../../checkpoints/mod.ts";
+import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
 
 /** Fewer tokens say nothing on attention, and the nulls turn positions by half the length. */
 const LEAST_LENGTH = 8;
@@ -34,15 +34,7 @@ export function checkScanPrompts({ tokens, count, length, source }: Prompts): vo
 
 /** Every other prompt, so that both halves have the same mix. */
 export function halves(prompts: Prompts): [first: Prompts, second: Prompts] {
-  const take = (offset: number): Prompts => {
-    const count = Math.floor((prompts.count + 1 - offset) / 2);
-    const tokens = new Int32Array(count * prompts.length);
-    for (let i = 0; i < count; i++) {
-      const from = (2 * i + offset) * prompts.length;
-      tokens.set(prompts.tokens.subarray(from, from + prompts.length), i * prompts.length);
-    }
-    const kinds = prompts.kinds?.filter((_, i) => i % 2 === offset);
-    return { ...prompts, tokens, count, ...(kinds && { kinds }) };
-  };
+  const rows = Array.from({ length: prompts.count }, (_, row) => row);
+  const take = (offset: number) => selectPrompts(prompts, rows.filter((row) => row % 2 === offset));
   return [take(0), take(1)];
 }

@@ -2,7 +2,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { judge } from "../../../lib/experiments/scan/cleaners.ts";
 import type { Evidence, NodeEvidence } from "../../../lib/experiments/scan/confirm.ts";
-import { otherPrompts, turned } from "../../../lib/experiments/scan/nulls.ts";
+import { turned } from "../../../lib/experiments/scan/nulls.ts";
+import { shiftedPrompts } from "../../../lib/experiments/shifted_prompts.ts";
 import { DEFAULT_SETTINGS } from "../../../lib/experiments/scan/settings.ts";
 import { NdArray } from "../../../lib/tensor/nd_array.ts";
 import { run } from "../../../lib/tensor/run.ts";
@@ -73,7 +74,7 @@ Deno.test("judge(): shared across prompts is the group's ratio to another prompt
   assertEquals(verdict(evidence()).sharedAcrossPrompts, NaN);
 });
 
-Deno.test("turned() brings position i + half to i; otherPrompts() gives each prompt the next", async () => {
+Deno.test("turned() brings position i + half to i; shiftedPrompts() gives each prompt the next", async () => {
   const dims = [{ name: "batch", size: "batch" }, { name: "pos", size: "pos" }, { name: "d_model", size: 2 }];
   const x = input("x", dims, { dtype: "float32" });
   const fed = (values: number[], length: number) =>
@@ -83,5 +84,5 @@ Deno.test("turned() brings position i + half to i; otherPrompts() gives each pro
   const odd = await run({ y: turned(x, 3) }, { x: fed([0, 0, 1, 10, 2, 20], 3) });
   assertEquals([...odd.y.data], [1, 10, 2, 20, 0, 0]);
   const prompts = { tokens: Int32Array.of(1, 2, 3, 4, 5, 6), count: 3, length: 2, source: "x" };
-  assertEquals([...otherPrompts(prompts).tokens], [3, 4, 5, 6, 1, 2]);
+  assertEquals([...shiftedPrompts(prompts).tokens], [3, 4, 5, 6, 1, 2]);
 });
