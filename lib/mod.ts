@@ -73,6 +73,7 @@ export { retention, type RetentionOptions, type RetentionResult } from "./experi
 export type {
   AblationRow,
   Band,
+  CleanerRow,
   Estimate,
   FirstPositionRow,
   Fit,
@@ -95,7 +96,7 @@ export type {
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
 export { inWords } from "./experiments/scan/words.ts";
 export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
-export { type ReportFigure, scanHeatMap, writerFigures } from "./figures/report.ts";
+export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "./figures/report.ts";
 export { type Document, documents } from "./checkpoints/prompts/documents.ts";
 export { type PackOptions, packPrompts } from "./checkpoints/prompts/packed_prompts.ts";
 
