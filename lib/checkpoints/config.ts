@@ -11,8 +11,8 @@ import { ConfigValues } from "./config_values.ts";
 
 /** "Pre": without learned weights of its own (they were folded into the next matrices). */
 export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre";
-/** "gelu" is the exact erf form, "gelu_new" the tanh form. */
-export type Activation = "gelu" | "gelu_new" | "relu" | "silu";
+/** "gelu" is the exact erf form, "gelu_new" the tanh form, "relu2" max(x, 0)². */
+export type Activation = "gelu" | "gelu_new" | "relu" | "relu2" | "silu";
 
 export interface ModelConfig {
   n_layers: number;
@@ -43,14 +43,38 @@ export interface ModelConfig {
   /** Kind of attention of each layer. "local": the last `window_size` positions alone. Absent: global in all. */
   attn_types?: readonly ("global" | "local")[];
   window_size?: number;
-  /** "rotary": q and k are turned by their position and nothing is added to the embedding. Absent: "standard", a learned W_pos. */
-  positional_embedding_type?: "standard" | "rotary";
+  /**
+   * "standard": a learned W_pos is added to the embedding. Nothing is added in the others: "rotary" turns q and k by their position,
+   * "alibi" adds `alibi_slopes` to the scores. Absent: "standard".
+   */
+  positional_embedding_type?: "standard" | "rotary" | "alibi";
+  /** ALiBi: what is added to the scores of a head for each position that the key is further on: [n_heads]. */
+  alibi_slopes?: readonly number[];
   /** Rotary models: how many of the d_head dims of q and k are turned, the first ones. */
   rotary_dim?: number;
   /** Rotary models: pair i of rotary_dim / 2 turns by rotary_base^(-2 i / rotary_dim) for each position. */
   rotary_base?: number;
   /** Rotary models: how the turns were slowed for longer contexts. Absent: not at all. */
   rotary_scaling?: RotaryScaling;
+  /** Rotary models: base and slowing of local layers, where they have their own. */
+  rotary_local?: Pick<ModelConfig, "rotary_base" | "rotary_scaling">;
+  /** Rotary models: false for each layer whose q and k are not turned. Absent: all are. */
+  rotary_layers?: readonly boolean[];
+  /**
+   * RMSNorm of q and k before they are turned: "head": over d_head of each head, with one weight [d_head]; "all": over all heads of a
+   * position together, weight [head, d_head]. Absent: none.
+   */
+  qk_norm?: "head" | "all";
+  /** Scores s become cap · tanh(s / cap) before the mask. Absent: they stay. */
+  attn_scores_soft_cap?: number;
+  /** Logits x become cap · tanh(x / cap). Absent: they stay. */
+  output_logits_soft_cap?: number;
+  /** Where the norms of a block stand: on what its branches read, on what they write, or on both. Absent: "before". */
+  norm_placement?: "before" | "both" | "after";
+  /** The token embedding is normalised before it is written. Absent: false. */
+  post_embedding_ln?: boolean;
+  /** How many logits there are. 0: none, the files hold no unembedding. Absent: d_vocab. */
+  d_vocab_out?: number;
   /** Attention and MLP both read the residual stream before the block (ln1 and ln2 of it): there is no resid_mid. Absent: false. */
   parallel_attn_mlp?: boolean;
   /** The MLP's hidden layer is act_fn(x · W_gate + b_gate) · (x · W_in + b_in). Absent: false. */
@@ -64,6 +88,11 @@ export interface RotaryScaling {
   low_freq_factor?: number;
   high_freq_factor?: number;
   original_max_position_embeddings?: number;
+}
+
+/** How many logits there are; 0 in a model without unembedding. */
+export function outputSize(config: ModelConfig): number {
+  return config.d_vocab_out ?? config.d_vocab;
 }
 
 /** Heads of k and v. */

@@ -1,15 +1,16 @@
 /**
  * Patched runs for any cleaner: what a cleaner reads of a direction is changed, and nothing else.
- * Heads: the V input of their layer (Q and K untouched). MLPs: what ln2 reads. LayerNorm scales are frozen to the clean run's
+ * Heads: the V input of their layer (Q and K untouched). MLPs: their input, before ln2. LayerNorm scales are frozen to the clean run's
  * unless said otherwise. Source: the post, section "V-input patch"; the variants are this project's controls.
  *
  * All heads of a cleaner's layer are patched together, as in the post, so what the other heads of that layer write changes as well.
  */
+import { blockOf } from "../checkpoints/blocks.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
-import type { Hooks } from "../transformer/hook_points.ts";
+import type { Hook, Hooks } from "../transformer/hook_points.ts";
 import { findNode } from "../transformer/nodes.ts";
-import { centred } from "../transformer/normalize.ts";
+import { frozenScales } from "./v_composition.ts";
 
 /**
  * - frozen: the writer's output is subtracted, scales are those of the clean run. The post's patch.
@@ -47,39 +48,16 @@ export function inputPatch(
   variant: PatchVariant,
   random: Tensor = writer,
 ): Hooks {
-  const hooks: Record<string, (value: Tensor) => Tensor> = {};
+  const hooks: Record<string, Hook> = {};
   for (const name of cleaners) {
     const node = findNode(clean.config, name);
-    const block = `blocks.${node.layer}`;
-    if (node.kind === "head") {
-      hooks[`${block}.hook_v_input`] = (v) => v.sub(removed(variant, v, writer, random));
-      const scale = `${block}.ln1.hook_scale`;
-      if (variant !== "unfrozen") hooks[scale] = () => clean.hook(scale);
-    } else if (node.kind === "mlp") {
-      Object.assign(hooks, mlpPatch(clean, node.layer, writer, variant, random));
-    }
+    if (node.kind === "embed") continue; // reads nothing
+    const branch = blockOf(clean.config, node.layer).branches.find(({ kind }) =>
+      (kind === "attn") === (node.kind === "head")
+    )!;
+    const input = node.kind === "head" ? "hook_v_input" : "hook_mlp_in";
+    hooks[`${branch.block}.${input}`] = (x) => x.sub(removed(variant, x, writer, random));
+    if (variant !== "unfrozen") Object.assign(hooks, frozenScales(clean, branch));
   }
   return hooks;
-}
-
-/** The MLP's input has no hook point before ln2: what ln2 made of it is undone, patched, and made again. */
-function mlpPatch(
-  clean: Forward,
-  layer: number,
-  writer: Tensor,
-  variant: PatchVariant,
-  random: Tensor,
-): Record<string, (value: Tensor) => Tensor> {
-  const { config } = clean;
-  const ln2 = `blocks.${layer}.ln2`;
-  let scale: Tensor; // of this run; its hook point comes before that of the normalised input
-  return {
-    [`${ln2}.hook_scale`]: (own) => scale = variant === "unfrozen" ? own : clean.hook(`${ln2}.hook_scale`),
-    [`${ln2}.hook_normalized`]: (normalized) => {
-      const read = normalized.mul(scale); // centred, where the model centres
-      const patched = read.sub(centred(config, removed(variant, read, writer, random)));
-      if (variant !== "unfrozen") return patched.div(scale);
-      return patched.div(patched.sumSquares("d_model").mul(1 / config.d_model).add(config.eps).sqrt());
-    },
-  };
 }

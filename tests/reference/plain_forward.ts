@@ -217,7 +217,10 @@ export function plainForward(
 
     if (!config.attn_only) {
       resid = record(`${block}.hook_resid_mid`, [B, T, D], resid);
-      const { normalized } = layerNorm(resid, `${block}.ln2`);
+      const { normalized } = layerNorm(
+        record(`${block}.hook_mlp_in`, [B, T, D], resid.slice()),
+        `${block}.ln2`,
+      );
       const pre = linear(normalized, matrix(`${block}.mlp.W_in`), vector(`${block}.mlp.b_in`, M, 0), D, M);
       const post = record(`${block}.mlp.hook_pre`, [B, T, M], pre).map((x) => activate(x, config.act_fn));
       const hidden = record(`${block}.mlp.hook_post`, [B, T, M], post);
@@ -275,6 +278,8 @@ function activate(x: number, act_fn: ModelConfig["act_fn"]): number {
       return x * 0.5 * (1 + erf(x / Math.SQRT2));
     case "gelu_new":
       return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+    case "relu2":
+      return Math.max(0, x) ** 2;
     case "relu":
       return Math.max(0, x);
     case "silu":

@@ -8,7 +8,7 @@
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { inputPatch, type PatchVariant } from "../../metrics/input_patch.ts";
-import { headDots } from "../../metrics/projection.ts";
+import { headDots, readByHeads } from "../../metrics/projection.ts";
 import { compositionZ } from "../../metrics/v_composition.ts";
 import { RatioStats } from "../../stats/ratio_stats.ts";
 import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
@@ -56,7 +56,7 @@ function summedDots(forward: Forward, cleaners: readonly string[], writer: Tenso
 
 /** V-composition output · writer of one head: [batch, pos]. */
 function compositionDots(clean: Forward, layer: number, head: number, writer: Tensor): Tensor {
-  const read = writer.dot(clean.weight(`blocks.${layer}.attn.W_O`), "d_model"); // [batch, pos, head, d_head]
+  const read = readByHeads(clean, layer, writer); // [batch, pos, head, d_head]
   const dots = read.dot(compositionZ(clean, layer, writer), "d_head").order("batch", "pos", "head");
   return dots.select("head", head);
 }

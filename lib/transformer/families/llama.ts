@@ -4,7 +4,7 @@
  */
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { ModelConfig } from "../../checkpoints/mod.ts";
-import { keyValueDim } from "../hook_points.ts";
+import { keyValueDim } from "../../checkpoints/blocks.ts";
 import type { Family, Layout, Source } from "./layout.ts";
 import { activation, headSize, mostLayers, rotary, slidingWindow, unembedding } from "./settings.ts";
 
