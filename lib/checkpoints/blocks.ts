@@ -68,10 +68,15 @@ export interface Block {
   branches: readonly Branch[];
 }
 
-/** Every model normalises what the unembedding reads. */
-export const FINAL_NORM = "ln_final";
-/** The norm of the token embedding, in models with `post_embedding_ln`. */
-export const EMBED_NORM = "embed.ln";
+/** The norm of what the unembedding reads; undefined in models without norms. */
+export function finalNorm({ normalization }: ModelConfig): string | undefined {
+  return normalization === "none" ? undefined : "ln_final";
+}
+
+/** The norm of the token embedding before it is written, in models that have one. */
+export function embedNorm(config: ModelConfig): string | undefined {
+  return config.post_embedding_ln ? "embed.ln" : undefined;
+}
 
 /** Name of the dim that counts heads of k and v: "kv_head" where heads share them, else "head". */
 export function keyValueDim(config: ModelConfig): "head" | "kv_head" {
@@ -137,7 +142,11 @@ export function attentionOf(config: ModelConfig, layer: number): AttentionBranch
 }
 
 /** Which norms stand around a branch. */
-function norms({ norm_placement = "before" }: ModelConfig, name: string): Pick<Branch, "norm" | "postNorm"> {
+function norms(
+  { normalization, norm_placement = "before" }: ModelConfig,
+  name: string,
+): Pick<Branch, "norm" | "postNorm"> {
+  if (normalization === "none") return {};
   return {
     ...(norm_placement !== "after" && { norm: name }),
     ...(norm_placement !== "before" && { postNorm: `${name}_post` }),

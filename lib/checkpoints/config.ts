@@ -3,14 +3,14 @@
  * kind) → ModelConfig. The Hugging Face families are read by lib/transformer/families.
  *
  * Keys read: d_model, n_layers, n_heads, d_head, d_mlp, n_ctx, d_vocab, act_fn, attn_only, normalization or
- * normalization_type, eps, tokenizer_name, default_prepend_bos, shortformer_pos. Other keys (learning rate, seed …) are
+ * normalization_type, eps, tokenizer_name, default_prepend_bos, d_vocab_out, shortformer_pos. Other keys (learning rate, seed …) are
  * training records and are passed over, except those that would change the forward pass: these are refused by name.
  */
 
 import { ConfigValues } from "./config_values.ts";
 
-/** "Pre": without learned weights of its own (they were folded into the next matrices). */
-export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre";
+/** "Pre": without learned weights of its own (they were folded into the next matrices). "none": nothing is normalised. */
+export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre" | "none";
 /** "gelu" is the exact erf form, "gelu_new" the tanh form, "relu2" max(x, 0)². */
 export type Activation = "gelu" | "gelu_new" | "relu" | "relu2" | "silu";
 
@@ -50,6 +50,8 @@ export interface ModelConfig {
   positional_embedding_type?: "standard" | "rotary" | "alibi";
   /** ALiBi: what is added to the scores of a head for each position that the key is further on: [n_heads]. */
   alibi_slopes?: readonly number[];
+  /** Falcon's ALiBi: slope · position is rounded to bfloat16, and divided by attn_scale with q · k. Absent: neither. */
+  alibi_before_scale_in_bfloat16?: boolean;
   /** Rotary models: how many of the d_head dims of q and k are turned, the first ones. */
   rotary_dim?: number;
   /** Rotary models: pair i of rotary_dim / 2 turns by rotary_base^(-2 i / rotary_dim) for each position. */
@@ -81,13 +83,24 @@ export interface ModelConfig {
   gated_mlp?: boolean;
 }
 
-/** "linear": every turn is divided by `factor`. "llama3": slow turns are, fast ones are not, those between in part. */
+/**
+ * How turns were changed for contexts longer than those of the first training. "linear": every turn is divided by `factor`. "llama3" and
+ * "yarn": slow turns are, fast ones are not, those between in part. "longrope": turn i is divided by short_factor[i].
+ */
 export interface RotaryScaling {
-  rope_type: "linear" | "llama3";
-  factor: number;
+  rope_type: "linear" | "llama3" | "yarn" | "longrope";
+  factor?: number;
   low_freq_factor?: number;
   high_freq_factor?: number;
   original_max_position_embeddings?: number;
+  /** yarn: turns over the original length from which on a turn is kept, and up to which it is divided. */
+  beta_fast?: number;
+  beta_slow?: number;
+  /** yarn: whether the pairs where the ramp begins and ends are whole numbers. */
+  truncate?: boolean;
+  short_factor?: readonly number[];
+  /** What cos and sin are multiplied by. Absent: 1. */
+  attention_factor?: number;
 }
 
 /** How many logits there are; 0 in a model without unembedding. */
@@ -160,11 +173,24 @@ export function parseModelConfig(json: Record<string, unknown>, source = "config
     d_mlp: attn_only ? 0 : size("d_mlp"),
     n_ctx: size("n_ctx"),
     d_vocab: size("d_vocab"),
+    ...(values.has("d_vocab_out") && json.d_vocab_out !== json.d_vocab && json.d_vocab_out !== -1
+      ? { d_vocab_out: values.size("d_vocab_out", { most: most.d_vocab }) }
+      : {}),
     act_fn: attn_only && json.act_fn == null ? "gelu" : values.choice("act_fn", activations),
     attn_only,
-    normalization: values.choice("normalization", normalizations, normalization ?? normalization_type),
+    normalization: normalizationOf(values),
     eps: values.epsilon("eps", 1e-5), // absent in gelu-4l's own file; its training code and TransformerLens use 1e-5
     default_prepend_bos: values.flag("default_prepend_bos", true),
     ...(tokenizer === undefined ? {} : { tokenizer_name: tokenizer as string }),
   };
+}
+
+/** By either key; null under the second is TransformerLens' way to write that nothing is normalised. */
+function normalizationOf(values: ConfigValues): Normalization {
+  const { normalization, normalization_type } = values.json;
+  if (normalization === undefined && normalization_type === null) return "none";
+  const key = normalization === undefined && normalization_type !== undefined
+    ? "normalization_type"
+    : "normalization";
+  return values.choice(key, normalizations);
 }

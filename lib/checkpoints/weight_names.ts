@@ -1,7 +1,7 @@
 /**
  * The weights of a model by TransformerLens name, and their dims: which there are follows from the description of its blocks.
  */
-import { blocks, type Branch, EMBED_NORM, embeddings, FINAL_NORM, keyValueDim } from "./blocks.ts";
+import { blocks, type Branch, embeddings, embedNorm, finalNorm, keyValueDim } from "./blocks.ts";
 import { keyValueHeads, type ModelConfig, outputSize } from "./config.ts";
 import { didYouMean } from "./nearest.ts";
 
@@ -73,9 +73,9 @@ export function weightNames(config: ModelConfig): string[] {
   ];
   return [
     ...embeddings(config).map(({ name }) => name === "embed" ? "embed.W_E" : "pos_embed.W_pos"),
-    ...norm(config.post_embedding_ln ? EMBED_NORM : undefined),
+    ...norm(embedNorm(config)),
     ...blocks(config).flatMap((block) => block.branches.flatMap(branch)),
-    ...norm(FINAL_NORM),
+    ...norm(finalNorm(config)),
     ...(outputSize(config) > 0 ? ["unembed.W_U", "unembed.b_U"] : []),
   ];
 }

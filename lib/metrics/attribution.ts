@@ -8,7 +8,7 @@
  *
  * Centring is symmetric, so DLA(c) = c · u with u = centre(W_U[:, t1] - W_U[:, t2]) / s: one vector for all nodes.
  */
-import { FINAL_NORM } from "../checkpoints/blocks.ts";
+import { finalNorm } from "../checkpoints/blocks.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 
@@ -36,7 +36,7 @@ export function topTwoDirection(forward: Forward): Tensor {
  * `direction`: W_U[:, t1] - W_U[:, t2], or W_U[:, t] for one logit. `forward`: the clean run, whose scale is used.
  */
 export function attributionVector(forward: Forward, direction: Tensor): Tensor {
-  return forward.backThroughNorm(FINAL_NORM, direction);
+  return forward.backThroughNorm(finalNorm(forward.config), direction);
 }
 
 /** DLA of a node's output c [batch, pos, d_model] → [batch, pos], in logits. */

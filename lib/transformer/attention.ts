@@ -78,7 +78,7 @@ function queriesAndKeys(trace: Trace, { block, divisor }: AttentionBranch): [q: 
   const { config } = trace;
   const name = config.positional_embedding_type === "rotary" ? "hook_rot_" : "hook_";
   const [q, k] = ["q", "k"].map((x) => trace.get(`${block}.attn.${name}${x}`));
-  return config.alibi_slopes ? slopesBeside(q, k, config.alibi_slopes, divisor) : [q, k];
+  return config.alibi_slopes ? slopesBeside(q, k, config, divisor) : [q, k];
 }
 
 /** The kv_head of each head, one array for each pair of counts, so that equal expressions are recognised. */

@@ -4,14 +4,7 @@
  * An intervention belongs to one forward pass: `model.forward({ hooks })` returns another pass and leaves the first as it was.
  * Parts that two passes have in common are computed once when both stand in one run.
  */
-import {
-  attentionOf,
-  type Block,
-  blocks,
-  EMBED_NORM,
-  embeddings,
-  FINAL_NORM,
-} from "../checkpoints/blocks.ts";
+import { attentionOf, type Block, blocks, embeddings, embedNorm, finalNorm } from "../checkpoints/blocks.ts";
 import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { attend, attention, forEachHead } from "./attention.ts";
@@ -26,8 +19,9 @@ export class Forward {
   readonly config: ModelConfig;
   /** Token ids [batch, pos]. */
   readonly tokens: Tensor;
+  /** What the unembedding reads: the stream through ln_final, with its w and b. */
+  readonly unembedded: Tensor;
   #trace: Trace;
-  #normalized: Tensor;
 
   constructor(config: ModelConfig, params: Parameters, tokens: Tensor, hooks: Hooks = {}) {
     this.config = config;
@@ -36,7 +30,8 @@ export class Forward {
     let resid = embeddings(config).map(({ name, hook }) => this.#trace.point(hook, this.#embedding(name)))
       .reduce((a, b) => a.add(b));
     for (const block of blocks(config)) resid = this.#block(block, resid);
-    this.#normalized = normalize(this.#trace, FINAL_NORM, resid);
+    const norm = finalNorm(config);
+    this.unembedded = norm ? normalize(this.#trace, norm, resid) : resid;
   }
 
   #embedding(name: "embed" | "pos_embed"): Tensor {
@@ -45,7 +40,8 @@ export class Forward {
       return params.get("pos_embed.W_pos").prefix("pos", "pos").expand("batch", "batch");
     }
     const read = params.get("embed.W_E").gather("d_vocab", this.tokens);
-    return config.post_embedding_ln ? normalize(this.#trace, EMBED_NORM, read) : read;
+    const norm = embedNorm(config);
+    return norm ? normalize(this.#trace, norm, read) : read;
   }
 
   #block({ residPre, branches }: Block, input: Tensor): Tensor {
@@ -75,7 +71,7 @@ export class Forward {
       );
     }
     const { params } = this.#trace;
-    return this.#normalized.dot(params.get("unembed.W_U"), "d_model").add(params.get("unembed.b_U"));
+    return this.unembedded.dot(params.get("unembed.W_U"), "d_model").add(params.get("unembed.b_U"));
   }
 
   /** A value by its hook name, such as "blocks.2.attn.hook_pattern". Dims as in `hookPoints`. */

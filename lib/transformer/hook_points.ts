@@ -11,9 +11,9 @@
 import {
   type AttentionBranch,
   blocks,
-  EMBED_NORM,
   embeddings,
-  FINAL_NORM,
+  embedNorm,
+  finalNorm,
   keyValueDim,
   type MlpBranch,
 } from "../checkpoints/blocks.ts";
@@ -44,7 +44,7 @@ function norm(name: string | undefined, dims = RESID, over: readonly string[] = 
 /** Hook name → names of the dims, in the order of the forward pass. */
 export function hookPoints(config: ModelConfig): Map<string, string[]> {
   const points: Point[] = [
-    ...norm(config.post_embedding_ln ? EMBED_NORM : undefined),
+    ...norm(embedNorm(config)),
     ...embeddings(config).map(({ hook }): Point => [hook, RESID]),
   ];
   for (const { residPre, branches } of blocks(config)) {
@@ -55,7 +55,7 @@ export function hookPoints(config: ModelConfig): Map<string, string[]> {
       if (branch.makes) points.push([branch.makes, RESID]);
     }
   }
-  points.push(...norm(FINAL_NORM));
+  points.push(...norm(finalNorm(config)));
   return new Map(points);
 }
 

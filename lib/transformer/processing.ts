@@ -8,11 +8,12 @@
  * writes to the residual stream. 6. Centre the unembedding over the vocabulary. 7. Fold value biases into b_O.
  *
  * RMSNorm reads the mean of the residual stream like any other direction: nothing is centred but the unembedding, and step 5 is not
- * done, whatever is asked for (`possibleSteps`).
+ * done, whatever is asked for (`possibleSteps`). Nor is step 6 under a soft cap of the logits, which sees what all of them share, nor
+ * what concerns an unembedding that a model does not have.
  * Source: ../../README.md, "Weight processing"; TransformerLens `fold_layer_norm`, `center_writing_weights`, `center_unembed`,
  * `fold_value_biases`.
  */
-import { blocks, type Branch, embeddings, FINAL_NORM } from "../checkpoints/blocks.ts";
+import { blocks, type Branch, embeddings, embedNorm, finalNorm } from "../checkpoints/blocks.ts";
 import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
 import { addProduct, center, scaleBy } from "./lines.ts";
 import { subtractsMean } from "./normalize.ts";
@@ -54,7 +55,7 @@ export function possibleSteps(config: ModelConfig, steps: Processing): Processin
     ...steps,
     foldLnFinal: steps.foldLnFinal && unembeds,
     centerWritingWeights: steps.centerWritingWeights && subtractsMean(config),
-    centerUnembed: steps.centerUnembed && unembeds,
+    centerUnembed: steps.centerUnembed && unembeds && config.output_logits_soft_cap === undefined,
   };
 }
 
@@ -89,11 +90,12 @@ export function processWeights(weights: Weights, config: ModelConfig, steps: Pro
     if (norm && (kind === "attn" ? steps.foldLn1 : steps.foldLn2)) fold(norm, readers);
   }
   const unembeds = outputSize(config) > 0;
-  if (steps.foldLnFinal && unembeds) fold(FINAL_NORM, [["unembed.W_U", "unembed.b_U"]]);
+  const final = finalNorm(config);
+  if (steps.foldLnFinal && unembeds && final) fold(final, [["unembed.W_U", "unembed.b_U"]]);
   if (steps.centerWritingWeights && centred) {
     for (const name of writers(config)) center(own(name), "d_model");
   }
-  if (steps.centerUnembed && unembeds) {
+  if (possibleSteps(config, steps).centerUnembed) {
     center(own("unembed.W_U"), "d_vocab");
     center(own("unembed.b_U"), "d_vocab");
   }
@@ -117,7 +119,7 @@ function writers(config: ModelConfig): string[] {
   const branches = blocks(config).flatMap((block) => block.branches).filter((branch) => !branch.postNorm);
   const positions = embeddings(config).some(({ name }) => name === "pos_embed") ? ["pos_embed.W_pos"] : [];
   return [
-    ...(config.post_embedding_ln ? [] : ["embed.W_E"]),
+    ...(embedNorm(config) ? [] : ["embed.W_E"]),
     ...positions,
     ...branches.flatMap((b) => b.output),
   ];

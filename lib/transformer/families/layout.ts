@@ -36,8 +36,11 @@ export type Sources = ReadonlyMap<string, Source>;
 
 export interface Layout {
   config: ModelConfig;
-  /** `prefix` is what stands before the names in this file: one of `Family.prefix`, or nothing in older files. */
-  sources(prefix: string): Sources;
+  /**
+   * `prefix` is what stands before the names in this file: one of `Family.prefix`, or nothing in older files; `has` tells whether it
+   * holds a tensor.
+   */
+  sources(prefix: string, has: (name: string) => boolean): Sources;
 }
 
 export interface Family {
@@ -48,22 +51,25 @@ export interface Family {
   readonly architectures: readonly string[];
   /** Before all names but that of the unembedding, such as "transformer."; of several, the one that a file has. */
   readonly prefix: string | readonly string[];
-  /** Tensors that older files carry and that are no weights, such as causal masks. */
+  /** Tensors that files carry and that no forward pass here reads, such as causal masks. */
   readonly ignored: RegExp;
+  /** A key of config.json that holds the settings of the text part of a multimodal model. */
+  readonly inside?: string;
   /** @throws on a missing, contradictory or unsupported setting. */
   read(values: ConfigValues): Layout;
 }
 
 /** The sources of a checkpoint, with the prefix that its names have. */
-export function sourcesOf(family: Family, layout: Layout, checkpoint: Checkpoint): Sources {
+export function fileSources(family: Family, layout: Layout, checkpoint: Checkpoint): Sources {
   const prefixes = typeof family.prefix === "string" ? [family.prefix] : family.prefix;
   const names = checkpoint.names();
-  return layout.sources(prefixes.find((prefix) => names.some((name) => name.startsWith(prefix))) ?? "");
+  const prefix = prefixes.find((prefix) => names.some((name) => name.startsWith(prefix))) ?? "";
+  return layout.sources(prefix, checkpoint.has);
 }
 
 /** @throws when a weight is missing, of other dims, or one that no such model has. */
 export function checkSources(family: Family, layout: Layout, checkpoint: Checkpoint): void {
-  const sources = [...sourcesOf(family, layout, checkpoint)];
+  const sources = [...fileSources(family, layout, checkpoint)];
   checkTensors(checkpoint, {
     shapes: new Map(
       sources.map(([name, source]) => [source.from, storedShape(source, axisSizes(layout.config, name))]),
@@ -80,7 +86,7 @@ export async function readWeights(
   checkpoint: Checkpoint,
 ): Promise<Weights> {
   const { config } = layout;
-  const sources = sourcesOf(family, layout, checkpoint);
+  const sources = fileSources(family, layout, checkpoint);
   const uses = new Map<string, number>();
   for (const { from } of sources.values()) uses.set(from, (uses.get(from) ?? 0) + 1);
   const held = new Map<string, Float32Array>();
@@ -103,7 +109,16 @@ export async function readWeights(
         : zeros(name, shape, config),
     );
   }
+  shareEqual(weights);
   return weights;
+}
+
+/** A file may hold the embedding a second time as its output head: they lie in memory once until processing changes them. */
+function shareEqual(weights: Weights): void {
+  const [W_E, W_U] = [weights.get("embed.W_E"), weights.get("unembed.W_U")];
+  if (W_E && W_U && W_E.data.length === W_U.data.length && W_E.data.every((x, i) => x === W_U.data[i])) {
+    weights.set("unembed.W_U", { ...W_U, data: W_E.data });
+  }
 }
 
 type AxisSizes = Readonly<Record<string, number>>;
