@@ -40,20 +40,21 @@ export function rotary(
   const parameters = values.inside("rope_parameters");
   const nested = parameters?.has("full_attention") || parameters?.has("sliding_attention");
   const full = nested ? parameters!.inside("full_attention") : parameters;
-  const part = rotaryPart(values, full, d_head, keys.part, defaults.part ?? 1);
-  const { originalLength } = defaults;
-  const own = oneRotation(
-    values,
-    full,
-    keys.base ?? "rope_theta",
-    defaults.base ?? 10000,
-    part,
-    originalLength,
-  );
-  const settings: Rotary = { positional_embedding_type: "rotary", rotary_dim: part, ...own };
+  const rotary_dim = rotaryPart(values, full, d_head, keys.part, defaults.part ?? 1);
+  /** Base and scaling: inside, where they are stated there; else by the older keys. */
+  const rotation = (inside: ConfigValues | undefined, key: string, base = 10000, older?: ConfigValues) => {
+    const rotary_base = stated(values, inside, "rope_theta", key, base);
+    const scaling = inside ?? older;
+    const rotary_scaling = scaling && rotaryScaling(values, scaling, rotary_dim, defaults.originalLength);
+    return { rotary_base, ...(rotary_scaling && { rotary_scaling }) };
+  };
+  const own = rotation(full, keys.base ?? "rope_theta", defaults.base, values.inside("rope_scaling"));
+  const settings: Rotary = { positional_embedding_type: "rotary", rotary_dim, ...own };
   if (nested) {
-    const sliding = parameters!.inside("sliding_attention");
-    return { ...settings, rotary_local: oneRotation(values, sliding, "", defaults.localBase ?? 10000, part) };
+    return {
+      ...settings,
+      rotary_local: rotation(parameters!.inside("sliding_attention"), "", defaults.localBase),
+    };
   }
   if (keys.localBase === undefined) return settings;
   return { ...settings, rotary_local: { rotary_base: values.number(keys.localBase, defaults.localBase) } };
@@ -97,32 +98,14 @@ function stated(
   return value ?? values.number(older, fallback);
 }
 
-function oneRotation(
-  values: ConfigValues,
-  inside: ConfigValues | undefined,
-  baseKey: string,
-  base: number,
-  rotary_dim: number,
-  originalLength?: number,
-): { rotary_base: number; rotary_scaling?: RotaryScaling } {
-  const rotary_base = stated(values, inside, "rope_theta", baseKey, base);
-  const rotary_scaling = rotaryScaling(
-    values,
-    inside ?? (baseKey ? values.inside("rope_scaling") : undefined),
-    rotary_dim,
-  );
-  return { rotary_base, ...(rotary_scaling && { rotary_scaling }) };
-}
-
 const types = ["default", "linear", "dynamic", "llama3", "yarn", "longrope"] as const;
 
 function rotaryScaling(
   top: ConfigValues,
-  values: ConfigValues | undefined,
+  values: ConfigValues,
   rotary_dim: number,
-  originalLength?: number,
+  originalLength: number | undefined,
 ): RotaryScaling | undefined {
-  if (!values) return undefined;
   const key = values.has("rope_type") ? "rope_type" : "type";
   const named = values.json[key] ?? "default";
   // Early Phi-3 files call it "su", or "yarn" with lists of factors.
