@@ -35,6 +35,16 @@ export {
 } from "./metrics/projection.ts";
 export { attributionVector, directLogitAttribution, topTwo, unembedding } from "./metrics/attribution.ts";
 export { compositionZ, vInputPatch, writtenByHeads } from "./metrics/v_composition.ts";
+export {
+  atPositions,
+  removal,
+  type RemovedPositions,
+  responses,
+  retained,
+  type Route,
+} from "./metrics/retention.ts";
+export { rotated, rotation } from "./metrics/rotation.ts";
+export { laterLocations, type LaterNode, laterNodes } from "./metrics/later_nodes.ts";
 
 // Plain statistics on arrays.
 export { quantiles } from "./stats/quantiles.ts";
@@ -59,9 +69,12 @@ export { bosParts } from "./experiments/bos_parts.ts";
 export { promptAblation } from "./experiments/prompt_ablation.ts";
 export { promptLocations } from "./experiments/prompt_locations.ts";
 export { allPairs } from "./experiments/all_pairs.ts";
+export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
 export type {
   AblationRow,
   Band,
+  Estimate,
+  FirstPositionRow,
   Fit,
   LocationRow,
   LossRow,
@@ -71,7 +84,11 @@ export type {
   PositionRow,
   PromptLocationRow,
   PromptRow,
+  RemovalName,
+  ResponseRow,
+  RetentionRow,
   RunName,
+  WriterRow,
 } from "./experiments/rows.ts";
 
 // A model of which nothing is known yet: look for writers and cleaners in it.

@@ -42,6 +42,70 @@ export interface NodeRow extends Band {
   run: RunName;
 }
 
+/** Which removal a retention is of: the writer's own output, or a control's. */
+export type RemovalName = "writer" | "control";
+
+/** Retention of a writer's output at one location, over tokens: 1 just after the write, 0 when it is erased. */
+export interface RetentionRow extends Band {
+  writer: string;
+  location: string;
+  run: RemovalName;
+  /** Σ (x - x̃)·δ / Σ ‖δ‖² over all tokens: 1 plus the `ratio` of every response until there. */
+  ratio: number;
+}
+
+/** Response of a later node to a writer's output, over tokens: below 0, it writes back what it reads. */
+export interface ResponseRow extends Band {
+  writer: string;
+  node: string;
+  kind: "head" | "mlp";
+  layer: number;
+  run: RemovalName;
+  /** Share of tokens on which the response is below 0. */
+  below: number;
+  /** Σ (c - c̃)·δ / Σ ‖δ‖² over all tokens: what it adds to the retention's `ratio`. */
+  ratio: number;
+  /** 95 % bootstrap interval of `ratio` over prompts. */
+  interval: readonly [low: number, high: number];
+}
+
+/** A number and its 95 % bootstrap interval over prompts (and over the control's draws, where it has any). */
+export interface Estimate {
+  value: number;
+  interval: readonly [low: number, high: number];
+}
+
+/** What is left of a writer's output at the end of the stream, beside its control. */
+export interface WriterRow {
+  writer: string;
+  kind: "embed" | "head" | "mlp";
+  layer: number;
+  /** Mean over tokens of the length of what is taken out, as a part of the stream's just after the write. */
+  share: number;
+  /** Median retention at the end. */
+  left: Estimate;
+  /** The same of the control: mean over its draws. Absent without a control. */
+  control?: Estimate;
+  /** control - left: what is erased beyond what happens to any such vector. Below 0: this output is protected. */
+  specific?: Estimate;
+  /** The control's median of each draw. */
+  draws: number[];
+  /** Tokens. */
+  n: number;
+}
+
+/** Position 0, a class of its own: what a node writes there beside elsewhere, and what is left of that. */
+export interface FirstPositionRow {
+  writer: string;
+  /** Mean length of the node's output at position 0, and at all others. */
+  norm: number;
+  elsewhere: number;
+  /** Median retention of it at position 0 at the end of the stream. */
+  left: number;
+  /** Prompts. */
+  n: number;
+}
+
 /** Figure 4: direct logit attribution (DLA) of one node on one prompt, clean and with its input resampled. */
 export interface PromptRow {
   prompt: string;
