@@ -8,6 +8,7 @@ import { assert } from "@std/assert";
 import { attentionOf } from "../../../lib/checkpoints/blocks.ts";
 import { outputSize } from "../../../lib/checkpoints/config.ts";
 import { attributionVector, topTwo, unembedding } from "../../../lib/metrics/attribution.ts";
+import { laterLocations, laterNodes } from "../../../lib/metrics/later_nodes.ts";
 import { decompose } from "../../../lib/metrics/components.ts";
 import { inputPatch } from "../../../lib/metrics/input_patch.ts";
 import {
@@ -15,6 +16,7 @@ import {
   headProjectionRatios,
   projectionRatiosOntoHeads,
 } from "../../../lib/metrics/projection.ts";
+import { atPositions, removal, responses, retained } from "../../../lib/metrics/retention.ts";
 import { run } from "../../../lib/tensor/run.ts";
 import type { Tensor } from "../../../lib/tensor/tensor.ts";
 import type { Hooks } from "../../../lib/transformer/hook_points.ts";
@@ -102,6 +104,25 @@ for (const name of recordedNames) {
     );
     assert(off(values.unfrozen.data, values.without.data) < 1e-5);
     assert(off(values.frozen.data, values.out.data) > 1e-3, "the patch changes something");
+  });
+}
+
+for (const name of ["gemma2", "gemma3", "olmo2", "olmo3", "qwen3", "bloom", "smollm3"]) {
+  Deno.test(`${name}: retention is 1 plus the responses of the later nodes`, async () => {
+    const { prompts } = await recorded(name);
+    const model = await load(name);
+    const clean = model.forward();
+    for (const [writer, route] of [["L0H1", "all"], ["MLP0", "values"], ["embed", "patterns"]] as const) {
+      const w = atPositions(clean.node(writer));
+      const without = model.forward({ hooks: removal(clean, writer, w, route) });
+      const nodes = laterNodes(model.config, writer);
+      const { hook } = laterLocations(model.config, writer).at(-1)!;
+      const { R, rho } = await run({
+        R: retained(clean, without, w, hook).slice("pos", 1, prompts.length),
+        rho: responses(clean, without, w, nodes).sum("node").add(1).slice("pos", 1, prompts.length),
+      }, feed(prompts));
+      assert(off(rho.data, R.data) < 1e-4, `${writer}, ${route}: off by ${off(rho.data, R.data)}`);
+    }
   });
 }
 
