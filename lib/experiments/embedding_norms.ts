@@ -2,8 +2,10 @@
  * Figure 6: what can the heads of the writer's layer write from an embedding alone? ‖LN(embedding) · W_V · W_O‖ for every token
  * and every positional embedding. A head that writes much from positions and little from tokens is about positions.
  *
- * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone. Weights only, no prompts.
+ * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone (in models whose heads
+ * read the stream as it is: the embedding itself). A norm of what the heads write is left out. Weights only, no prompts.
  */
+import { attentionOf, embeddings } from "../checkpoints/blocks.ts";
 import { histogram } from "../stats/equal_bins.ts";
 import { quantiles } from "../stats/quantiles.ts";
 import type { NdArray } from "../tensor/nd_array.ts";
@@ -17,9 +19,10 @@ import type { Band, NormRow } from "./rows.ts";
 
 /** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. */
 function writtenNorms(forward: Forward, layer: number, table: Tensor): Tensor {
+  const { norm } = attentionOf(forward.config, layer);
   const own = centred(forward.config, table);
-  const scaled = own.div(own.mul(own).mean("d_model").add(forward.config.eps).sqrt());
-  const weight = forward.maybeWeight(`blocks.${layer}.ln1.w`);
+  const scaled = norm ? own.div(own.mul(own).mean("d_model").add(forward.config.eps).sqrt()) : table;
+  const weight = forward.maybeWeight(`${norm}.w`);
   const values = forward.forEachHead(
     (weight ? scaled.mul(weight) : scaled).dot(forward.weight(`blocks.${layer}.attn.W_V`), "d_model"),
   );
@@ -51,7 +54,7 @@ export async function embeddingNorms(
   const forward = model.forward();
   const tokens = forward.weight("embed.W_E").rename({ d_vocab: "row" });
   const tables: [NormRow["embedding"], Tensor][] = [["token", tokens]];
-  if (model.config.positional_embedding_type !== "rotary") {
+  if (embeddings(model.config).some(({ name }) => name === "pos_embed")) {
     tables.push(["position", forward.weight("pos_embed.W_pos").rename({ pos: "row" })]);
   }
   const values: Record<string, NdArray> = {};

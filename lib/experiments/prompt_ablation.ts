@@ -33,11 +33,8 @@ export async function promptAblation(
     const clean = model.forward();
     const other = model.forward({ tokens: model.tokens("unrelated") });
     const direction = between(clean, answers.correct, answers.incorrect);
-    const along = (forward: Forward) => {
-      const read = forward.hook("ln_final.hook_normalized").select("pos", last);
-      const weight = forward.maybeWeight("ln_final.w");
-      return (weight ? read.mul(weight) : read).dot(direction.expand("batch"), "d_model");
-    };
+    const along = (forward: Forward) =>
+      forward.unembedded.select("pos", last).dot(direction.expand("batch"), "d_model");
     const outputs: Record<string, Tensor> = {};
     for (let layer = 0; layer < n_layers; layer++) {
       for (let head = 0; head < n_heads; head++) {

@@ -3,15 +3,18 @@
  * ((c - mean(c)) / s) · (W_U[:, t1] - W_U[:, t2]), with s the clean run's final LayerNorm scale and b_U left out. In logits.
  * Source: the post, section "Direct logit attribution". It leaves out all that later nodes do with c: that is the post's point.
  *
+ * Where logits pass a soft cap (Gemma 2), DLA is of the logits before it: those are linear in what the nodes write, and the cap keeps
+ * their order. Results say so among their assumptions.
+ *
  * Centring is symmetric, so DLA(c) = c · u with u = centre(W_U[:, t1] - W_U[:, t2]) / s: one vector for all nodes.
  */
+import { finalNorm } from "../checkpoints/blocks.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
-import { centred } from "../transformer/normalize.ts";
 
-/** The two most probable next tokens: ids [batch, pos] each, and the difference of their logits. */
+/** The two most probable next tokens: ids [batch, pos] each, and the difference of their logits (before a soft cap). */
 export function topTwo(forward: Forward): { first: Tensor; second: Tensor; logitDifference: Tensor } {
-  const { values, indices } = forward.logits.topK("d_vocab", 2);
+  const { values, indices } = forward.linearLogits.topK("d_vocab", 2);
   const pair = (t: Tensor) => [t.select("d_vocab", 0), t.select("d_vocab", 1)] as const;
   const [[a, b], [first, second]] = [pair(values), pair(indices)];
   return { first, second, logitDifference: a.sub(b) };
@@ -33,10 +36,7 @@ export function topTwoDirection(forward: Forward): Tensor {
  * `direction`: W_U[:, t1] - W_U[:, t2], or W_U[:, t] for one logit. `forward`: the clean run, whose scale is used.
  */
 export function attributionVector(forward: Forward, direction: Tensor): Tensor {
-  // A final LayerNorm that still has its weight multiplies the output by it on the way to W_U.
-  const weight = forward.maybeWeight("ln_final.w");
-  const read = weight ? direction.mul(weight) : direction;
-  return centred(forward.config, read).div(forward.hook("ln_final.hook_scale"));
+  return forward.backThroughNorm(finalNorm(forward.config), direction);
 }
 
 /** DLA of a node's output c [batch, pos, d_model] → [batch, pos], in logits. */
