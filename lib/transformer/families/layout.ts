@@ -20,6 +20,8 @@ export interface Source {
   part?: 0 | 1 | 2;
   /** May be missing: zeros then. */
   optional?: boolean;
+  /** Tied weights: the name of a tensor that is read in place of `from` where the file holds it all the same. */
+  own?: string;
 }
 
 /** TransformerLens name → where it stands. Biases that the family does not have are left out: zeros. */
@@ -48,7 +50,11 @@ export interface Family {
 /** The sources of a checkpoint, with the prefix that its names have. */
 export function sourcesOf(family: Family, layout: Layout, checkpoint: Checkpoint): Sources {
   const prefixed = checkpoint.names().some((name) => name.startsWith(family.prefix));
-  return layout.sources(prefixed ? family.prefix : "");
+  const sources = [...layout.sources(prefixed ? family.prefix : "")];
+  return new Map(sources.map(([name, source]) => {
+    const { own } = source;
+    return [name, own !== undefined && checkpoint.has(own) ? { ...source, from: own } : source];
+  }));
 }
 
 /** @throws when a weight is missing, of other dims, or one that no such model has. */
@@ -62,11 +68,15 @@ export function checkSources(family: Family, layout: Layout, checkpoint: Checkpo
   });
 }
 
-/** Reads every weight, one tensor at a time; one that several weights are parts of is read once. */
+/**
+ * Reads every weight, one tensor at a time; one that several weights are parts of is read once. `onNote` hears of what a reader of
+ * the results should know.
+ */
 export async function readWeights(
   family: Family,
   layout: Layout,
   checkpoint: Checkpoint,
+  onNote: (note: string) => void = () => {},
 ): Promise<Weights> {
   const { config } = layout;
   const sources = sourcesOf(family, layout, checkpoint);
@@ -92,6 +102,15 @@ export async function readWeights(
         ? arrange(await read(source.from), source, sizes, keptDims(name, config))
         : zeros(name, shape, config),
     );
+  }
+  const head = sources.get("unembed.W_U");
+  if (head?.own !== undefined && head.from === head.own) {
+    const [W_E, W_U] = [weights.get("embed.W_E")!, weights.get("unembed.W_U")!];
+    if (W_U.data.every((x, i) => x === W_E.data[i])) weights.set("unembed.W_U", { ...W_U, data: W_E.data });
+    else {onNote(
+        `${checkpoint.path}: config.json ties the output head to the embedding, but the file holds ${head.own} ` +
+          `with other values. The file's head is used.`,
+      );}
   }
   return weights;
 }

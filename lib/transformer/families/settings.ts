@@ -34,7 +34,10 @@ export function headSize(
   return d_model / n_heads;
 }
 
-/** Where W_U stands: with the embedding when the two are tied, else under its own name. */
+/**
+ * Where W_U stands: with the embedding when the two are tied, else under its own name. A file that holds a head of its own although
+ * config.json ties them is believed, as transformers does.
+ */
 export function unembedding(
   values: ConfigValues,
   tiedByDefault: boolean,
@@ -42,7 +45,8 @@ export function unembedding(
   own: string,
 ): (prefix: string) => Source {
   const tied = values.flag("tie_word_embeddings", tiedByDefault);
-  return (prefix) => ({ from: tied ? prefix + embedding : own, axes: "d_vocab d_model" });
+  const axes = "d_vocab d_model";
+  return (prefix) => tied ? { from: prefix + embedding, axes, own } : { from: own, axes };
 }
 
 type Rotary =
