@@ -10,7 +10,7 @@ import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { readJsonObject } from "./json_file.ts";
 import { type PromptSource, readPromptSource } from "./prompts/prompt_source.ts";
 import { checkStateDict } from "./state_dict.ts";
-import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
 
 export interface ModelFolder {
   config: ModelConfig;
@@ -49,24 +49,16 @@ export async function openModelFolder(
   options: ModelFolderOptions = {},
 ): Promise<ModelFolder> {
   const json = await readJsonObject(`${folder}/config.json`);
-  const { config, check } = (options.layout ?? transformerLens)(json, `${folder}/config.json`);
+  const { config: stated, check } = (options.layout ?? transformerLens)(json, `${folder}/config.json`);
   const tokenizerFile = options.tokenizerFile ?? await ifThere(`${folder}/tokenizer.json`);
+  const tokenizer = tokenizerFile === undefined ? undefined : await readTokenizer(tokenizerFile, json);
+  const config = { ...stated, default_prepend_bos: tokenizer?.bosFirst ?? stated.default_prepend_bos };
   const cleanupFile = options.cleanupFile ?? await ifThere(`${folder}/cleanup.json`);
   const cleanup = cleanupFile === undefined ? undefined : await readCleanup(cleanupFile, config);
   const beside = options.cleanupFile?.replace(/[/\\][^/\\]*$/, "") ?? folder;
   const adversarialFile = await ifThere(`${beside}/adversarial.json`);
   const adversarial = adversarialFile === undefined ? undefined : await readAdversarial(adversarialFile);
   const promptSource = await ifThere(`${beside}/prompts.json`) ? await readPromptSource(beside) : undefined;
-  const tokenizer = tokenizerFile === undefined
-    ? undefined
-    : await loadTokenizer(tokenizerFile, await bosOf(tokenizerFile, json));
-  if (tokenizer && tokenizer.size > config.d_vocab) {
-    throw new Error(
-      `${tokenizerFile} has ids up to ${
-        tokenizer.size - 1
-      }, but the model in ${folder} has d_vocab ${config.d_vocab}.`,
-    );
-  }
   // Prompts lie in a .safetensors file too, and are not to be taken for the weights.
   const prompts = promptSource && "file" in promptSource ? [basename(promptSource.file)] : [];
   const checkpoint = await openCheckpoint(folder, prompts);
@@ -86,20 +78,11 @@ export async function openModelFolder(
   };
 }
 
-/**
- * Which token is BOS: what tokenizer_config.json beside the tokenizer says, else config.json's bos_token_id. Both may be silent, and
- * a null in the first sends to the second.
- */
-async function bosOf(tokenizerFile: string, json: Record<string, unknown>): Promise<TokenizerOptions> {
-  const beside = await ifThere(tokenizerFile.replace(/[^/\\]*$/, "tokenizer_config.json"));
-  const stated = beside === undefined ? undefined : (await readJsonObject(beside)).bos_token;
-  // Older files write {"content": "<s>", …}.
-  const text = typeof stated === "object" && stated !== null
-    ? (stated as { content?: unknown }).content
-    : stated;
-  if (typeof text === "string") return { bosToken: text };
-  const id = json.bos_token_id;
-  return Number.isInteger(id) ? { bosId: id as number } : {};
+/** A tokenizer.json with what tokenizer_config.json beside it and the model's config.json say of BOS. */
+async function readTokenizer(path: string, config: Record<string, unknown>): Promise<Tokenizer> {
+  const beside = await ifThere(path.replace(/[^/\\]*$/, "tokenizer_config.json"));
+  const settings = beside === undefined ? undefined : await readJsonObject(beside);
+  return await loadTokenizer(path, { config, ...(settings ? { settings } : {}) });
 }
 
 async function ifThere(path: string): Promise<string | undefined> {

@@ -3,13 +3,14 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { type Document, documents } from "../../lib/checkpoints/prompts/documents.ts";
 import { type PackOptions, packPrompts } from "../../lib/checkpoints/prompts/packed_prompts.ts";
-import type { Tokenizer } from "../../lib/checkpoints/tokenizer.ts";
+import type { Tokenizer } from "../../lib/checkpoints/tokenizer/tokenizer.ts";
 import { withFolder } from "./small_model.ts";
 
 const BOS = 0;
 /** "a" is 1, "b" 2 … */
 const letters: Tokenizer = {
   bosId: BOS,
+  separatorId: BOS,
   size: 27,
   encode: (text) => [...text].map((c) => c.charCodeAt(0) - 96),
   decode: () => "",
@@ -40,8 +41,24 @@ Deno.test("packPrompts() without BOS first, and without BOS at all", async () =>
   const plain = { config: { ...config, default_prepend_bos: false } };
   assertEquals(await packed(["ab", "cdef", "g"], plain), [[1, 2, 0, 3], [4, 5, 6, 0]]);
   const { bosId: _, ...rest } = letters;
-  const tokenizer = { ...rest, bosId: undefined };
+  const tokenizer = { ...rest, bosId: undefined, separatorId: undefined };
   assertEquals(await packed(["ab", "cdef", "gh"], { tokenizer }), [[1, 2, 3, 4], [5, 6, 7, 8]]);
+});
+
+Deno.test("packPrompts() never puts BOS beside BOS, and none for an empty document", async () => {
+  const plain = { config: { ...config, default_prepend_bos: false } };
+  // "`" is the character before "a": id 0, BOS in the text itself.
+  assertEquals(await packed(["`ab", "`cd", "", "`ef"], plain), [[0, 1, 2, 0], [3, 4, 0, 5]]);
+  assertEquals(await packed(["ab`", "", "`cd`", "ef"], plain), [[1, 2, 0, 3], [4, 0, 5, 6]]);
+  assertEquals(await packed(["", "", "abc", "", "def"]), [[0, 1, 2, 3], [0, 4, 5, 6]]);
+  assertEquals(await packed([[0, 1, 2], [], [0], [0, 3, 4]], plain), [[0, 1, 2, 0]]);
+});
+
+Deno.test("packPrompts() of a tokenizer without BOS first puts its separator, or nothing, between documents", async () => {
+  const plain = { config: { ...config, default_prepend_bos: false } };
+  const tokenizer = (separatorId?: number) => ({ ...letters, separatorId });
+  assertEquals(await packed(["ab", "cd"], { ...plain, tokenizer: tokenizer() }), [[1, 2, 3, 4]]);
+  assertEquals(await packed(["ab", "cd"], { ...plain, tokenizer: tokenizer(26) }), [[1, 2, 26, 3]]);
 });
 
 Deno.test("packPrompts() of token ids takes rows that are packed already as they are", async () => {

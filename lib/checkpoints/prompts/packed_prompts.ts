@@ -1,10 +1,11 @@
 /**
- * Prompts from texts, packed as in training: the documents' tokens one after the other, BOS between them, cut into rows of one
- * length; where the model was trained with BOS first, each row begins with it. Nothing is padded: what does not fill the last
- * row is left out. Documents of token ids are packed as they are, and begin with BOS already or not.
+ * Prompts from texts, packed as in training: the documents' tokens one after the other, a separator between them (BOS, or what the
+ * tokenizer has for it), cut into rows of one length; where BOS comes first, each row begins with it. Never do two of these stand
+ * side by side, whatever the documents begin or end with; empty documents are passed over. Nothing is padded: what does not fill the
+ * last row is left out. Documents of token ids are packed as they are, and begin with BOS already or not.
  */
 import type { ModelConfig } from "../config.ts";
-import type { Tokenizer } from "../tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Document } from "./documents.ts";
 import { checkPrompts, type Prompts } from "./prompts.ts";
 
@@ -34,10 +35,18 @@ export async function packPrompts(
     throw new Error(`${source}: got ${maxTokens} as the most tokens; expected a positive whole number.`);
   }
   const bos = tokenizer?.bosId;
+  const separator = tokenizer?.separatorId;
+  const marks = [bos, separator];
+  const isMark = (id: number | undefined) => id !== undefined && marks.includes(id);
   const stream: number[] = [];
   for await (const document of documents) {
-    if (stream.length > 0 && bos !== undefined && !startsWith(document, bos)) stream.push(bos);
-    for (const id of encode(document, maxTokens - stream.length, options)) stream.push(id);
+    const ids = encode(document, maxTokens - stream.length, options);
+    if (ids.length === 0) continue;
+    if (stream.length > 0 && isMark(ids[0]) && isMark(stream.at(-1))) stream.pop();
+    else if (stream.length > 0 && separator !== undefined && !isMark(ids[0]) && !isMark(stream.at(-1))) {
+      stream.push(separator);
+    }
+    for (const id of ids) stream.push(id);
     if (stream.length >= maxTokens) break;
   }
   if (stream.length > maxTokens) stream.length = maxTokens;
@@ -66,8 +75,6 @@ export async function packPrompts(
   const packed = `${source}, packed${first.length ? ", BOS first" : ""}`;
   return checkPrompts({ tokens, count, length, source: packed }, config);
 }
-
-const startsWith = (document: Document, bos: number) => typeof document !== "string" && document[0] === bos;
 
 function encode(document: Document, wanted: number, { tokenizer, source }: PackOptions): number[] {
   if (typeof document !== "string") return document;

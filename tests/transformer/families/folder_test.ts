@@ -1,5 +1,5 @@
 /** Folders of the families: weights that contradict config.json, tied weights, which token is BOS, which file is read. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { openCheckpoint } from "../../../lib/checkpoints/checkpoint.ts";
 import type { RawTensor } from "../../../lib/checkpoints/dtypes.ts";
 import { SafetensorsFile } from "../../../lib/checkpoints/safetensors.ts";
@@ -149,7 +149,16 @@ const bosCases: [what: string, name: string, config: Json, beside: Json | undefi
   ["config.json's id", "gpt2", { bos_token_id: 1 }, undefined, [1, 2, 3]],
   ["config.json's id beside a null", "gpt2", { bos_token_id: 1 }, { bos_token: null }, [1, 2, 3]],
   ["known names at last", "gpt2", { bos_token_id: null }, undefined, [0, 2, 3]],
-  ["not put first in Qwen2", "qwen2", { bos_token_id: 1 }, { bos_token: null }, [2, 3]],
+  // Class defaults that older programs saved: GPT-2's 50256 in a model of 97 tokens; Llama's 1 where that is a word.
+  ["known names in place of an id that is not there", "gpt2", { bos_token_id: 50256 }, {}, [0, 2, 3]],
+  ["known names in place of an id that is no special token", "gpt2", { bos_token_id: 3 }, {}, [0, 2, 3]],
+  ["not put first in Qwen2, whose tokenizer does not", "qwen2", { bos_token_id: 1 }, { bos_token: null }, [
+    2,
+    3,
+  ]],
+  // SmolLM2: "bos_token" is "<|im_start|>", and neither a template nor "add_bos_token" puts it first.
+  ["not put first by a Llama tokenizer that puts none", "smollm", {}, { bos_token: "<s>" }, [2, 3]],
+  ["put first by add_bos_token", "smollm", {}, { bos_token: "<s>", add_bos_token: true }, [0, 2, 3]],
 ];
 for (const [what, name, config, beside, tokens] of bosCases) {
   Deno.test(`BOS: ${what}`, () =>
@@ -162,22 +171,46 @@ for (const [what, name, config, beside, tokens] of bosCases) {
     }));
 }
 
-Deno.test("BOS that the vocabulary lacks is refused", async () => {
-  const files = { "tokenizer.json": tokenizer };
-  await withChanged(
-    "gpt2",
-    { config: { bos_token_id: 50256 }, files },
-    (folder) =>
-      assertRejects(() => loadModel(folder), Error, "its vocabulary lacks the BOS id 50256 of config.json"),
-  );
-  await withChanged(
-    "gpt2",
-    { files: { ...files, "tokenizer_config.json": { bos_token: "<bos>" } } },
-    (folder) => assertRejects(() => loadModel(folder), Error, 'its vocabulary lacks the BOS token "<bos>"'),
-  );
+Deno.test("BOS: what the tokenizer's template puts first is first, once, also where the text begins with it", () => {
+  const post_processor = {
+    type: "TemplateProcessing",
+    single: [{ SpecialToken: { id: "<|endoftext|>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+    pair: [],
+    special_tokens: {},
+  };
+  return withChanged("smollm", {
+    config: { bos_token_id: null },
+    files: { "tokenizer.json": { ...tokenizer, post_processor } },
+  }, async (folder) => {
+    const model = await loadModel(folder);
+    assertEquals([...model.prompts(["a b"]).tokens], [1, 2, 3]);
+    assertEquals([...model.prompts(["<|endoftext|>a b"]).tokens], [1, 2, 3]);
+    assertEquals([...model.prompts(["a b"], { prependBos: false }).tokens], [2, 3]);
+  });
 });
 
-Deno.test("A tokenizer with more ids than the model has embeddings is refused", () =>
+Deno.test("BOS: a vocabulary without any puts none", () =>
+  withChanged("gpt2", {
+    config: { bos_token_id: 50256 },
+    files: {
+      "tokenizer.json": {
+        ...tokenizer,
+        added_tokens: [],
+        model: { type: "WordLevel", vocab: { a: 2, b: 3 } },
+      },
+    },
+  }, async (folder) => {
+    assertEquals([...(await loadModel(folder)).prompts(["a b"]).tokens], [2, 3]);
+  }));
+
+Deno.test("A BOS token that the vocabulary lacks is refused", () =>
+  withChanged(
+    "gpt2",
+    { files: { "tokenizer.json": tokenizer, "tokenizer_config.json": { bos_token: "<bos>" } } },
+    (folder) => assertRejects(() => loadModel(folder), Error, 'its vocabulary lacks the BOS token "<bos>"'),
+  ));
+
+Deno.test("A tokenizer with more ids than the model has embeddings loads; the id is refused where it comes", () =>
   withChanged("gpt2", {
     config: { bos_token_id: null },
     files: {
@@ -186,7 +219,11 @@ Deno.test("A tokenizer with more ids than the model has embeddings is refused", 
         model: { ...tokenizer.model, vocab: { ...tokenizer.model.vocab, c: 97 } },
       },
     },
-  }, (folder) => assertRejects(() => loadModel(folder), Error, "d_vocab 97")));
+  }, async (folder) => {
+    const model = await loadModel(folder);
+    assertEquals([...model.prompts(["a b"]).tokens], [0, 2, 3]);
+    assertThrows(() => model.prompts(["a c"]), Error, "token id 97 in prompt 0 at position 2");
+  }));
 
 Deno.test("pytorch_model.bin is taken by its name, beside other weight files", async () => {
   const checkpoint = await openCheckpoint(folderOf("gpt2-hub")); // reference.safetensors lies there as well
