@@ -10,6 +10,7 @@ activations   tests/reference/data/tiny-gelu-4l.*           hook points, logits,
 recipes       tests/reference/data/recipes.json             what the README's Python recipes print
 families      tests/reference/families/<name>/              tiny random checkpoints of other architectures, with activations
 tokenizer_ids tests/reference/data/tokenizers.json          ids of the Rust tokenizers library, for every supported part
+parquet_files tests/checkpoints/data/parquet/               small files that pyarrow writes
 """
 
 import argparse
@@ -17,7 +18,7 @@ from importlib import import_module
 
 import torch
 
-PARTS = ("expected", "more_figures", "activations", "recipes", "families", "tokenizer_ids")
+PARTS = ("expected", "more_figures", "activations", "recipes", "families", "tokenizer_ids", "parquet_files")
 
 
 def main() -> None:

@@ -39,8 +39,10 @@ export async function packPrompts(
   const marks = [bos, separator];
   const isMark = (id: number | undefined) => id !== undefined && marks.includes(id);
   const stream: number[] = [];
+  let nulls = 0;
   for await (const document of documents) {
-    const ids = encode(document, maxTokens - stream.length, options);
+    if (document === null) nulls++;
+    const ids = document === null ? [] : await encode(document, maxTokens - stream.length, options);
     if (ids.length === 0) continue;
     if (stream.length > 0 && isMark(ids[0]) && isMark(stream.at(-1))) stream.pop();
     else if (stream.length > 0 && separator !== undefined && !isMark(ids[0]) && !isMark(stream.at(-1))) {
@@ -72,19 +74,27 @@ export async function packPrompts(
     );
   }
   const tokens = Int32Array.from(rows.flat());
-  const packed = `${source}, packed${first.length ? ", BOS first" : ""}`;
+  const without = nulls ? `, ${nulls} ${nulls === 1 ? "row" : "rows"} without text passed over` : "";
+  const packed = `${source}, packed${first.length ? ", BOS first" : ""}${without}`;
   return checkPrompts({ tokens, count, length, source: packed }, config);
 }
 
-function encode(document: Document, wanted: number, { tokenizer, source }: PackOptions): number[] {
-  if (typeof document !== "string") return document;
+async function encode(
+  document: Exclude<Document, null>,
+  wanted: number,
+  { tokenizer, source }: PackOptions,
+): Promise<number[]> {
+  if (Array.isArray(document)) return document;
   if (!tokenizer) {
     throw new Error(
       `${source} holds text, but the model has no tokenizer.json. Put one beside its weights, or give token ids ` +
         `(.safetensors or .parquet with "tokens").`,
     );
   }
-  return tokenizer.encode(document.slice(0, CHARACTERS_PER_TOKEN * Math.max(1, wanted)));
+  const most = CHARACTERS_PER_TOKEN * Math.max(1, wanted);
+  return tokenizer.encode(
+    typeof document === "string" ? document.slice(0, most) : await document.start(most),
+  );
 }
 
 function bestLength(tokens: number, context: number): number {
