@@ -4,6 +4,7 @@
  * Names are those of the safetensors format (F32, BF16, I64 …). Files are little-endian, and so is every machine that this
  * runs on; no byte is swapped. F16 and BF16 have no typed array everywhere: they stay as their 16 bits until they are widened.
  */
+import { quoted } from "./quoted.ts";
 
 export type TypedArray =
   | Float32Array<ArrayBuffer>
@@ -79,7 +80,7 @@ export function toFloat32(tensor: RawTensor, name: string): Float32Array<ArrayBu
   if (data instanceof Float64Array) return Float32Array.from(data);
   if (dtype === "F16") return widen(data as Uint16Array, halfTable());
   if (dtype === "BF16") return widenBfloat(data as Uint16Array);
-  throw new Error(`Tensor "${name}" was asked for as floating-point weights, but it is stored as ${dtype}.`);
+  throw new Error(`Tensor ${quoted(name)} was asked for as floating-point weights, but it is stored as ${dtype}.`);
 }
 
 function widen(bits: Uint16Array, table: Float32Array): Float32Array<ArrayBuffer> {

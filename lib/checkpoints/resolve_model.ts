@@ -1,6 +1,7 @@
 /**
  * A model's name → the files on this machine: the embedded model, the post's model, any repository of the Hub, or a folder.
  */
+import { resolve } from "node:path";
 import { chooseWeightFile } from "./checkpoint.ts";
 import { dataPath } from "./data_folder.ts";
 import { fileSize } from "./hub/cache.ts";
@@ -11,6 +12,7 @@ import { type HubSettings, hubSettings } from "./hub/settings.ts";
 import { readJsonObject } from "./json_file.ts";
 import { type ModelFolder, type ModelFolderOptions, openModelFolder } from "./model_folder.ts";
 import { didYouMean } from "./nearest.ts";
+import { quoted, shown } from "./quoted.ts";
 
 export interface ResolvedModel {
   /** The name as it was given. */
@@ -59,9 +61,18 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
     return { name, folder, source: folder };
   }
   const [, repo, revision] = repoPattern.exec(name) ?? [];
-  if (repo === undefined || /\.\.|\/$/.test(name)) {
+  if (await fileSize(name).catch(() => undefined) !== undefined) {
     throw new Error(
-      `There is no model "${name}".${didYouMean(name, knownModels)} Give ${
+      `${
+        shown(name)
+      } is a file. A model is a folder that holds the weights, a config.json that says how they are meant, and for ` +
+        `texts a tokenizer.json: give the path of that folder.`,
+    );
+  }
+  if (repo === undefined || /\.\.|\/$/.test(name)) {
+    const looked = /[/\\]/.test(name) ? ` (looked for the folder ${shown(resolve(name), 200)})` : "";
+    throw new Error(
+      `There is no model ${quoted(name)}${looked}.${didYouMean(name.slice(0, 100), knownModels)} Give ${
         knownModels.map((n) => `"${n}"`).join(", ")
       }, ` +
         `a folder with config.json and weights, or a Hugging Face name such as "owner/name" or "owner/name@revision".`,
@@ -122,8 +133,9 @@ function modelFiles(repo: string): Wanted {
       const names = files.map((file) => file.path);
       if (!names.includes("config.json")) throw new Error(`${repo} has no config.json at its top.`);
       const weights = chooseWeightFile(names, repo);
-      const shards = weights.endsWith(".index.json") ? names.filter((name) => shard.test(name)) : [];
-      if (shards.length) chooseAllShards(names, repo);
+      const [, ending] = /\.(\w+)\.index\.json$/.exec(weights) ?? [];
+      const shards = names.filter((name) => ending !== undefined && shard.exec(name)?.[4] === ending);
+      chooseAllShards(shards, repo);
       const wanted = ["config.json", ...besideTheWeights, ...shards, weights];
       return wanted.map((name) => files.find((file) => file.path === name)).filter((file) =>
         file !== undefined
@@ -135,20 +147,25 @@ function modelFiles(repo: string): Wanted {
 /** Fetched where a repository has them. */
 const besideTheWeights = ["tokenizer.json", "tokenizer_config.json", "cleanup.json"];
 
-const shard = /^(.*)-(\d{5})-of-(\d{5})\.safetensors$/;
+const shard = /^(.*)-(\d{5})-of-(\d{5})\.(safetensors|bin)$/;
 
 function isWeightFile(name: string): boolean {
-  return /\.(safetensors|safetensors\.index\.json|pth|pt|bin)$/.test(name);
+  return /\.(safetensors|pth|pt|bin)(\.index\.json)?$/.test(name);
 }
 
 /** Names of the parts "x-00002-of-00003.safetensors" that must be there, since another part of the same set is, and are not. */
 function missingShards(names: string[]): string[] {
+  const there = new Set(names);
   const missing: string[] = [];
-  for (const name of names) {
-    const [, stem, , total] = shard.exec(name) ?? [];
+  for (
+    const set of new Set(
+      names.map((name) => name.replace(shard, "$1/$3.$4")).filter((set) => set.includes("/")),
+    )
+  ) {
+    const [, stem, total, ending] = /^(.*)\/(\d{5})\.(\w+)$/.exec(set) ?? [];
     for (let part = 1; part <= Number(total ?? 0); part++) {
-      const other = `${stem}-${String(part).padStart(5, "0")}-of-${total}.safetensors`;
-      if (!names.includes(other)) missing.push(other);
+      const name = `${stem}-${String(part).padStart(5, "0")}-of-${total}.${ending}`;
+      if (!there.has(name)) missing.push(name);
     }
   }
   return missing;
