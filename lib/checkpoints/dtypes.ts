@@ -80,7 +80,9 @@ export function toFloat32(tensor: RawTensor, name: string): Float32Array<ArrayBu
   if (data instanceof Float64Array) return Float32Array.from(data);
   if (dtype === "F16") return widen(data as Uint16Array, halfTable());
   if (dtype === "BF16") return widenBfloat(data as Uint16Array);
-  throw new Error(`Tensor ${quoted(name)} was asked for as floating-point weights, but it is stored as ${dtype}.`);
+  throw new Error(
+    `Tensor ${quoted(name)} was asked for as floating-point weights, but it is stored as ${dtype}.`,
+  );
 }
 
 function widen(bits: Uint16Array, table: Float32Array): Float32Array<ArrayBuffer> {

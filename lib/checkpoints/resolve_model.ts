@@ -5,7 +5,8 @@ import { resolve } from "node:path";
 import { chooseWeightFile } from "./checkpoint.ts";
 import { dataPath } from "./data_folder.ts";
 import { fileSize } from "./hub/cache.ts";
-import { HubClient, type HubClientOptions, type HubFile, HubRefusal, type Repo } from "./hub/client.ts";
+import { HubClient, type HubClientOptions, type HubFile, type Repo } from "./hub/client.ts";
+import { HubRefusal } from "./hub/errors.ts";
 import type { OnDownload } from "./hub/download.ts";
 import { fetchFiles, NotAvailable, type Wanted } from "./hub/files.ts";
 import { type HubSettings, hubSettings } from "./hub/settings.ts";
@@ -129,19 +130,27 @@ function modelFiles(repo: string): Wanted {
     isComplete(names) {
       return names.includes("config.json") && names.some(isWeightFile) && missingShards(names).length === 0;
     },
+    used: (names) => [...usedFiles(names.filter((name) => isNeeded(name)), repo)],
     choose(files) {
       const names = files.map((file) => file.path);
       if (!names.includes("config.json")) throw new Error(`${repo} has no config.json at its top.`);
-      const weights = chooseWeightFile(names, repo);
-      const [, ending] = /\.(\w+)\.index\.json$/.exec(weights) ?? [];
-      const shards = names.filter((name) => ending !== undefined && shard.exec(name)?.[4] === ending);
-      chooseAllShards(shards, repo);
-      const wanted = ["config.json", ...besideTheWeights, ...shards, weights];
-      return wanted.map((name) => files.find((file) => file.path === name)).filter((file) =>
-        file !== undefined
-      );
+      const wanted = usedFiles(names, repo);
+      return files.filter((file) => wanted.has(file.path));
     },
   };
+}
+
+const isNeeded = (name: string) =>
+  isWeightFile(name) || name === "config.json" || besideTheWeights.includes(name);
+
+/** config.json, the weights with all their parts, and what stands beside them. */
+function usedFiles(names: string[], repo: string): Set<string> {
+  const weights = chooseWeightFile(names, repo);
+  const [, ending] = /\.(\w+)\.index\.json$/.exec(weights) ?? [];
+  const shards = names.filter((name) => ending !== undefined && shard.exec(name)?.[4] === ending);
+  chooseAllShards(shards, repo);
+  const there = new Set(names);
+  return new Set(["config.json", ...besideTheWeights, ...shards, weights].filter((name) => there.has(name)));
 }
 
 /** Fetched where a repository has them. */
@@ -185,6 +194,7 @@ async function fetchTokenizer(
   const names = ["tokenizer_config.json", "tokenizer.json"];
   const wanted: Wanted = {
     isComplete: (there) => there.includes("tokenizer.json"),
+    used: (there) => there.filter((name) => names.includes(name)),
     choose: (files: HubFile[]) => files.filter((file) => names.includes(file.path)),
   };
   try {

@@ -4,7 +4,7 @@ import { dataPath } from "../../lib/checkpoints/data_folder.ts";
 import { hubSettings } from "../../lib/checkpoints/hub/settings.ts";
 import { openModel, resolveModel } from "../../lib/checkpoints/resolve_model.ts";
 import { encodeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
-import { HubServer } from "./hub_server.ts";
+import { HubServer } from "./hub/hub_server.ts";
 import { smallModel, withFolder, writeModelFolder } from "./small_model.ts";
 import { encodeTorch, type TorchEntry } from "./write_torch.ts";
 

@@ -2,8 +2,9 @@
  * Rows of token ids from a data set of parquet files on the Hub, of which only footers and chosen row groups are read (hyparquet).
  */
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
-import { type HubClient, type HubFile, HubRefusal, HubUnreachable, type Repo } from "../hub/client.ts";
+import type { HubClient, HubFile, Repo } from "../hub/client.ts";
 import type { OnDownload } from "../hub/download.ts";
+import { HubRefusal, HubUnreachable } from "../hub/errors.ts";
 import { fetchRange } from "../hub/range.ts";
 import { readFooter, readRows, type RowGroup, rowGroup } from "../parquet/row_groups.ts";
 import { shown } from "../quoted.ts";

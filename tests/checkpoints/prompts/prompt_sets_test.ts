@@ -21,7 +21,7 @@ import {
 } from "../../../lib/checkpoints/prompts/prompt_sets.ts";
 import { chooser } from "../../../lib/checkpoints/prompts/seeded_choice.ts";
 import { randomInt, randomSource } from "../../reference/random.ts";
-import { HubServer, type ServedRepo } from "../hub_server.ts";
+import { HubServer, type ServedRepo } from "../hub/hub_server.ts";
 import { withFolder } from "../small_model.ts";
 
 const length = 64;
