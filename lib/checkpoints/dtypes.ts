@@ -97,6 +97,11 @@ function widenBfloat(bits: Uint16Array): Float32Array<ArrayBuffer> {
   return new Float32Array(wide.buffer);
 }
 
+/** The value of 16 bits of IEEE 754 binary16. */
+export function halfToFloat(bits: number): number {
+  return halfTable()[bits];
+}
+
 let halves: Float32Array | undefined;
 
 /** All 65536 values of IEEE 754 binary16: sign, 5 exponent bits (bias 15), 10 fraction bits. */

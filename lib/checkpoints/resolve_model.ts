@@ -1,7 +1,7 @@
 /**
  * A model's name → the files on this machine: the embedded model, the post's model, any repository of the Hub, or a folder.
  */
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { chooseWeightFile } from "./checkpoint.ts";
 import { dataPath } from "./data_folder.ts";
 import { fileSize } from "./hub/cache.ts";
@@ -18,8 +18,9 @@ import { quoted, shown } from "./quoted.ts";
 export interface ResolvedModel {
   /** The name as it was given. */
   name: string;
-  /** Holds config.json and the weights. */
+  /** Holds config.json and the weights, or a GGUF file with both. */
   folder: string;
+  ggufFile?: string;
   tokenizerFile?: string;
   cleanupFile?: string;
   /** For the reader of a result: a folder, or repository and commit. */
@@ -46,7 +47,7 @@ const repoPattern = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@(\w[\w./-]*))?$/;
 /**
  * Finds a model, downloading it when it is not on this machine.
  *
- * `name`: "tiny-gelu-4l", "gelu-4l", "owner/name", "owner/name@revision", or a folder with config.json and weights.
+ * `name`: "tiny-gelu-4l", "gelu-4l", "owner/name", "owner/name@revision", a folder with config.json and weights, or a GGUF file.
  * @throws when there is no such model, and when it would have to be downloaded and cannot be: then with what to do.
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
@@ -63,11 +64,12 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
   }
   const [, repo, revision] = repoPattern.exec(name) ?? [];
   if (await fileSize(name).catch(() => undefined) !== undefined) {
+    if (/\.gguf$/i.test(name)) return { name, folder: dirname(name), ggufFile: name, source: name };
     throw new Error(
       `${
         shown(name)
       } is a file. A model is a folder that holds the weights, a config.json that says how they are meant, and for ` +
-        `texts a tokenizer.json: give the path of that folder.`,
+        `texts a tokenizer.json: give the path of that folder. (A .gguf file holds all of this.)`,
     );
   }
   if (repo === undefined || /\.\.|\/$/.test(name)) {
@@ -76,7 +78,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
       `There is no model ${quoted(name)}${looked}.${didYouMean(name.slice(0, 100), knownModels)} Give ${
         knownModels.map((n) => `"${n}"`).join(", ")
       }, ` +
-        `a folder with config.json and weights, or a Hugging Face name such as "owner/name" or "owner/name@revision".`,
+        `a folder with config.json and weights, a .gguf file, or a Hugging Face name such as "owner/name" or "owner/name@revision".`,
     );
   }
   return await fromHub(name, repo, revision ?? "main", options);

@@ -10,6 +10,7 @@ activations   tests/reference/data/tiny-gelu-4l.*           hook points, logits,
 recipes       tests/reference/data/recipes.json             what the README's Python recipes print
 families      tests/reference/families/<name>/              tiny random checkpoints of other architectures, with activations
 tokenizer_ids tests/reference/data/tokenizers.json          ids of the Rust tokenizers library, for every supported part
+gguf_files    tests/checkpoints/data/gguf/                  GGUF files by gguf-py, and what transformers computes with them
 parquet_files tests/checkpoints/data/parquet/               small files that pyarrow writes
 """
 
@@ -18,7 +19,7 @@ from importlib import import_module
 
 import torch
 
-PARTS = ("expected", "more_figures", "activations", "recipes", "families", "tokenizer_ids", "parquet_files")
+PARTS = ("expected", "more_figures", "activations", "recipes", "families", "tokenizer_ids", "parquet_files", "gguf_files")
 
 
 def main() -> None:
