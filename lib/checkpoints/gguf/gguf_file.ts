@@ -104,7 +104,7 @@ async function readHeader(source: ByteSource) {
   };
   const header = await gguf("https://file.invalid/a.gguf", { fetch: ranges as typeof fetch });
   if (!header.littleEndian) throw new Error("it is big-endian; only little-endian files are read.");
-  if (header.tensorInfos.length > MOST_TENSORS) {
+  if (header.tensorInfos.length === 0 || header.tensorInfos.length > MOST_TENSORS) {
     throw new Error(`it names ${header.tensorInfos.length} tensors.`);
   }
   const start = Number(header.tensorDataOffset);
