@@ -44,6 +44,7 @@ export {
   type Route,
 } from "./metrics/retention.ts";
 export { rotated, rotation } from "./metrics/rotation.ts";
+export { decompose, type Decomposition } from "./metrics/components.ts";
 export { laterLocations, type LaterNode, laterNodes } from "./metrics/later_nodes.ts";
 
 // Plain statistics on arrays.

@@ -5,14 +5,14 @@
  *     deno task figures                    all
  *     deno task figures fig1 fig3          those whose names begin so
  *     deno task figures --in-place         also writes the executed notebooks back to notebooks/
- *     deno task figures --out out/trial    another folder (outside out/, Deno asks for permission)
+ *     deno task figures --out out/trial    another folder
  *
  * Each notebook writes into a folder of its own, out/.partial-…, named to it by the environment variable
  * CLEANUP_LENS_OUT. When its last cell has succeeded, its files are renamed into place one by one; otherwise they are
  * dropped. So every file in out/ is whole, whatever a full disk, a dead kernel or Ctrl-C did, and notebooks that were
  * finished before stay finished; moving everything at the end would throw those away.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { executeNotebook } from "../jupyter/execute.ts";
 import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
@@ -143,7 +143,7 @@ async function writeIndex(outDir: string): Promise<void> {
 const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR]
   NAME        beginning of a notebook's name, such as fig1; default: all that begin with 00_, fig or check_
   --in-place  also write the executed notebooks back to notebooks/
-  --out DIR   where the results go; default: out. Outside out/, Deno asks for permission`;
+  --out DIR   where the results go; default: out`;
 
 /** Exit code of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
@@ -176,7 +176,7 @@ async function main(): Promise<number> {
     () => interrupt.abort(new Error("interrupted; finished notebooks are kept")),
   );
   const root = join(import.meta.dirname!, "..", "..");
-  const outDir = values.out ?? join(root, "out");
+  const outDir = resolve(values.out ?? join(root, "out"));
   const startedAt = performance.now();
   try {
     const names = await runFigures({

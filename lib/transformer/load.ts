@@ -14,6 +14,8 @@ import { ALL_STEPS, NO_STEPS, possibleSteps, type Processing, processWeights } f
 export interface LoadOptions extends ResolveOptions {
   /** Steps of weight processing to leave out, such as `{ foldValueBiases: false }`; or false for none at all. */
   processing?: Partial<Processing> | false;
+  /** Hears of what a reader of the results should know. Default: a line on standard error. */
+  onNote?: (note: string) => void;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface LoadOptions extends ResolveOptions {
  */
 export async function loadModel(
   name = "tiny-gelu-4l",
-  { processing: asked, ...options }: LoadOptions = {},
+  { processing: asked, onNote = console.warn, ...options }: LoadOptions = {},
 ): Promise<Model> {
   let found: { family: Family; layout: Layout } | undefined;
   const { config, checkpoint, ...known } = await openModel(name, {
@@ -33,7 +35,7 @@ export async function loadModel(
     },
   });
   try {
-    const read = await readWeights(found!.family, found!.layout, checkpoint);
+    const read = await readWeights(found!.family, found!.layout, checkpoint, onNote);
     const processing = possibleSteps(config, asked === false ? NO_STEPS : { ...ALL_STEPS, ...asked });
     const weights = processWeights(read, config, processing);
     return new Model({ ...known, config, weights, processing });

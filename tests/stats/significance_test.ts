@@ -62,7 +62,8 @@ Deno.test("benjaminiHochberg() keeps the order of what it is given", () => {
 });
 
 /** Mean over blocks of one sum each. */
-const meanOf = (sums: number[], draw?: Int32Array) => sumOfBlocks(Float64Array.from(sums), draw) / sums.length;
+const meanOf = (sums: number[], draw?: Int32Array) =>
+  sumOfBlocks(Float64Array.from(sums), draw) / sums.length;
 
 Deno.test("pBelowZero() is that of a normal test where blocks are many", () => {
   // 100 blocks, mean -2 standard errors: P(Z > 2) = 0.0228.

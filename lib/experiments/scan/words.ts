@@ -92,7 +92,9 @@ function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
     : rest > 0
     ? `the other later nodes take back another ${number(rest)}`
     : `the other later nodes give ${number(-rest)} of it back`;
-  return `${names} ${one ? "takes" : "take"} back more of it than of the control${one ? "" : `: together ${number(sum)}`}; ` +
+  return `${names} ${one ? "takes" : "take"} back more of it than of the control${
+    one ? "" : `: together ${number(sum)}`
+  }; ` +
     `${others} (parts of all that was written, over the whole text).`;
 }
 

@@ -3,11 +3,11 @@
  * or the Hugging Face cache; nothing is downloaded for a test).
  */
 import { assertEquals } from "@std/assert";
-import { dataPath } from "../../lib/checkpoints/data_folder.ts";
-import { fileSize, RepoCache } from "../../lib/checkpoints/hub/cache.ts";
-import { hubSettings } from "../../lib/checkpoints/hub/settings.ts";
-import { loadTokenizer } from "../../lib/checkpoints/tokenizer.ts";
-import { withFolder } from "./small_model.ts";
+import { dataPath } from "../../../lib/checkpoints/data_folder.ts";
+import { fileSize, RepoCache } from "../../../lib/checkpoints/hub/cache.ts";
+import { hubSettings } from "../../../lib/checkpoints/hub/settings.ts";
+import { loadTokenizer } from "../../../lib/checkpoints/tokenizer/tokenizer.ts";
+import { withFolder } from "../small_model.ts";
 
 /** The characters that stand for the 256 bytes in byte-level BPE (GPT-2's table): printable ones for themselves, the rest from U+0100 on. */
 function byteCharacters(): string[] {

@@ -1,15 +1,16 @@
 // Documents from files, and how they become prompts: worked out by hand with a tokenizer of one token a letter.
 import { assertEquals, assertRejects } from "@std/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
-import { type Document, documents } from "../../lib/checkpoints/prompts/documents.ts";
-import { type PackOptions, packPrompts } from "../../lib/checkpoints/prompts/packed_prompts.ts";
-import type { Tokenizer } from "../../lib/checkpoints/tokenizer.ts";
-import { withFolder } from "./small_model.ts";
+import { type Document, documents } from "../../../lib/checkpoints/prompts/documents.ts";
+import { type PackOptions, packPrompts } from "../../../lib/checkpoints/prompts/packed_prompts.ts";
+import type { Tokenizer } from "../../../lib/checkpoints/tokenizer/tokenizer.ts";
+import { withFolder } from "../small_model.ts";
 
 const BOS = 0;
 /** "a" is 1, "b" 2 … */
 const letters: Tokenizer = {
   bosId: BOS,
+  separatorId: BOS,
   size: 27,
   encode: (text) => [...text].map((c) => c.charCodeAt(0) - 96),
   decode: () => "",
@@ -40,8 +41,24 @@ Deno.test("packPrompts() without BOS first, and without BOS at all", async () =>
   const plain = { config: { ...config, default_prepend_bos: false } };
   assertEquals(await packed(["ab", "cdef", "g"], plain), [[1, 2, 0, 3], [4, 5, 6, 0]]);
   const { bosId: _, ...rest } = letters;
-  const tokenizer = { ...rest, bosId: undefined };
+  const tokenizer = { ...rest, bosId: undefined, separatorId: undefined };
   assertEquals(await packed(["ab", "cdef", "gh"], { tokenizer }), [[1, 2, 3, 4], [5, 6, 7, 8]]);
+});
+
+Deno.test("packPrompts() never puts BOS beside BOS, and none for an empty document", async () => {
+  const plain = { config: { ...config, default_prepend_bos: false } };
+  // "`" is the character before "a": id 0, BOS in the text itself.
+  assertEquals(await packed(["`ab", "`cd", "", "`ef"], plain), [[0, 1, 2, 0], [3, 4, 0, 5]]);
+  assertEquals(await packed(["ab`", "", "`cd`", "ef"], plain), [[1, 2, 0, 3], [4, 0, 5, 6]]);
+  assertEquals(await packed(["", "", "abc", "", "def"]), [[0, 1, 2, 3], [0, 4, 5, 6]]);
+  assertEquals(await packed([[0, 1, 2], [], [0], [0, 3, 4]], plain), [[0, 1, 2, 0]]);
+});
+
+Deno.test("packPrompts() of a tokenizer without BOS first puts its separator, or nothing, between documents", async () => {
+  const plain = { config: { ...config, default_prepend_bos: false } };
+  const tokenizer = (separatorId?: number) => ({ ...letters, separatorId });
+  assertEquals(await packed(["ab", "cd"], { ...plain, tokenizer: tokenizer() }), [[1, 2, 3, 4]]);
+  assertEquals(await packed(["ab", "cd"], { ...plain, tokenizer: tokenizer(26) }), [[1, 2, 26, 3]]);
 });
 
 Deno.test("packPrompts() of token ids takes rows that are packed already as they are", async () => {
@@ -71,7 +88,12 @@ Deno.test("packPrompts() says what is wrong", async () => {
   await refused([[27, 1, 2, 3]], {}, "token id 27");
 });
 
-const read = (path: string) => Array.fromAsync(documents(path));
+/** Documents; of a long text the beginning. */
+const read = (path: string) =>
+  Array.fromAsync(
+    documents(path),
+    (d) => d !== null && typeof d === "object" && "start" in d ? d.start(1000) : d,
+  );
 
 Deno.test("documents() of .txt is one, of .jsonl one a line", async () => {
   await withFolder(async (folder) => {
@@ -109,13 +131,13 @@ Deno.test("documents() of .parquet: a column of texts or of token ids, several r
     await assertRejects(
       () => read(`${folder}/odd.parquet`),
       Error,
-      "row 0: expected a text or a list of token ids",
+      'row 0, column "tokens": item 0 is a; a token id was expected',
     );
     await write("other.parquet", [{ name: "words", data: ["one"], type: "STRING" }]);
     await assertRejects(
       () => read(`${folder}/other.parquet`),
       Error,
-      'has the columns words; expected "text"',
+      'has the columns ["words"]; expected "text"',
     );
     await Deno.writeTextFile(`${folder}/bad.parquet`, "not parquet at all");
     await assertRejects(() => read(`${folder}/bad.parquet`), Error, "cannot be read as parquet");

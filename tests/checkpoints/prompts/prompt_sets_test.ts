@@ -10,19 +10,19 @@ import {
 } from "@std/assert";
 import { type FileMetaData, parquetMetadata } from "hyparquet";
 import { ByteWriter, parquetWrite } from "hyparquet-writer";
-import type { DownloadProgress } from "../../lib/checkpoints/hub/download.ts";
-import { footerBytes } from "../../lib/checkpoints/prompts/parquet_rows.ts";
+import type { DownloadProgress } from "../../../lib/checkpoints/hub/download.ts";
+import { footerBytes } from "../../../lib/checkpoints/prompts/parquet_rows.ts";
 import {
   c4AndCode,
   fetchPrompts,
   type FetchPromptsOptions,
   loadPrompts,
   type PromptSet,
-} from "../../lib/checkpoints/prompts/prompt_sets.ts";
-import { chooser } from "../../lib/checkpoints/prompts/seeded_choice.ts";
-import { randomInt, randomSource } from "../reference/random.ts";
-import { HubServer, type ServedRepo } from "./hub_server.ts";
-import { withFolder } from "./small_model.ts";
+} from "../../../lib/checkpoints/prompts/prompt_sets.ts";
+import { chooser } from "../../../lib/checkpoints/prompts/seeded_choice.ts";
+import { randomInt, randomSource } from "../../reference/random.ts";
+import { HubServer, type ServedRepo } from "../hub/hub_server.ts";
+import { withFolder } from "../small_model.ts";
 
 const length = 64;
 const rowsInGroup = 40;

@@ -8,11 +8,11 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import type { DownloadProgress } from "../../lib/checkpoints/hub/download.ts";
-import { describeDownload } from "../../lib/checkpoints/hub/download.ts";
-import { resolveModel, type ResolveOptions } from "../../lib/checkpoints/resolve_model.ts";
+import type { DownloadProgress } from "../../../lib/checkpoints/hub/download.ts";
+import { describeDownload } from "../../../lib/checkpoints/hub/download.ts";
+import { resolveModel, type ResolveOptions } from "../../../lib/checkpoints/resolve_model.ts";
 import { hashOf, HubServer, type ServedRepo, stallMs } from "./hub_server.ts";
-import { withFolder } from "./small_model.ts";
+import { withFolder } from "../small_model.ts";
 
 const commit = "a1".repeat(20);
 const weights = Uint8Array.from({ length: 100_000 }, (_, i) => i * 7 % 251);
@@ -271,7 +271,7 @@ function spawn(
   cache: string,
   permissions = ["--allow-all"],
 ): Deno.ChildProcess {
-  const denoJson = new URL("../../deno.json", import.meta.url).pathname;
+  const denoJson = new URL("../../../deno.json", import.meta.url).pathname;
   const script = new URL("./hub_process.ts", import.meta.url).pathname;
   return new Deno.Command(Deno.execPath(), {
     args: [

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { dataPath } from "../../lib/checkpoints/data_folder.ts";
-import { readPrompts } from "../../lib/checkpoints/prompts/prompts.ts";
-import { loadTokenizer } from "../../lib/checkpoints/tokenizer.ts";
-import { withFolder } from "./small_model.ts";
+import { dataPath } from "../../../lib/checkpoints/data_folder.ts";
+import { readPrompts } from "../../../lib/checkpoints/prompts/prompts.ts";
+import { loadTokenizer } from "../../../lib/checkpoints/tokenizer/tokenizer.ts";
+import { withFolder } from "../small_model.ts";
 
 const file = dataPath("models/tiny-gelu-4l/tokenizer.json");
 

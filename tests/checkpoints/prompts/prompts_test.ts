@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { RawTensor } from "../../lib/checkpoints/dtypes.ts";
-import { checkPrompts, readPrompts, shorten } from "../../lib/checkpoints/prompts/prompts.ts";
-import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
-import { withFolder } from "./small_model.ts";
+import type { RawTensor } from "../../../lib/checkpoints/dtypes.ts";
+import { checkPrompts, readPrompts, shorten } from "../../../lib/checkpoints/prompts/prompts.ts";
+import { writeSafetensors } from "../../../lib/checkpoints/safetensors_write.ts";
+import { withFolder } from "../small_model.ts";
 
 const tiny = { d_vocab: 4096, n_ctx: 256 };
 
