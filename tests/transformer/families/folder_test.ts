@@ -7,7 +7,7 @@ import { writeSafetensors } from "../../../lib/checkpoints/safetensors_write.ts"
 import { topTwoDirection } from "../../../lib/metrics/attribution.ts";
 import { loadModel } from "../../../lib/transformer/load.ts";
 import { withFolder } from "../../checkpoints/small_model.ts";
-import { configOf, folderOf, type Json, load, off, recorded } from "./recorded.ts";
+import { configOf, folderOf, type Json, load, recorded } from "./recorded.ts";
 
 /** A copy of a recorded folder, with its config and tensors changed. */
 async function withChanged(
