@@ -249,6 +249,9 @@ def screen(args, model: Llama | Embedded, cleans: list[Clean], Q: torch.Tensor) 
     rows = []
     for layer in range(model.n_layers):
         for group in ([f"L{layer}H{h}" for h in range(model.n_heads)], [f"MLP{layer}"]):
+            group = [name for name in group if not args.only or name in args.only]
+            if not group:
+                continue
             parts = {name: {"writer": [], "control": [], "norm2": [], "share": []} for name in group}
             for clean in cleans:
                 w = torch.stack([apart(clean.node(name)) for name in group])  # [node, prompt, pos, d_model]
@@ -284,8 +287,17 @@ def brief(result: dict) -> dict:
     return {**result, "writers": writers}
 
 
+def plain(x):
+    """null for what is not finite, which JSON cannot say."""
+    if isinstance(x, dict):
+        return {key: plain(value) for key, value in x.items()}
+    if isinstance(x, list):
+        return [plain(value) for value in x]
+    return None if isinstance(x, float) and not np.isfinite(x) else x
+
+
 def one_row_a_line(result: dict) -> str:
-    text = re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\s+", " ", m[0]), json.dumps(result, indent=1))
+    text = re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\s+", " ", m[0]), json.dumps(plain(result), indent=1))
     return re.sub(r"\{[^{}]*\}", lambda m: re.sub(r"\s+", " ", m[0]), text) + "\n"
 
 
@@ -295,6 +307,7 @@ def main() -> None:
     parser.add_argument("prompts", type=Path)
     parser.add_argument("--writers", default="", help="names, with commas between")
     parser.add_argument("--screen", action="store_true", help="every head and MLP, retention at the end, one control")
+    parser.add_argument("--only", default=[], type=lambda text: text.split(","), help="nodes to screen, in place of all")
     parser.add_argument("--start", type=int, default=0, help="the first prompt taken (default 0)")
     parser.add_argument("--count", type=int, help="prompts (default all)")
     parser.add_argument("--length", type=int, help="tokens of each (default all)")
