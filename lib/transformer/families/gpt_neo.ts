@@ -81,7 +81,10 @@ function repeatedTypes(values: ConfigValues, types: unknown, n_layers: number): 
   const repeated: unknown[] = [];
   for (const entry of Array.isArray(types) ? types : []) {
     const [kinds, times] = Array.isArray(entry) ? entry : [];
-    if (!Array.isArray(kinds) || !Number.isInteger(times) || times < 1 || times * kinds.length > n_layers) {
+    if (
+      !Array.isArray(kinds) || !Number.isInteger(times) || times < 1 ||
+      repeated.length + times * kinds.length > n_layers
+    ) {
       const shown = JSON.stringify(entry)?.slice(0, 60);
       values.refuse(
         `"attention_types" has ${shown}; [["global", "local"], n] was expected, for at most ${n_layers} layers in all.`,
