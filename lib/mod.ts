@@ -73,6 +73,7 @@ export { retention, type RetentionOptions, type RetentionResult } from "./experi
 export type {
   AblationRow,
   Band,
+  CleanerRow,
   Estimate,
   FirstPositionRow,
   Fit,

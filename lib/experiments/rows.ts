@@ -69,6 +69,18 @@ export interface ResponseRow extends Band {
   interval: readonly [low: number, high: number];
 }
 
+/** A later node that takes back more of a writer's output than of the rotated one: see retention/cleaners.ts for the rule. */
+export interface CleanerRow {
+  writer: string;
+  node: string;
+  kind: "head" | "mlp";
+  layer: number;
+  /** Its response to the writer, a ratio of sums: −0.1 takes a tenth of the output back. */
+  response: number;
+  /** How much more of the writer's output it takes back than of the control's: control's response − response. */
+  specific: Estimate;
+}
+
 /** A number and its 95 % bootstrap interval over prompts (and over the control's draws, where it has any). */
 export interface Estimate {
   value: number;

@@ -11,7 +11,8 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import type { Model } from "../../transformer/model.ts";
 import { assumptions, Bands } from "../experiment.ts";
 import { checkChoice, checkOptions } from "../options.ts";
-import type { FirstPositionRow, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
+import type { CleanerRow, FirstPositionRow, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
+import { cleanersOf } from "./cleaners.ts";
 import { firstPosition } from "./first_position.ts";
 import { measureRemovals, type Removal } from "./removals.ts";
 import { Summary } from "./summary.ts";
@@ -63,6 +64,8 @@ export interface RetentionResult {
   responses: ResponseRow[];
   /** One row a writer: what is left at the end. */
   writers: WriterRow[];
+  /** Who cleans up, by the rule in cleaners.ts; empty without a control. */
+  cleaners: CleanerRow[];
   /** Position 0; empty unless it stands apart. */
   first: FirstPositionRow[];
   assumptions: Record<string, string>;
@@ -122,6 +125,7 @@ export async function retention(
     rows: summaries.flatMap((s) => s.locations()),
     responses: summaries.flatMap((s) => s.responses()),
     writers: summaries.map((s) => s.writer(sizes.nodes.get(s.name)!.share * strength)),
+    cleaners: summaries.flatMap((s) => cleanersOf(model.config, s)),
     first,
     assumptions: {
       ...assumptions(model, prompts, bands),
