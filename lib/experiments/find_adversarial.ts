@@ -13,6 +13,7 @@ import { run } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { resampledAttribution } from "./adversarial.ts";
 import type { MeasureOptions } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 
 export interface FindOptions extends MeasureOptions {
   writer?: string;
@@ -29,6 +30,17 @@ export interface FindOptions extends MeasureOptions {
   /** How many of the largest are resampled. Default 40. */
   candidates?: number;
 }
+
+const OPTIONS: Record<keyof FindOptions, true> = {
+  ...MEASURE_OPTIONS,
+  writer: true,
+  count: true,
+  lengths: true,
+  moved: true,
+  contrast: true,
+  accept: true,
+  candidates: true,
+};
 
 /** Texts of `length` tokens (BOS included) that begin where a sentence or a line begins. */
 function beginnings(model: Model, prompts: Prompts, length: number): { text: string; row: number }[] {
@@ -55,8 +67,10 @@ export async function findAdversarialPrompts(
   prompts: Prompts,
   options: FindOptions = {},
 ): Promise<AdversarialPrompt[]> {
-  const { count = 4, lengths = [8, 11, 14], moved = 0.1, contrast = 0, candidates = 40 } = options;
-  const { accept = () => true } = options;
+  checkArguments("findAdversarialPrompts", { model, prompts });
+  checkOptions("findAdversarialPrompts", options, OPTIONS);
+  const { count = 4, lengths = [8, 11, 14], moved = 0.1, contrast = 0, candidates = 40, ...more } = options;
+  const { accept = () => true, writer: _, ...measuring } = more;
   const name = options.writer ?? model.cleanup.writer;
   const scored: { text: string; row: number; dla: number; answers: string }[] = [];
   for (const length of lengths) {
@@ -82,7 +96,7 @@ export async function findAdversarialPrompts(
   for (const candidate of scored.slice(0, candidates)) {
     if (chosen.length === count) break;
     if (chosen.some((c) => c.row === candidate.row || c.answers === candidate.answers)) continue;
-    const resampling = { ...options, onProgress: undefined, writer: name };
+    const resampling = { ...measuring, onProgress: undefined, writer: name };
     const { rows: [writer, other] } = await resampledAttribution(
       model,
       [candidate],

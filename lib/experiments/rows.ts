@@ -157,16 +157,23 @@ export interface NormRow {
   node: string;
   /** Token embeddings (rows of W_E) or positional ones (rows of W_pos). */
   embedding: "token" | "position";
+  /** Divided by its own LayerNorm scale, or by one that tokens and positions share. */
+  scale: "own" | "shared";
   /** Edges of the bin. */
   from: number;
   to: number;
   share: number;
 }
 
-/** Figure 7: mean loss of a prompt, in nats, when one head's result is that of another prompt. n counts prompts. */
+/** What stands in a head's place in Figure 7: its result on another prompt, zero, or its mean over prompts at the same position. */
+export type Replacement = "resampled" | "zero" | "mean";
+
+/** Figure 7: mean loss of a prompt, in nats, when one head's result is replaced. n counts prompts. */
 export interface LossRow extends Band {
-  /** The resampled head; "none": the clean run, whose row holds the loss itself and not an increase. */
+  /** The head; "none": the clean run, whose row holds the loss itself and not an increase. */
   node: string;
+  /** What stands in its place; "none" of the clean run. */
+  by: Replacement | "none";
   /** Over all prompts. */
   mean: number;
 }
@@ -186,6 +193,8 @@ export interface AblationRow {
   dla: number;
   /** Clean logit difference minus the median one with the head's result resampled from unrelated text. */
   effect: number;
+  /** Clean logit difference minus that with the head's result set to zero. */
+  zeroed: number;
 }
 
 /** Figure 10: PR of the residual stream onto the writer at the last position of one prompt. */

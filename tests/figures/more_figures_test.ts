@@ -23,6 +23,7 @@ function normRows(nodes: string[]): NormRow[] {
       return Array.from({ length: 20 }, (_, i) => ({
         node,
         embedding,
+        scale: "own" as const,
         from: i * width,
         to: (i + 1) * width,
         share: i < 4 ? 0.25 : 0,
@@ -35,7 +36,8 @@ function lossRows() {
   const random = new Random(6);
   return ["none", ...heads].map((node) => {
     const median = node === "none" ? 2.25 : 0.1 * random.next();
-    return { node, median, mean: median, low: median - 0.02, high: median + 0.03, n: 300 };
+    const by = node === "none" ? "none" as const : "resampled" as const;
+    return { node, by, median, mean: median, low: median - 0.02, high: median + 0.03, n: 300 };
   });
 }
 
@@ -52,7 +54,13 @@ function positionRows(n: number) {
 function ablationRows(texts: string[]) {
   const random = new Random(8);
   return texts.flatMap((prompt) =>
-    heads.map((node) => ({ prompt, node, dla: random.normal(), effect: random.normal() }))
+    heads.map((node) => ({
+      prompt,
+      node,
+      dla: random.normal(),
+      effect: random.normal(),
+      zeroed: random.normal(),
+    }))
   );
 }
 
