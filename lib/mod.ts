@@ -63,13 +63,24 @@ export {
   type CompositionOptions,
   REPOSITORY_FORM,
 } from "./experiments/composition_attribution.ts";
-export { embeddingNorms, type NormSummary } from "./experiments/embedding_norms.ts";
-export { resampleAblation } from "./experiments/resample_ablation.ts";
-export { bosParts } from "./experiments/bos_parts.ts";
+export {
+  baselineInWords,
+  type BaselineOptions,
+  cancellationBaseline,
+  fitsOverPrompts,
+} from "./experiments/composition_fits.ts";
+export {
+  type EmbeddingNormOptions,
+  embeddingNorms,
+  type NormSummary,
+} from "./experiments/embedding_norms.ts";
+export { resampleAblation, type ResampleOptions } from "./experiments/resample_ablation.ts";
+export { type BosParts, bosParts } from "./experiments/bos_parts.ts";
 export { promptAblation } from "./experiments/prompt_ablation.ts";
 export { promptLocations } from "./experiments/prompt_locations.ts";
 export { allPairs } from "./experiments/all_pairs.ts";
 export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
+export { cleanersInWords, listed, retentionInWords } from "./experiments/retention/in_words.ts";
 export type {
   AblationRow,
   Band,
@@ -77,6 +88,7 @@ export type {
   Estimate,
   FirstPositionRow,
   Fit,
+  FitRow,
   LocationRow,
   LossRow,
   NodeRow,
@@ -86,6 +98,7 @@ export type {
   PromptLocationRow,
   PromptRow,
   RemovalName,
+  Replacement,
   ResponseRow,
   RetentionRow,
   RunName,
@@ -113,6 +126,7 @@ export {
 
 // Figures: rows in, a plot out.
 export { fig1 } from "./figures/fig1.ts";
+export { fig1Retention, fig3c } from "./figures/retention_plot.ts";
 export { fig2 } from "./figures/fig2.ts";
 export { fig3a, fig3b } from "./figures/fig3.ts";
 export { fig4 } from "./figures/fig4.ts";

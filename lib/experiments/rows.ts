@@ -151,6 +151,19 @@ export interface PairRow {
   total: number;
 }
 
+/** Figure 5: how the DLA of one node goes with that of what the cleaners make of it. Positions from 1 on, intervals over prompts. */
+export interface FitRow {
+  /** The node whose DLA is on the horizontal axis. */
+  node: string;
+  /** What is on the vertical one: the cleaners' V-composition output with the node, or their total output. */
+  of: "composition" | "total";
+  r: Estimate;
+  slope: Estimate;
+  intercept: Estimate;
+  /** Pairs of prompt and position. */
+  n: number;
+}
+
 /** Figure 6: how many embeddings, as a share, have ‖scaled embedding · W_V · W_O‖ in one bin. */
 export interface NormRow {
   /** A head, such as "L0H2". */

@@ -2,6 +2,7 @@
  * The plots of a scan's report, from its result: the heat map of all pairs, and for each writer found Figures 1, 2 and 5, what patching
  * the cleaners' input undoes, and the cleaners' ratios by position.
  */
+import { fitsOverPrompts } from "../experiments/composition_fits.ts";
 import * as Plot from "@observablehq/plot";
 import type { LocationRow, NodePairRow, NodeRow } from "../experiments/rows.ts";
 import type { Undone } from "../experiments/scan/causal.ts";
@@ -75,11 +76,11 @@ export function writerFigures(result: ScanResult, writer: ExaminedWriter): Repor
   if (causal) figures.push({ name: "patches", figure: patchFigure(name, causal.patched) });
   figures.push({ name: "positions", figure: positionFigure(result, writer) });
   if (consequence) {
-    const { rows, composition, total, heads } = consequence;
+    const { rows, heads } = consequence;
     const title = `DLA of ${name} against that of its ${
       heads.length === 1 ? "cleaner head" : `${heads.length} cleaner heads`
     }`;
-    figures.push({ name: "dla", figure: fig5(rows, { composition, total }, { writer: name, title }) });
+    figures.push({ name: "dla", figure: fig5(rows, fitsOverPrompts(rows, name), { title }) });
   }
   return figures.map((figure) => ({ ...figure, name: `${name}_${figure.name}` }));
 }
