@@ -137,13 +137,27 @@ Deno.test("fig4() draws each prompt with its answers, samples, bar and clean val
       drawing.count("dot"),
       rows.reduce((sum, row) => sum + row.samples.length, 0) + 2 * rows.length,
     );
-    assertStringIncludes(drawing.words, "“␣west” over “␣east”");
+    assertStringIncludes(drawing.words, "“␣west” over “␣east” by 1.00");
     assertStringIncludes(drawing.words, "class Ship:⏎⇥def");
     assertStringIncludes(drawing.words, "⏎ line break, ⇥ tab, ␣ space.");
     assertStringIncludes(drawing.words, "DLA of the logit difference (logits)");
-    assertStringIncludes(drawing.words, "1.00, 1.33, 1.67, 2.00");
+    for (const lead of ["1.33", "1.67", "2.00"]) assertStringIncludes(drawing.words, `by ${lead}`);
     assertEquals(drawing.words.includes("L3H2"), panel === "b");
   }
+});
+
+Deno.test("fig4() draws both panels on one axis, and says so", () => {
+  const rows = [...promptRows("a"), ...promptRows("b")];
+  const ticks = (panel: "a" | "b") => {
+    const drawing = assertSound(toSvg(fig4(rows, { panel })));
+    assertStringIncludes(drawing.words, "Panels a and b have the same axis.");
+    assertEquals(drawing.words.includes("L3H2"), panel === "b");
+    assertEquals(drawing.words.includes("the head with the highest DLA besides the writer"), panel === "b");
+    return drawing.texts.map((box) => box.text).filter((text) => /^−?\d\.\d$/.test(text));
+  };
+  assertEquals(ticks("a"), ticks("b"));
+  assert(!toSvg(fig4(promptRows("a"))).includes("same axis"));
+  assertThrows(() => fig4(promptRows("a"), { panel: "b" }), Error, "got rows of the panels a");
 });
 
 Deno.test("fig4() shows the end of a very long prompt, breaks long words, and draws without samples", () => {

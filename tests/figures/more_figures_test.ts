@@ -118,10 +118,11 @@ Deno.test("fig8() draws both parts with bands and names them at their ends", () 
 
 Deno.test("fig9() draws a mark a head and prompt, and rings the writer", () => {
   const drawing = assertSound(toSvg(fig9(ablationRows(prompts), { writer: "L0H2" })));
-  assertEquals(drawing.count("dot"), 24 + 3);
+  assertEquals(drawing.count("dot"), 24 + 3 + 3);
   assertStringIncludes(drawing.words, "“class Ship:⏎⇥def”");
   assertStringIncludes(drawing.words, "8 heads, 3 prompts");
-  assertEquals(drawing.marks("legend entry").length, 4);
+  assertEquals(drawing.marks("legend entry").length, 5);
+  assertStringIncludes(drawing.words, "L0H2 set to zero instead");
   const many = assertSound(toSvg(fig9(ablationRows(Array.from({ length: 9 }, (_, i) => `prompt ${i}`)))));
   assertEquals(
     many.marks("legend entry").length,
