@@ -80,7 +80,7 @@ export { promptAblation } from "./experiments/prompt_ablation.ts";
 export { promptLocations } from "./experiments/prompt_locations.ts";
 export { allPairs } from "./experiments/all_pairs.ts";
 export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
-export { cleanersInWords, listed, retentionInWords } from "./experiments/retention/in_words.ts";
+export { cleanersInWords, retentionInWords } from "./experiments/retention/in_words.ts";
 export type {
   AblationRow,
   Band,
@@ -107,9 +107,9 @@ export type {
 
 // A model of which nothing is known yet: look for writers and cleaners in it.
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
-export { inWords } from "./experiments/scan/words.ts";
+export { inWords, listed } from "./experiments/scan/words.ts";
 export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
-export { type ReportFigure, scanHeatMap, writerFigures } from "./figures/report.ts";
+export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "./figures/report.ts";
 export { type Document, documents } from "./checkpoints/prompts/documents.ts";
 export { type PackOptions, packPrompts } from "./checkpoints/prompts/packed_prompts.ts";
 
@@ -141,6 +141,7 @@ export { heatMap } from "./figures/heat_map.ts";
 
 // In the notebook: show figures, tables and anything else; check exercises.
 export { show, type ShowOptions } from "./figures/show.ts";
+export { showChecks } from "./figures/show_checks.ts";
 export { frame, table, type TableOptions } from "./figures/table.ts";
 export { display, inNotebook } from "./jupyter/display.ts";
 export { type Answer, exercise, type ExerciseOptions } from "./jupyter/exercise.ts";

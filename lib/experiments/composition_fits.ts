@@ -17,6 +17,7 @@ import { cleanerOutputs } from "./composition_attribution.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import type { Estimate, FitRow, PairRow } from "./rows.ts";
+import { number } from "./scan/words.ts";
 
 const DRAWS = 1000;
 
@@ -115,7 +116,6 @@ export function baselineInWords(rows: readonly FitRow[], writer: string): string
   const own = rows.find((row) => row.node === writer);
   const others = rows.filter((row) => row.node !== writer);
   if (!own || others.length === 0) return "";
-  const number = (x: number) => x.toFixed(2).replace(/^-/, "−");
   const lower = others.filter((row) => row.r.value <= own.r.value).length;
   const [low, high] = [Math.min, Math.max].map((most) => most(...others.map((row) => row.r.value)));
   const clear = others.every((row) => row.r.interval[0] > own.r.interval[1]);

@@ -45,6 +45,8 @@ export interface LocationPlotOptions {
   yDomain?: [number, number];
   /** Names of the locations under the axis; default true. */
   xTicks?: boolean;
+  /** A line at one location with a word beside it, such as where a writer writes. */
+  mark?: { location: string; text: string };
 }
 
 /** Room beside the first and last location, in steps. Labels' leader lines take the right one. */
@@ -104,6 +106,7 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
           label: null,
         })
         : null,
+      ...(options.mark ? markAt(index.get(options.mark.location)!, options.mark.text, locations.length) : []),
       ...series.filter((s) => s.band).map((s) =>
         Plot.areaY(s.points, {
           x: at,
@@ -157,6 +160,24 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
       ]),
     ],
   });
+}
+
+/** A dotted line, the word on the side with more room. */
+function markAt(at: number, text: string, count: number): Plot.Markish[] {
+  const left = at > count / 2;
+  return [
+    Plot.ruleX([at], { stroke: ink.faint, strokeDasharray: "2,3" }),
+    Plot.text([text], {
+      x: at,
+      text: (d: string) => d,
+      frameAnchor: "top",
+      textAnchor: left ? "end" : "start",
+      dx: left ? -5 : 5,
+      dy: 4,
+      fill: ink.muted,
+      fontSize: fontSize.note,
+    }),
+  ];
 }
 
 /** Smallest and largest of medians, bands, 0 and 1, with 4 % of room on either side. */

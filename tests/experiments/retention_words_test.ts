@@ -1,6 +1,6 @@
 // Sentences on retention: each conclusion is printed where its interval allows it, and not where it does not.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { cleanersInWords, listed, retentionInWords } from "../../lib/experiments/retention/in_words.ts";
+import { cleanersInWords, retentionInWords } from "../../lib/experiments/retention/in_words.ts";
 import type { CleanerRow, Estimate, WriterRow } from "../../lib/experiments/rows.ts";
 
 const estimate = (value: number, room = 0.05): Estimate => ({
@@ -57,5 +57,4 @@ Deno.test("cleanersInWords(): none, one, several", () => {
     cleanersInWords("L0H2", [row("L2H3", -0.3), row("L2H4", -0.25)]),
     "After L0H2, L2H3 (−0.30) and L2H4 (−0.25) clean up: together −0.55 times its output.",
   );
-  assertEquals([listed([]), listed(["A"]), listed(["A", "B", "C"])], ["", "A", "A, B and C"]);
 });

@@ -3,16 +3,9 @@
  * hold 0 the sentence says that nothing is known.
  */
 import type { CleanerRow, Estimate, WriterRow } from "../rows.ts";
-
-const number = (x: number) => x.toFixed(2).replace(/^-/, "−");
+import { listed, number } from "../scan/words.ts";
 
 const within = ({ interval: [low, high] }: Estimate) => `95 %: ${number(low)} to ${number(high)}`;
-
-/** "A", "A and B", "A, B and C". */
-export function listed(names: readonly string[]): string {
-  if (names.length < 2) return names.join("");
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-}
 
 /**
  * How much of a writer's output is left at the end of the stream, how much of any such vector, and whether the difference is sure.
