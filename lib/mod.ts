@@ -56,7 +56,7 @@ export { residualProjections } from "./experiments/residual_projections.ts";
 export { nodeProjections, sumName } from "./experiments/node_projections.ts";
 export { patchedProjections, type PatchOptions } from "./experiments/patched_projections.ts";
 export { resampledAttribution } from "./experiments/adversarial.ts";
-export { findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
+export { adversarialFor, findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
 export {
   cleanerOutputs,
   compositionAttribution,

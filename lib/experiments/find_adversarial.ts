@@ -2,7 +2,12 @@
  * Finds prompts for Figure 4 in held-out text: beginnings of sentences or lines after which the writer's DLA for the top two next
  * tokens is largest, and stays so when its input is resampled.
  */
-import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
+import {
+  type AdversarialPrompt,
+  type AdversarialPrompts,
+  type Prompts,
+  shorten,
+} from "../checkpoints/mod.ts";
 import {
   attributionVector,
   directLogitAttribution,
@@ -41,6 +46,21 @@ const OPTIONS: Record<keyof FindOptions, true> = {
   accept: true,
   candidates: true,
 };
+
+/**
+ * The model's adversarial prompts from its adversarial.json; where it has none, those that are found among `prompts`, with what they are.
+ * @throws where none are found either
+ */
+export async function adversarialFor(model: Model, prompts: Prompts): Promise<AdversarialPrompts> {
+  checkArguments("adversarialFor", { model, prompts });
+  if (model.knownAdversarial) return model.knownAdversarial;
+  const found = await findAdversarialPrompts(model, prompts);
+  if (found.length > 0) return { prompts: found, source: `findAdversarialPrompts on ${prompts.source}` };
+  throw new Error(
+    `model ${model.name} has no adversarial.json, and none of the beginnings of lines in ${prompts.source} keeps a large DLA of ` +
+      `${model.cleanup.writer} when its input is resampled. Give prompts of your own: [{ text: "…" }]`,
+  );
+}
 
 /** Texts of `length` tokens (BOS included) that begin where a sentence or a line begins. */
 function beginnings(model: Model, prompts: Prompts, length: number): { text: string; row: number }[] {
