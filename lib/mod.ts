@@ -57,20 +57,31 @@ export { residualProjections } from "./experiments/residual_projections.ts";
 export { nodeProjections, sumName } from "./experiments/node_projections.ts";
 export { patchedProjections, type PatchOptions } from "./experiments/patched_projections.ts";
 export { resampledAttribution } from "./experiments/adversarial.ts";
-export { findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
+export { adversarialFor, findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
 export {
   cleanerOutputs,
   compositionAttribution,
   type CompositionOptions,
   REPOSITORY_FORM,
 } from "./experiments/composition_attribution.ts";
-export { embeddingNorms, type NormSummary } from "./experiments/embedding_norms.ts";
-export { resampleAblation } from "./experiments/resample_ablation.ts";
-export { bosParts } from "./experiments/bos_parts.ts";
+export {
+  baselineInWords,
+  type BaselineOptions,
+  cancellationBaseline,
+  fitsOverPrompts,
+} from "./experiments/composition_fits.ts";
+export {
+  type EmbeddingNormOptions,
+  embeddingNorms,
+  type NormSummary,
+} from "./experiments/embedding_norms.ts";
+export { resampleAblation, type ResampleOptions } from "./experiments/resample_ablation.ts";
+export { type BosParts, bosParts } from "./experiments/bos_parts.ts";
 export { promptAblation } from "./experiments/prompt_ablation.ts";
 export { promptLocations } from "./experiments/prompt_locations.ts";
 export { allPairs } from "./experiments/all_pairs.ts";
 export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
+export { cleanersInWords, retentionInWords } from "./experiments/retention/in_words.ts";
 export type {
   AblationRow,
   Band,
@@ -78,6 +89,7 @@ export type {
   Estimate,
   FirstPositionRow,
   Fit,
+  FitRow,
   LocationRow,
   LossRow,
   NodeRow,
@@ -87,6 +99,7 @@ export type {
   PromptLocationRow,
   PromptRow,
   RemovalName,
+  Replacement,
   ResponseRow,
   RetentionRow,
   RunName,
@@ -95,7 +108,7 @@ export type {
 
 // A model of which nothing is known yet: look for writers and cleaners in it.
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
-export { inWords } from "./experiments/scan/words.ts";
+export { inWords, listed } from "./experiments/scan/words.ts";
 export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
 export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "./figures/report.ts";
 export { type Document, documents } from "./checkpoints/prompts/documents.ts";
@@ -114,6 +127,7 @@ export {
 
 // Figures: rows in, a plot out.
 export { fig1 } from "./figures/fig1.ts";
+export { fig1Retention, fig3c } from "./figures/retention_plot.ts";
 export { fig2 } from "./figures/fig2.ts";
 export { fig3a, fig3b } from "./figures/fig3.ts";
 export { fig4 } from "./figures/fig4.ts";
@@ -128,6 +142,7 @@ export { heatMap } from "./figures/heat_map.ts";
 
 // In the notebook: show figures, tables and anything else; check exercises.
 export { show, type ShowOptions } from "./figures/show.ts";
+export { showChecks } from "./figures/show_checks.ts";
 export { frame, table, type TableOptions } from "./figures/table.ts";
 export { display, inNotebook } from "./jupyter/display.ts";
 export { type Answer, exercise, type ExerciseOptions } from "./jupyter/exercise.ts";

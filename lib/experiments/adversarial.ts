@@ -17,6 +17,7 @@ import type { Hook } from "../transformer/hook_points.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import { repeatPrompt } from "./prompt_feeds.ts";
 import type { PromptRow } from "./rows.ts";
 
@@ -109,6 +110,8 @@ export async function resampledAttribution(
   unrelated: Prompts,
   options: MeasureOptions & { writer?: string; samples?: number } = {},
 ): Promise<{ rows: PromptRow[]; assumptions: Record<string, string> }> {
+  checkArguments("resampledAttribution", { model, adversarial, unrelated });
+  checkOptions("resampledAttribution", options, { ...MEASURE_OPTIONS, writer: true, samples: true });
   const name = options.writer ?? model.cleanup.writer;
   const writer = findNode(model.config, name);
   if (writer.kind !== "head") throw new Error(`Figure 4 resamples the input of a head; got writer ${name}`);

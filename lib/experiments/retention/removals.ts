@@ -5,6 +5,7 @@
 import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
 import { laterLocations, laterNodes } from "../../metrics/later_nodes.ts";
 import { removal, responseDots, type Route } from "../../metrics/retention.ts";
+import { vInputPatch } from "../../metrics/v_composition.ts";
 import { type Feeds, type RunOptions, stream } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
@@ -22,6 +23,8 @@ export interface Removal {
   delta: Tensor;
   /** Default "all". */
   route?: Route;
+  /** The post's patch instead: only the V input of these layers loses `delta`, with their ln1 scales frozen. */
+  patchedLayers?: readonly number[];
 }
 
 export interface RemovalOptions extends RunOptions {
@@ -76,11 +79,14 @@ export function shapeOfRemoval(model: Model, writer: string, blocks: number): Sh
 /** Dots [batch, pos, node] and ‖δ‖² [batch, pos] of each removal. */
 function outputsOf(model: Model, clean: Forward, removals: readonly Removal[]): Record<string, Tensor> {
   const outputs: Record<string, Tensor> = {};
-  removals.forEach(({ writer, delta, route }, i) => {
+  removals.forEach(({ writer, delta, route, patchedLayers }, i) => {
     const nodes = laterNodes(model.config, writer);
     outputs[`square${i}`] = delta.sumSquares("d_model");
     if (nodes.length === 0) return;
-    const without = model.forward({ hooks: removal(clean, writer, delta, route) });
+    const hooks = patchedLayers
+      ? vInputPatch(clean, patchedLayers, delta)
+      : removal(clean, writer, delta, route);
+    const without = model.forward({ hooks });
     outputs[`dots${i}`] = responseDots(clean, without, delta, nodes);
   });
   return outputs;

@@ -35,9 +35,7 @@ export interface Attribution {
 
 /** Logit difference along `direction`, up to what is the same in all runs: [batch, pos]. */
 function along(forward: Forward, direction: Tensor): Tensor {
-  const weight = forward.maybeWeight("ln_final.w");
-  const read = forward.hook("ln_final.hook_normalized");
-  return (weight ? read.mul(weight) : read).dot(direction, "d_model");
+  return forward.unembedded.dot(direction, "d_model");
 }
 
 export async function attribution(
