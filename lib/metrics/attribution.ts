@@ -5,9 +5,11 @@
  *
  * Centring is symmetric, so DLA(c) = c · u with u = centre(W_U[:, t1] - W_U[:, t2]) / s: one vector for all nodes.
  */
-import type { Tensor } from "../tensor/tensor.ts";
+import { concat, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
+import { modelNodes } from "../transformer/nodes.ts";
 import { centred } from "../transformer/normalize.ts";
+import { headDots } from "./projection.ts";
 
 /** The two most probable next tokens: ids [batch, pos] each, and the difference of their logits. */
 export function topTwo(forward: Forward): { first: Tensor; second: Tensor; logitDifference: Tensor } {
@@ -42,4 +44,49 @@ export function attributionVector(forward: Forward, direction: Tensor): Tensor {
 /** DLA of a node's output c [batch, pos, d_model] → [batch, pos], in logits. */
 export function directLogitAttribution(c: Tensor, vector: Tensor): Tensor {
   return c.dot(vector, "d_model");
+}
+
+/**
+ * The difference of two logits without b_U and ln_final.b, which no node changes: [batch, pos], in logits. Unlike the logits themselves
+ * it costs no product with the whole of W_U. `direction`: W_U[:, t1] - W_U[:, t2], [batch, pos, d_model].
+ */
+export function readDifference(forward: Forward, direction: Tensor): Tensor {
+  const read = forward.hook("ln_final.hook_normalized");
+  const weight = forward.maybeWeight("ln_final.w");
+  return (weight ? read.mul(weight) : read).dot(direction, "d_model");
+}
+
+/**
+ * DLA of everything that adds up to logit(first) - logit(second): nodes and b_O in the order of the forward pass, then ln_final.b
+ * where it is not folded away, and b_U. b_out is part of its MLP. `first`, `second`: token ids [batch, pos].
+ */
+export function attributionTerms(
+  forward: Forward,
+  first: Tensor,
+  second: Tensor,
+): { names: string[]; values: Tensor } {
+  const direction = unembedding(forward, first).sub(unembedding(forward, second));
+  const vector = attributionVector(forward, direction);
+  const names: string[] = [];
+  const parts: Tensor[] = [];
+  const add = (name: string, dla: Tensor) => {
+    names.push(name);
+    parts.push(dla.expand("term", 1).order("batch", "pos", "term"));
+  };
+  for (const node of modelNodes(forward.config)) {
+    if (node.kind !== "head") {
+      add(node.name, directLogitAttribution(forward.node(node.name), vector));
+      continue;
+    }
+    names.push(node.name);
+    if (node.head < forward.config.n_heads - 1) continue; // a layer's heads stand together
+    parts.push(headDots(forward, node.layer, vector).rename({ head: "term" }));
+    const bias = forward.maybeWeight(`blocks.${node.layer}.attn.b_O`);
+    if (bias) add(`b_O${node.layer}`, vector.dot(bias, "d_model"));
+  }
+  const bias = forward.maybeWeight("ln_final.b");
+  if (bias) add("ln_final.b", direction.dot(bias, "d_model"));
+  const b_U = forward.weight("unembed.b_U");
+  add("b_U", b_U.gather("d_vocab", first).sub(b_U.gather("d_vocab", second)));
+  return { names, values: concat(parts, "term") };
 }

@@ -37,8 +37,8 @@ const STEPS_A_GRAPH = 12_000;
 const STEPS_A_LAYER = 30;
 
 /** The removals in graphs of bearable size, in their order. */
-function graphs(model: Model, removals: readonly Removal[]): Removal[][] {
-  const groups: Removal[][] = [];
+export function graphs<T extends { writer: string }>(model: Model, removals: readonly T[]): T[][] {
+  const groups: T[][] = [];
   let steps = Infinity;
   for (const one of removals) {
     const layers = new Set(laterNodes(model.config, one.writer).map((node) => node.layer)).size;
