@@ -35,8 +35,9 @@ export interface AttributionOptions extends RunOptions, QuestionOptions {
   /** Default 6. */
   most?: number;
   /**
-   * Default "rest": the node is out of the run, but for position 0. A later head erases what it reads at *all* positions, so a removal at
-   * "position" alone would hardly show it.
+   * Default "rest": the node is out of the run, but for position 0, as in the post's patch and in `retention`. A later head reads other
+   * positions too, and may erase here what it reads there. "position": only the vector that DLA is about; the node's output elsewhere stays,
+   * and so does what later nodes make of that.
    */
   removedAt?: RemovedAt;
   /** Random rotations of the node's own output, as a control. Default: 32 for a single position, else 3; 0: none. */
@@ -102,9 +103,17 @@ export async function checkAttribution(
   const { prompts, look, answers } = question;
   const single = look === "last" && prompts.count === 1;
   const { rotations = single ? 32 : 3 } = options;
-  for (const [what, got, least] of [["most", most, 1], ["rotations", rotations, 0], ["samples", samples, 0]] as const) {
+  for (
+    const [what, got, least] of [["most", most, 1], ["rotations", rotations, 0], [
+      "samples",
+      samples,
+      0,
+    ]] as const
+  ) {
     if (!(Number.isInteger(got) && got >= least)) {
-      throw new Error(`checkAttribution: got ${got} for ${what}; expected a whole number of at least ${least}`);
+      throw new Error(
+        `checkAttribution: got ${got} for ${what}; expected a whole number of at least ${least}`,
+      );
     }
   }
   if (removedAt === "position" && look !== "last") {
@@ -121,10 +130,16 @@ export async function checkAttribution(
   const others = await otherPrompts(model, from, question, options, samples);
   const blocks = Math.min(BLOCKS, prompts.count);
   const plan: Plan = { nodes, question, blocks, at: (w) => removedFrom(w, removedAt, prompts.length) };
-  const phases = others.feeds ? 2 : 1;
-  const removed = await measureRemoved(model, plan, seeds, phase(options, 0, phases));
+  const phase = inPhases(options, others.feeds ? 2 : 1);
+  const removed = await measureRemoved(model, plan, seeds, phase(0));
   const exchanged = others.feeds &&
-    await measureExchanged(model, plan, seeds.slice(0, RESAMPLED_ROTATIONS), others.feeds, phase(options, 1, phases));
+    await measureExchanged(
+      model,
+      plan,
+      seeds.slice(0, RESAMPLED_ROTATIONS),
+      others.feeds,
+      phase(1),
+    );
   const summaries = nodes.map((node) => {
     const { own, controls } = removed.get(node)!;
     return new AttributionSummary(model.config, node, own.credits, controls, seed, exchanged?.get(node));
@@ -144,7 +159,11 @@ export async function checkAttribution(
         : options.answers
         ? options.answers.map((answer) => JSON.stringify(answer)).join(" against ")
         : "the two most probable next tokens of each position",
-      removed: { rest: "at positions 1 and later", all: "at all positions", position: "where it is looked at" }[removedAt],
+      removed: {
+        rest: "at positions 1 and later",
+        all: "at all positions",
+        position: "where it is looked at",
+      }[removedAt],
       control: rotations > 0 ? `the node's own output, rotated ${rotations} times, seed ${seed}` : "none",
       resampled: others.say,
       interval: blocks > 1
@@ -180,7 +199,9 @@ async function otherPrompts(
   const tokens = (others: Prompts) => feed(others, model.config).tokens;
   if (typeof from !== "string") {
     if (unrelated) {
-      throw new Error("checkAttribution: prompts are resampled from one another; option unrelated is for a text");
+      throw new Error(
+        "checkAttribution: prompts are resampled from one another; option unrelated is for a text",
+      );
     }
     if (samples === 0) return { say: "not asked for" };
     if (count < 2) return { say: "not measured: there is a single prompt" };
@@ -202,11 +223,11 @@ async function otherPrompts(
 }
 
 /** Progress of all runs as parts of 100. */
-function phase(options: RunOptions, index: number, phases: number): RunOptions {
+function inPhases(options: RunOptions, phases: number): (index: number) => RunOptions {
   const { onProgress } = options;
-  if (!onProgress) return options;
   const began = performance.now();
-  return {
+  if (!onProgress) return () => options;
+  return (index) => ({
     ...options,
     onProgress: ({ done, total }) =>
       onProgress({
@@ -214,5 +235,5 @@ function phase(options: RunOptions, index: number, phases: number): RunOptions {
         total: 100,
         seconds: (performance.now() - began) / 1000,
       }),
-  };
+  });
 }

@@ -50,7 +50,12 @@ export async function measureRemoved(
   const { nodes, question: { prompts, feeds }, at } = plan;
   const clean = model.forward();
   const whole = (writer: string) => at(clean.node(writer));
-  const removed = (key: string, writer: string, delta: Tensor): Taken => ({ key, writer, delta, steps: true });
+  const removed = (key: string, writer: string, delta: Tensor): Taken => ({
+    key,
+    writer,
+    delta,
+    steps: true,
+  });
   if (prompts.count === 1 && seeds.length > 0) {
     const { turns, fed } = rotationsByRow(model.config, seeds);
     const rows = seeds.length + 1;

@@ -84,7 +84,8 @@ export async function ask(
   const look = typeof from === "string" || position !== undefined ? "last" : "rest";
   const clean = model.forward();
   const both = (first: Int32Array, second: Int32Array): Feeds => {
-    const ids = (data: Int32Array) => new NdArray(data as Int32Array<ArrayBuffer>, ["batch", "pos"], [count, length]);
+    const ids = (data: Int32Array) =>
+      new NdArray(data as Int32Array<ArrayBuffer>, ["batch", "pos"], [count, length]);
     return { ...tokens, first: ids(first), second: ids(second) };
   };
   const everywhere = (id: number) => new Int32Array(count * length).fill(id);

@@ -99,7 +99,9 @@ export async function measureTaken(
     }
     for await (const { start, results } of stream(outputsOf(model, clean, group, place), feeds, part(g))) {
       group.forEach((one, i) => {
-        const dla = results[`dla${i}`].data, effect = results[`effect${i}`].data, left = results[`left${i}`].data;
+        const dla = results[`dla${i}`].data,
+          effect = results[`effect${i}`].data,
+          left = results[`left${i}`].data;
         const steps = results[`steps${i}`]?.data, instead = results[`instead${i}`]?.data;
         const count = stepsOf(model, one).length;
         for (let t = 0; t < dla.length; t++) {

@@ -16,8 +16,12 @@ export function checkSum(terms: ArrayLike<number>, logitDifference: number, wher
   const error = Math.abs(sum - logitDifference);
   if (error <= 1e-3 + 1e-4 * gross) return error;
   throw new Error(
-    `checkAttribution: ${where}: DLA of all nodes and biases adds up to ${sum.toPrecision(6)}; expected the ` +
-      `logit difference, ${logitDifference.toPrecision(6)}. The parts that DLA credits are not those of this model`,
+    `checkAttribution: ${where}: DLA of all nodes and biases adds up to ${
+      sum.toPrecision(6)
+    }; expected the ` +
+      `logit difference, ${
+        logitDifference.toPrecision(6)
+      }. The parts that DLA credits are not those of this model`,
   );
 }
 

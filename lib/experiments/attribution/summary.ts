@@ -80,7 +80,10 @@ export class AttributionSummary {
     if (control === undefined || controlInterval === undefined) return undefined;
     const [low, high] = controlInterval;
     const interval = this.#own.tokens > 1
-      ? bootstrapInterval((draw) => this.#controlShare(column, draw) - this.#own.share(column, draw), this.#draws)
+      ? bootstrapInterval(
+        (draw) => this.#controlShare(column, draw) - this.#own.share(column, draw),
+        this.#draws,
+      )
       : [low - share, high - share] as const;
     return { value: control - share, interval };
   }
