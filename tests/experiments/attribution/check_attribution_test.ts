@@ -21,7 +21,7 @@ import {
 } from "../../transformer/models.ts";
 import { dot, letterModel, letters, mean, minus, plainRun, vector } from "../plain_values.ts";
 
-const NODE = "L0H1", LAYER = 0, HEAD = 1;
+const NODE = "L0H1", LAYER = 0;
 
 /** What a node writes at one position, by its name. */
 function output(values: Map<string, Plain>, name: string, pos: number, row = 0): Float64Array {
