@@ -35,11 +35,14 @@ export function between(forward: Forward, correct: number, incorrect: number): T
   return W_U.select("d_vocab", correct).sub(W_U.select("d_vocab", incorrect));
 }
 
-function oneToken(model: Model, text: string): number {
-  const ids = model.tokenizer!.encode(text);
+/** The token that an answer is. @throws for an answer of none or several, which it shows */
+export function oneToken({ tokenizer }: Model, text: string): number {
+  const ids = tokenizer!.encode(text);
   if (ids.length === 1) return ids[0];
+  const pieces = ids.map((id) => JSON.stringify(tokenizer!.decodeToken(id))).join(", ");
   throw new Error(
-    `answer ${JSON.stringify(text)}: got ${ids.length} tokens; expected one (mind the space in front)`,
+    `answer ${JSON.stringify(text)}: got ${ids.length} tokens${pieces && ` (${pieces})`}; ` +
+      `expected one (mind the space in front)`,
   );
 }
 

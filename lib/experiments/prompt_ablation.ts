@@ -5,6 +5,7 @@
  * the head writes on any text; zero takes that away too.
  */
 import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
+import { readDifference } from "../metrics/attribution.ts";
 import { quantiles } from "../stats/quantiles.ts";
 import { run } from "../tensor/run.ts";
 import { iota, type Tensor, where } from "../tensor/tensor.ts";
@@ -38,7 +39,7 @@ export async function promptAblation(
     const other = model.forward({ tokens: model.tokens("unrelated") });
     const direction = between(clean, answers.correct, answers.incorrect);
     const along = (forward: Forward) =>
-      forward.unembedded.select("pos", last).dot(direction.expand("batch"), "d_model");
+      readDifference(forward, direction.expand("batch").expand("pos")).select("pos", last);
     const outputs: Record<string, Tensor> = {}, zeroes: Record<string, Tensor> = {};
     for (let layer = 0; layer < n_layers; layer++) {
       for (let head = 0; head < n_heads; head++) {

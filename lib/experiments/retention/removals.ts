@@ -53,8 +53,8 @@ function stepsOf(model: Model, { writer }: Removal): number {
 }
 
 /** The removals in graphs of bearable size, in their order. */
-function graphs(model: Model, removals: readonly Removal[]): Removal[][] {
-  const groups: Removal[][] = [];
+export function graphs<T extends { writer: string }>(model: Model, removals: readonly T[]): T[][] {
+  const groups: T[][] = [];
   let steps = Infinity;
   for (const one of removals) {
     const own = stepsOf(model, one);
