@@ -15,7 +15,7 @@ import { DEFAULT_SETTINGS } from "../../lib/experiments/scan/settings.ts";
 import { foundWriters } from "../../lib/experiments/scan/scan.ts";
 import { loadModel } from "../../lib/transformer/load.ts";
 import { withFolder } from "../checkpoints/small_model.ts";
-import { plantedPrompts, writePlanted } from "../experiments/scan/planted.ts";
+import { plantedPrompts, writePlanted } from "../experiments/scan/planted/kinds.ts";
 import { randomPrompts } from "../transformer/models.ts";
 import { schemaViolations } from "./json_schema.ts";
 

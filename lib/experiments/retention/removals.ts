@@ -47,7 +47,7 @@ const STEPS_A_GRAPH = 12_000;
 const STEPS_A_LAYER = 30;
 
 /** About the steps that a removal adds to a graph. */
-function stepsOf(model: Model, { writer }: Removal): number {
+function stepsOf(model: Model, { writer }: { writer: string }): number {
   const layers = new Set(laterNodes(model.config, writer).map((node) => node.layer)).size;
   return STEPS_A_LAYER * Math.max(1, layers);
 }
