@@ -249,7 +249,7 @@ Deno.test("deno task scan --help names every setting with its default; wrong usa
   };
   const help = await run("--help");
   assertEquals(help.code, 0);
-  for (const option of ["--prompts", "--specific 0.15", "--screen-tokens 1024", "--examine 24", "--seed 1"]) {
+  for (const option of ["--prompts", "--specific 0.15", "--screen-tokens 1024", "--examine 16", "--seed 1"]) {
     assertStringIncludes(help.out, option);
   }
   const wrong = await run("a", "--nonsense");

@@ -16,7 +16,7 @@ import { iota, type Tensor, where } from "../../tensor/tensor.ts";
 import { promptsFor } from "../../transformer/load.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { findNode, modelNodes } from "../../transformer/nodes.ts";
-import { checkChoice, checkOptions } from "../options.ts";
+import { checkChoice, checkOptions, RUN_OPTIONS } from "../options.ts";
 import { repeatFeeds } from "../prompt_feeds.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
 import { shiftedPrompts } from "../shifted_prompts.ts";
@@ -60,12 +60,7 @@ const OPTIONS: Record<keyof AttributionOptions, true> = {
   unrelated: true,
   samples: true,
   seed: true,
-  batchSize: true,
-  memoryBytes: true,
-  signal: true,
-  onProgress: true,
-  threads: true,
-  createSession: true,
+  ...RUN_OPTIONS,
 };
 
 export interface AttributionCheck {

@@ -42,6 +42,8 @@ export interface RemovalOptions extends RunOptions {
   onMeasured?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;
 }
 
+/** See RunOptions. */
+const LEAST_TOKENS = 512;
 /** A graph of more steps takes long to compile; one of fewer repeats the clean run more often. */
 const STEPS_A_GRAPH = 12_000;
 const STEPS_A_LAYER = 30;
@@ -101,7 +103,8 @@ export async function measureRemovals(
   options: RemovalOptions = {},
 ): Promise<Map<string, RemovalStats>> {
   const { feeds = {}, firstPrompt = 0, blocks = Math.min(BLOCKS, prompts.count) } = options;
-  const { kept, done = new Map(), onMeasured, ...run } = options;
+  const { kept, done = new Map(), onMeasured } = options;
+  const run: RunOptions = { leastTokens: LEAST_TOKENS, ...options };
   if (new Set(removals.map(({ key }) => key)).size < removals.length) {
     throw new Error(`removals: two have one key among ${removals.map(({ key }) => key).join(", ")}`);
   }

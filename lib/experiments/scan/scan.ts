@@ -11,6 +11,7 @@ import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { modelNodes } from "../../transformer/nodes.ts";
 import { assumptions, Bands } from "../experiment.ts";
+import { checkArguments, checkOptions, RUN_OPTIONS } from "../options.ts";
 import type { RemovalStats } from "../retention/removal_stats.ts";
 import { type Lengths, measureSizes } from "../retention/sizes.ts";
 import { attribution } from "./attribution.ts";
@@ -53,6 +54,14 @@ export interface ScanOptions extends RunOptions {
   onPass?: (name: string, prompts: number) => void;
 }
 
+const OPTIONS: Record<keyof ScanOptions, true> = {
+  ...RUN_OPTIONS,
+  settings: true,
+  screened: true,
+  onScreened: true,
+  onPass: true,
+};
+
 /** The writers of a result that count as found. */
 export function foundWriters({ writers }: Pick<ScanResult, "writers">): ExaminedWriter[] {
   return writers.filter(({ notFound }) => notFound === undefined);
@@ -60,6 +69,8 @@ export function foundWriters({ writers }: Pick<ScanResult, "writers">): Examined
 
 /** @throws when prompts are too few, too short or all the same, a setting is out of its range, or numbers are not finite */
 export async function scan(model: Model, prompts: Prompts, options: ScanOptions = {}): Promise<ScanResult> {
+  checkArguments("scan", { model, prompts });
+  checkOptions("scan", options, OPTIONS);
   const settings = checkSettings(options.settings);
   checkScanPrompts(prompts);
   const { onPass, screened: done, onScreened, settings: _, ...run } = options;
