@@ -15,6 +15,8 @@ import {
 } from "../../../lib/metrics/v_composition.ts";
 import { run } from "../../../lib/tensor/run.ts";
 import type { Tensor } from "../../../lib/tensor/tensor.ts";
+import type { NdArray } from "../../../lib/tensor/nd_array.ts";
+import type { Forward } from "../../../lib/transformer/forward.ts";
 import { feed, type Model } from "../../../lib/transformer/model.ts";
 import { locations, modelNodes } from "../../../lib/transformer/nodes.ts";
 import { load, off, recorded, recordedNames } from "./recorded.ts";
@@ -42,22 +44,21 @@ async function checkAdditive(model: Model, prompts: Awaited<ReturnType<typeof re
   }
 }
 
+/** What the V-composition of one layer is made of, for `plainComposition`. */
+function ingredients(clean: Forward, layer: number, writer: Tensor): Record<"w" | "A" | "scale", Tensor> {
+  const { norm, block } = attentionOf(clean.config, layer);
+  const one = clean.hook(`${block}.attn.hook_q`).sumSquares("head", "d_head").mul(0).add(1); // [batch, pos]
+  return {
+    w: writer.order("batch", "pos", "d_model"),
+    A: clean.hook(`${block}.attn.hook_pattern`),
+    scale: norm ? clean.hook(`${norm}.hook_scale`) : one,
+  };
+}
+
 /** v_h in plain loops from the recorded-like arrays: Σ_j A[i, j] · (centred w_j / σ_j · ln1.w) · W_V, in double precision. */
-async function plainComposition(
-  model: Model,
-  prompts: Awaited<ReturnType<typeof recorded>>["prompts"],
-  writer: Tensor,
-  layer: number,
-) {
-  const clean = model.forward();
+function plainComposition(model: Model, layer: number, values: Record<"w" | "A" | "scale", NdArray>) {
   const attn = `blocks.${layer}.attn`;
   const { norm } = attentionOf(model.config, layer);
-  const one = clean.hook(`${attn}.hook_q`).sumSquares("head", "d_head").mul(0).add(1); // [batch, pos]
-  const values = await run({
-    w: writer.order("batch", "pos", "d_model"),
-    A: clean.hook(`${attn}.hook_pattern`),
-    scale: norm ? clean.hook(`${norm}.hook_scale`) : one,
-  }, feed(prompts));
   const { n_heads: H, n_key_value_heads: G = H, d_model: D, d_head: K, normalization } = model.config;
   const W_V = model.weights.get(`${attn}.W_V`)!; // [d_model, head or kv_head, d_head]
   assertEquals(W_V.dims.map((d) => d.name), ["d_model", G < H ? "kv_head" : "head", "d_head"]);
@@ -97,31 +98,38 @@ for (const name of recordedNames) {
     const { prompts } = await recorded(name);
     for (const processing of [false, {}] as const) {
       const model = await load(name, processing);
-      for (const writer of ["L0H1", "MLP0", "embed"]) {
-        const clean = model.forward();
+      const clean = model.forward();
+      const outputs: Record<string, Tensor> = {};
+      const writers = ["L0H1", "MLP0", "embed"];
+      const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
+      for (const writer of writers) {
         const w = clean.node(writer);
         const patched = model.forward({ hooks: vInputPatch(clean, [1], w) });
-        const z = "blocks.1.attn.hook_z";
-        const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
-        const { difference, composition, ...written } = await run({
-          difference: clean.hook(z).sub(patched.hook(z)),
-          composition: compositionZ(clean, 1, w),
-          oneLost: clean.headResult(1, 1).sub(patched.headResult(1, 1)),
-          one: writtenByHeads(clean, 1, compositionZ(clean, 1, w), [1]),
-          allLost: clean.hook("blocks.1.hook_attn_out").sub(patched.hook("blocks.1.hook_attn_out")),
-          all: writtenByHeads(clean, 1, compositionZ(clean, 1, w), heads),
-        }, feed(prompts));
-        // What reaches the stream, through a norm after attention where there is one.
-        assert(off(written.one.data, written.oneLost.data) < 1e-4, `${writer}: one head's output`);
-        assert(off(written.all.data, written.allLost.data) < 1e-4, `${writer}: attn_out`);
+        const z = compositionZ(clean, 1, w);
+        const lost = (of: (forward: Forward) => Tensor) => of(clean).sub(of(patched));
+        const made = {
+          z,
+          zLost: lost((forward) => forward.hook("blocks.1.attn.hook_z")),
+          // What reaches the stream, through a norm after attention where there is one.
+          one: writtenByHeads(clean, 1, z, [1]),
+          oneLost: lost((forward) => forward.headResult(1, 1)),
+          all: writtenByHeads(clean, 1, z, heads),
+          allLost: lost((forward) => forward.hook("blocks.1.hook_attn_out")),
+          ...ingredients(clean, 1, w),
+        };
+        for (const [key, tensor] of Object.entries(made)) outputs[`${writer} ${key}`] = tensor;
+      }
+      const values = await run(outputs, feed(prompts));
+      for (const writer of writers) {
+        const of = (key: string) => values[`${writer} ${key}`];
+        for (const [key, bound] of [["z", 1e-5], ["one", 1e-4], ["all", 1e-4]] as const) {
+          const error = off(of(key).data, of(`${key}Lost`).data);
+          assert(error < bound, `${writer}, ${key}: off by ${error}`);
+        }
+        const plain = plainComposition(model, 1, { w: of("w"), A: of("A"), scale: of("scale") });
         assert(
-          off(composition.data, difference.data) < 1e-5,
-          `${writer}: off by ${off(composition.data, difference.data)}`,
-        );
-        const plain = await plainComposition(model, prompts, w, 1);
-        assert(
-          off(composition.data, plain) < 1e-5,
-          `${writer}: off the plain loops by ${off(composition.data, plain)}`,
+          off(of("z").data, plain) < 1e-5,
+          `${writer}: off the plain loops by ${off(of("z").data, plain)}`,
         );
       }
     }

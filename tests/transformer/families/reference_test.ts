@@ -1,9 +1,11 @@
 /** Every family against transformers (logits) and TransformerLens (hook points), and against itself after weight processing. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { run } from "../../../lib/tensor/run.ts";
 import type { Tensor } from "../../../lib/tensor/tensor.ts";
 import { outputSize } from "../../../lib/checkpoints/config.ts";
 import { families, layoutOf } from "../../../lib/transformer/families/families.ts";
 import { hookPoints } from "../../../lib/transformer/hook_points.ts";
+import { feed } from "../../../lib/transformer/model.ts";
 import { NO_STEPS, type Processing } from "../../../lib/transformer/processing.ts";
 import {
   byTransformerLens,
@@ -61,7 +63,11 @@ for (const name of recordedNames) {
     const normalized = "ln_final.hook_normalized"; // stays as it was in all models, and is all there is in base models
     const before = await (await load(name, false)).runWithCache(prompts, [normalized]);
     const steps = Object.keys(NO_STEPS) as (keyof Processing)[];
-    for (const done of [[], ...steps.map((step) => [step]), steps]) {
+    // Each step by itself in one checkpoint of each family and in those that TransformerLens recorded; in the others none and all.
+    const type = (of: string) => layoutOf(configOf(of)).family;
+    const thorough = byTransformerLens(name) ||
+      recordedNames.find((other) => type(other) === type(name)) === name;
+    for (const done of [[], ...(thorough ? steps.map((step) => [step]) : []), steps]) {
       const wanted = Object.fromEntries(steps.map((step) => [step, done.includes(step)]));
       const model = await load(name, wanted);
       const run = await model.runWithCache(prompts, [normalized]);
@@ -110,10 +116,13 @@ for (const name of recordedNames) {
       "ln1_post.hook_scale",
       "attn.q_norm.hook_scale",
     ].map((hook) => `blocks.1.${hook}`).filter((hook) => points.has(hook));
+    const outputs: Record<string, Tensor> = {};
     for (const hooked of [[...points.keys()], ...alone.map((hook) => [hook])]) {
       const hooks = Object.fromEntries(hooked.map((hook) => [hook, (v: Tensor) => v.add(0)]));
-      const run = await model.runWithCache(prompts, [], { hooks });
-      assert(off(run.logits.data, logits) < TOLERANCE, `hooks at ${hooked.slice(0, 3)} change the logits`);
+      outputs[hooked.length === 1 ? hooked[0] : "all points"] = model.forward({ hooks }).logits;
+    }
+    for (const [hooked, { data }] of Object.entries(await run(outputs, feed(prompts)))) {
+      assert(off(data, logits) < TOLERANCE, `hooks at ${hooked} change the logits`);
     }
   });
 }
