@@ -2,15 +2,19 @@
  * Figure 8: which part of the writer's output is erased? A head's output is a sum over the positions that it attends to; it is split
  * into what comes from the first position (BOS) and the rest, and the summed output of the cleaners' layers is projected onto each.
  */
+import { attentionOf } from "../checkpoints/blocks.ts";
 import type { Prompts } from "../checkpoints/mod.ts";
 import { projectionRatio } from "../metrics/projection.ts";
+import { writtenByHeads } from "../metrics/v_composition.ts";
 import { run } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
-import type { PositionRow } from "./rows.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
+import { checkPatchedLayers } from "./patched_layers.ts";
+import type { Band, PositionRow } from "./rows.ts";
 
 /** A head's output, split by where it comes from: [batch, pos, d_model] each. */
 function splitByBos(forward: Forward, layer: number, head: number): { BOS: Tensor; rest: Tensor } {
@@ -20,25 +24,45 @@ function splitByBos(forward: Forward, layer: number, head: number): { BOS: Tenso
   });
   const value = forward.forEachHead(forward.hook(`${attn}.hook_v`)).select("head", head).select("pos", 0);
   const copied = value.dot(forward.weight(`${attn}.W_O`).select("head", head), "d_head"); // [batch, d_model]
-  const BOS = toBos.expand("d_model", forward.config.d_model).mul(copied.expand("pos", "pos"));
+  const before = toBos.expand("d_model", forward.config.d_model).mul(copied.expand("pos", "pos"));
+  const BOS = forward.partThroughNorm(attentionOf(forward.config, layer).postNorm, before);
   return { BOS, rest: forward.headResult(layer, head).sub(BOS) };
+}
+
+/** Cosine above which two parts are called one line: what is projected onto one is then projected onto the other. */
+const ONE_LINE = 0.95;
+
+export interface BosParts extends Result<PositionRow> {
+  /** Cosine between the BOS part and the rest, over prompts and positions from 1 on. Near ±1 the two curves are one curve, rescaled. */
+  cosine: Band;
+  /** Whether the parts can be told apart by projection: the median cosine's size is at most 0.95. */
+  apart: boolean;
 }
 
 export async function bosParts(
   model: Model,
   prompts: Prompts,
   options: MeasureOptions & { writer?: string; layers?: readonly number[] } = {},
-): Promise<Result<PositionRow>> {
+): Promise<BosParts> {
+  checkArguments("bosParts", { model, prompts });
+  checkOptions("bosParts", options, { ...MEASURE_OPTIONS, writer: true, layers: true });
   const { writer = model.cleanup.writer, layers = model.cleanup.patchedLayers } = options;
   const node = findNode(model.config, writer);
   if (node.kind !== "head") throw new Error(`Figure 8 splits the output of a head; got writer ${writer}`);
   const clean = model.forward();
+  const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
   const written = layers.map((layer) =>
-    clean.hook(`blocks.${layer}.attn.hook_z`).dot(clean.weight(`blocks.${layer}.attn.W_O`), "head", "d_head")
+    writtenByHeads(clean, layer, clean.hook(`blocks.${layer}.attn.hook_z`), heads)
   );
   const sum = written.reduce((a, b) => a.add(b)); // without b_O: what the heads write
   const parts = splitByBos(clean, node.layer, node.head);
-  const outputs = { BOS: projectionRatio(sum, parts.BOS), rest: projectionRatio(sum, parts.rest) };
+  checkPatchedLayers(model.config, writer, layers);
+  const lengths = parts.BOS.sumSquares("d_model").mul(parts.rest.sumSquares("d_model"));
+  const outputs = {
+    BOS: projectionRatio(sum, parts.BOS),
+    rest: projectionRatio(sum, parts.rest),
+    cosine: parts.BOS.dot(parts.rest, "d_model").div(lengths.atLeast(1e-30).sqrt()),
+  };
   const values = await run(outputs, feed(prompts, model.config), options);
 
   const bands = new Bands(options);
@@ -56,8 +80,12 @@ export async function bosParts(
       rows.push({ writer, position, part, ...bands.of(column) });
     }
   }
+  const later = new Bands({ ...options, positions: [Math.max(1, first), last] });
+  const cosine = later.of(later.series(values.cosine));
   return {
     rows,
+    cosine,
+    apart: Math.abs(cosine.median) <= ONE_LINE,
     assumptions: {
       ...assumptions(model, prompts, bands),
       projected: `sum of all heads of layers ${layers.join(", ")}, without b_O`,

@@ -20,6 +20,7 @@ import type { Forward } from "../transformer/forward.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import { cutPrompts } from "./prompt_feeds.ts";
 import type { Fit, PairRow } from "./rows.ts";
 
@@ -31,6 +32,14 @@ export interface CompositionOptions extends MeasureOptions {
   /** Whether V-composition is weighted with the cleaners' attention pattern, or each position reads only itself. */
   attentionWeighted?: boolean;
 }
+
+const OPTIONS: Record<keyof CompositionOptions, true> = {
+  ...MEASURE_OPTIONS,
+  writer: true,
+  cleaners: true,
+  target: true,
+  attentionWeighted: true,
+};
 
 /** The form of the image in the authors' repository: 10 prompts, positions 32 to 1022, next token, no attention weights. */
 export const REPOSITORY_FORM: Pick<CompositionOptions, "target" | "attentionWeighted"> = {
@@ -67,6 +76,8 @@ export async function compositionAttribution(
   prompts: Prompts,
   options: CompositionOptions = {},
 ): Promise<{ rows: PairRow[]; fit: Fit; totalFit: Fit; assumptions: Record<string, string> }> {
+  checkArguments("compositionAttribution", { model, prompts });
+  checkOptions("compositionAttribution", options, OPTIONS);
   const { writer: name = model.cleanup.writer, cleaners = model.cleanup.cleaners } = options;
   const { target = "top two", attentionWeighted = true } = options;
   const nextToken = target === "next token";

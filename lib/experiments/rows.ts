@@ -42,6 +42,82 @@ export interface NodeRow extends Band {
   run: RunName;
 }
 
+/** Which removal a retention is of: the writer's own output, or a control's. */
+export type RemovalName = "writer" | "control";
+
+/** Retention of a writer's output at one location, over tokens: 1 just after the write, 0 when it is erased. */
+export interface RetentionRow extends Band {
+  writer: string;
+  location: string;
+  run: RemovalName;
+  /** Σ (x - x̃)·δ / Σ ‖δ‖² over all tokens: 1 plus the `ratio` of every response until there. */
+  ratio: number;
+}
+
+/** Response of a later node to a writer's output, over tokens: below 0, it writes back what it reads. */
+export interface ResponseRow extends Band {
+  writer: string;
+  node: string;
+  kind: "head" | "mlp";
+  layer: number;
+  run: RemovalName;
+  /** Share of tokens on which the response is below 0. */
+  below: number;
+  /** Σ (c - c̃)·δ / Σ ‖δ‖² over all tokens: what it adds to the retention's `ratio`. */
+  ratio: number;
+  /** 95 % bootstrap interval of `ratio` over prompts. */
+  interval: readonly [low: number, high: number];
+}
+
+/** A later node that takes back more of a writer's output than of the rotated one: see retention/cleaners.ts for the rule. */
+export interface CleanerRow {
+  writer: string;
+  node: string;
+  kind: "head" | "mlp";
+  layer: number;
+  /** Its response to the writer, a ratio of sums: −0.1 takes a tenth of the output back. */
+  response: number;
+  /** How much more of the writer's output it takes back than of the control's: control's response − response. */
+  specific: Estimate;
+}
+
+/** A number and its 95 % bootstrap interval over prompts (and over the control's draws, where it has any). */
+export interface Estimate {
+  value: number;
+  interval: readonly [low: number, high: number];
+}
+
+/** What is left of a writer's output at the end of the stream, beside its control. */
+export interface WriterRow {
+  writer: string;
+  kind: "embed" | "head" | "mlp";
+  layer: number;
+  /** Mean over tokens of the length of what is taken out, as a part of the stream's just after the write. */
+  share: number;
+  /** Median retention at the end. */
+  left: Estimate;
+  /** The same of the control: mean over its draws. Absent without a control. */
+  control?: Estimate;
+  /** control - left: what is erased beyond what happens to any such vector. Below 0: this output is protected. */
+  specific?: Estimate;
+  /** The control's median of each draw. */
+  draws: number[];
+  /** Tokens. */
+  n: number;
+}
+
+/** Position 0, a class of its own: what a node writes there beside elsewhere, and what is left of that. */
+export interface FirstPositionRow {
+  writer: string;
+  /** Mean length of the node's output at position 0, and at all others. */
+  norm: number;
+  elsewhere: number;
+  /** Median retention of it at position 0 at the end of the stream. */
+  left: number;
+  /** Prompts. */
+  n: number;
+}
+
 /** Figure 4: direct logit attribution (DLA) of one node on one prompt, clean and with its input resampled. */
 export interface PromptRow {
   prompt: string;
@@ -75,22 +151,42 @@ export interface PairRow {
   total: number;
 }
 
+/** Figure 5: how the DLA of one node goes with that of what the cleaners make of it. Positions from 1 on, intervals over prompts. */
+export interface FitRow {
+  /** The node whose DLA is on the horizontal axis. */
+  node: string;
+  /** What is on the vertical one: the cleaners' V-composition output with the node, or their total output. */
+  of: "composition" | "total";
+  r: Estimate;
+  slope: Estimate;
+  intercept: Estimate;
+  /** Pairs of prompt and position. */
+  n: number;
+}
+
 /** Figure 6: how many embeddings, as a share, have ‖scaled embedding · W_V · W_O‖ in one bin. */
 export interface NormRow {
   /** A head, such as "L0H2". */
   node: string;
   /** Token embeddings (rows of W_E) or positional ones (rows of W_pos). */
   embedding: "token" | "position";
+  /** Divided by its own LayerNorm scale, or by one that tokens and positions share. */
+  scale: "own" | "shared";
   /** Edges of the bin. */
   from: number;
   to: number;
   share: number;
 }
 
-/** Figure 7: mean loss of a prompt, in nats, when one head's result is that of another prompt. n counts prompts. */
+/** What stands in a head's place in Figure 7: its result on another prompt, zero, or its mean over prompts at the same position. */
+export type Replacement = "resampled" | "zero" | "mean";
+
+/** Figure 7: mean loss of a prompt, in nats, when one head's result is replaced. n counts prompts. */
 export interface LossRow extends Band {
-  /** The resampled head; "none": the clean run, whose row holds the loss itself and not an increase. */
+  /** The head; "none": the clean run, whose row holds the loss itself and not an increase. */
   node: string;
+  /** What stands in its place; "none" of the clean run. */
+  by: Replacement | "none";
   /** Over all prompts. */
   mean: number;
 }
@@ -110,6 +206,8 @@ export interface AblationRow {
   dla: number;
   /** Clean logit difference minus the median one with the head's result resampled from unrelated text. */
   effect: number;
+  /** Clean logit difference minus that with the head's result set to zero. */
+  zeroed: number;
 }
 
 /** Figure 10: PR of the residual stream onto the writer at the last position of one prompt. */

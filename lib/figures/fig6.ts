@@ -24,6 +24,12 @@ const kinds: { embedding: NormRow["embedding"]; label: string; style: Style }[] 
   { embedding: "position", label: "positional embeddings", style: { ...styles.patched, dash: "5,2" } },
 ];
 
+const scales: Record<NormRow["scale"], string> = {
+  own: "Each embedding is divided by its own LayerNorm scale, as if it stood alone.",
+  shared:
+    "All embeddings are divided by one scale, that of a token plus a position, as they are in the model.",
+};
+
 /** Panels share the horizontal axis, so that lengths can be compared; a shared vertical one would flatten a head of many lengths. */
 export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotElement {
   const { writer, width = figureWidth } = options;
@@ -33,6 +39,10 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
     "Figure 6",
     (row) => `${row.embedding} embeddings of ${row.node}`,
   );
+  const scale = distinct(kept.map((row) => row.scale));
+  if (scale.length > 1) {
+    throw new Error(`Drawing Figure 6 failed: got rows of the scales ${scale.join(" and ")}. Expected one.`);
+  }
   const heads = distinct(kept.map((row) => row.node));
   const columns = Math.min(4, heads.length);
   const density = (row: NormRow) => row.to > row.from ? row.share / (row.to - row.from) : 0;
@@ -83,6 +93,7 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
     })),
     caption: sentences(
       "Horizontal: ‖scaled embedding · W_V · W_O‖. Vertical: share of the embeddings of a kind per unit of length.",
+      scales[scale[0]],
       "All panels have the same horizontal axis, and each its own vertical one.",
       note,
     ),

@@ -41,10 +41,12 @@ export interface LocationPlotOptions {
   width?: number;
   /** Default 260. */
   height?: number;
-  /** Range of y; default: all that is drawn, with 0 and 1. */
+  /** Range of y, at whose edge lines are cut off; default: all that is drawn, with 0 and 1. */
   yDomain?: [number, number];
   /** Names of the locations under the axis; default true. */
   xTicks?: boolean;
+  /** A line at one location with a word beside it, such as where a writer writes. */
+  mark?: { location: string; text: string };
 }
 
 /** Room beside the first and last location, in steps. Labels' leader lines take the right one. */
@@ -67,7 +69,11 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
   const marginBottom = xTicks ? ticks.height + 12 : 10;
   const unitsPerPixel = (domain[1] - domain[0]) / (height - marginTop - marginBottom);
   const last = locations.length - 1;
-  const ends = labelled.map((s) => s.points.filter((p) => Number.isFinite(p.median)).at(-1)!);
+  const inside = (y: number) => Math.min(domain[1], Math.max(domain[0], y));
+  const ends = labelled.map((s) => {
+    const end = s.points.filter((p) => Number.isFinite(p.median)).at(-1)!;
+    return { ...end, median: inside(end.median) };
+  });
   const moved = spread(ends.map((end) => end.median), (fontSize.tick + 2) * unitsPerPixel, domain);
   return plot({
     width,
@@ -100,8 +106,16 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
           label: null,
         })
         : null,
+      ...(options.mark ? markAt(index.get(options.mark.location)!, options.mark.text, locations.length) : []),
       ...series.filter((s) => s.band).map((s) =>
-        Plot.areaY(s.points, { x: at, y1: "low", y2: "high", fill: s.style.color, fillOpacity: 0.16 })
+        Plot.areaY(s.points, {
+          x: at,
+          y1: "low",
+          y2: "high",
+          fill: s.style.color,
+          fillOpacity: 0.16,
+          clip: options.yDomain !== undefined,
+        })
       ),
       ...series.flatMap((s) => [
         Plot.lineY(s.points, {
@@ -110,9 +124,10 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
           stroke: s.style.color,
           strokeWidth: s.weight ?? 2,
           strokeDasharray: s.style.dash,
+          clip: options.yDomain !== undefined,
         }),
         s.dots ?? true
-          ? Plot.dot(s.points, {
+          ? Plot.dot(s.points.filter((p) => inside(p.median) === p.median), {
             x: at,
             y: "median",
             symbol: s.style.symbol,
@@ -145,6 +160,24 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
       ]),
     ],
   });
+}
+
+/** A dotted line, the word on the side with more room. */
+function markAt(at: number, text: string, count: number): Plot.Markish[] {
+  const left = at > count / 2;
+  return [
+    Plot.ruleX([at], { stroke: ink.faint, strokeDasharray: "2,3" }),
+    Plot.text([text], {
+      x: at,
+      text: (d: string) => d,
+      frameAnchor: "top",
+      textAnchor: left ? "end" : "start",
+      dx: left ? -5 : 5,
+      dy: 4,
+      fill: ink.muted,
+      fontSize: fontSize.note,
+    }),
+  ];
 }
 
 /** Smallest and largest of medians, bands, 0 and 1, with 4 % of room on either side. */

@@ -21,6 +21,8 @@ export interface DisplayOptions {
   id?: string;
   /** True: replace the output that was shown under `id`; where there is none, nothing shows. */
   update?: boolean;
+  /** What front ends are told about a representation, such as { "image/png": { alt: "what it shows" } }. */
+  metadata?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 interface JupyterApi {
@@ -52,7 +54,7 @@ export function inNotebook(): boolean {
  */
 export async function display(
   bundle: MimeBundle,
-  { id, update = false }: DisplayOptions = {},
+  { id, update = false, metadata = {} }: DisplayOptions = {},
 ): Promise<void> {
   if (update && id === undefined) {
     throw new Error("display(): update needs the id under which the output was shown, got none");
@@ -70,7 +72,7 @@ export async function display(
   }
   await jupyter()!.broadcast(update ? "update_display_data" : "display_data", {
     data: bundle,
-    metadata: {},
+    metadata,
     transient: id === undefined ? {} : { display_id: id },
   });
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));

@@ -1,11 +1,11 @@
 /**
  * The exact additive identity: the residual stream at any location is the sum of what was written before it,
- * resid = embed + pos_embed + Σ (head results + b_O + MLP outputs). So one Gram matrix of the components for each prompt and
- * position holds the projection of every node, and by prefix sums of every residual location, onto every writer.
+ * resid = embed + pos_embed + Σ (head results + b_O + MLP outputs). In models that normalise what a branch writes, head results and b_O stand as they pass that norm, with the run's own scale.
  */
+import { blocks, embeddings } from "../checkpoints/blocks.ts";
 import { concat, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
-import { headName, locations, modelNodes } from "../transformer/nodes.ts";
+import { branchNodes, locations } from "../transformer/nodes.ts";
 
 export interface Component {
   /** A node's name, or "b_O2" for the output bias of layer 2's attention. */
@@ -37,46 +37,40 @@ export function decompose(forward: Forward, range?: PositionRange): Decompositio
   const components: Component[] = [];
   const parts: Tensor[] = [];
   const cut = (t: Tensor) => range ? t.slice("pos", range.start, range.end) : t;
+  const normed = (norm: string | undefined, part: Tensor) => forward.partThroughNorm(norm, part, range);
   const add = (component: Component, output: Tensor) => {
     components.push(component);
     parts.push(output.expand("component", 1));
   };
-  for (const { kind, name } of modelNodes(config)) {
-    if (kind === "embed") add({ name, kind, layer: -1, reads: 0 }, cut(forward.node(name)));
+  for (const { name, hook } of embeddings(config)) {
+    add({ name, kind: "embed", layer: -1, reads: 0 }, cut(forward.hook(hook)));
   }
-  const ends = new Map<string, number>([["resid_pre0", components.length]]);
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    const attn = `blocks.${layer}.attn`;
-    const before = components.length;
-    for (let head = 0; head < config.n_heads; head++) {
-      components.push({ name: headName(layer, head), kind: "head", layer, reads: before });
+  /** What stands in the stream at each of its places: so many components. */
+  const ends = new Map<string, number>();
+  for (const { residPre, branches } of blocks(config)) {
+    ends.set(residPre, components.length);
+    for (const branch of branches) {
+      const { layer, postNorm, output: [W, b], reads: place } = branch;
+      const reads = ends.get(place)!;
+      for (const { name, kind } of branchNodes(config, branch)) components.push({ name, kind, layer, reads });
+      if (branch.kind === "mlp") parts.push(cut(forward.hook(branch.writes)).expand("component", 1));
+      else {
+        // Positions are cut before the product with W_O: the results of all heads are the largest values of all.
+        const result = `${branch.block}.attn.hook_result`;
+        const results = forward.isHooked(result)
+          ? cut(forward.hook(result))
+          : cut(forward.hook(`${branch.block}.attn.hook_z`)).dot(forward.weight(W), "d_head");
+        parts.push(normed(postNorm, results).rename({ head: "component" }));
+        const length = range ? range.end - range.start : "pos";
+        const everywhere = forward.weight(b).expand("batch", "batch").expand("pos", length);
+        add({ name: `b_O${layer}`, kind: "bias", layer, reads }, normed(postNorm, everywhere));
+      }
+      if (branch.makes) ends.set(branch.makes, components.length);
     }
-    // Positions are cut before the product with W_O: the results of all heads are the largest values of all.
-    const results = forward.isHooked(`${attn}.hook_result`)
-      ? cut(forward.hook(`${attn}.hook_result`))
-      : cut(forward.hook(`${attn}.hook_z`)).dot(forward.weight(`${attn}.W_O`), "d_head");
-    parts.push(results.rename({ head: "component" }));
-    const bias = forward.maybeWeight(`${attn}.b_O`);
-    if (bias) {
-      const length = range ? range.end - range.start : "pos";
-      const everywhere = bias.expand("batch", "batch").expand("pos", length);
-      add({ name: `b_O${layer}`, kind: "bias", layer, reads: before }, everywhere);
-    }
-    ends.set(`resid_mid${layer}`, components.length);
-    if (!config.attn_only) {
-      const reads = config.parallel_attn_mlp ? before : components.length;
-      add({ name: `MLP${layer}`, kind: "mlp", layer, reads }, cut(forward.node(`MLP${layer}`)));
-    }
-    ends.set(`resid_post${layer}`, components.length);
   }
   return {
     components,
-    locations: locations(config).map(({ location }) => ({ location, count: ends.get(location)! })),
+    locations: locations(config).map(({ location, hook }) => ({ location, count: ends.get(hook)! })),
     outputs: concat(parts, "component").order("batch", "pos", "component", "d_model"),
   };
-}
-
-/** Dot products of all pairs of components: [batch, pos, component, other]. */
-export function gram({ outputs }: Decomposition): Tensor {
-  return outputs.dot(outputs.rename({ component: "other" }), "d_model");
 }

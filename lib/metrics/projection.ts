@@ -5,6 +5,7 @@
  *
  * A head's own projection is taken in head space, w · (z W_O) = (w W_Oᵀ) · z, so that its result is never written out.
  */
+import { attentionOf } from "../checkpoints/blocks.ts";
 import { stack, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 
@@ -13,13 +14,18 @@ export function projectionRatio(a: Tensor, b: Tensor): Tensor {
   return a.dot(b, "d_model").div(b.sumSquares("d_model"));
 }
 
+/** w · W_Oᵀ, through the layer's post-norm where there is one: its product with a head's z is w · (what the head writes). */
+export function readByHeads(forward: Forward, layer: number, vector: Tensor): Tensor {
+  const { postNorm } = attentionOf(forward.config, layer);
+  return forward.backThroughNorm(postNorm, vector).dot(forward.weight(`blocks.${layer}.attn.W_O`), "d_model");
+}
+
 /** Dot product of every head's result of one layer with `vector` [batch, pos, d_model] → [batch, pos, head]. */
 export function headDots(forward: Forward, layer: number, vector: Tensor): Tensor {
   const result = `blocks.${layer}.attn.hook_result`;
-  if (forward.isHooked(result)) return forward.hook(result).dot(vector, "d_model");
-  const W_O = forward.weight(`blocks.${layer}.attn.W_O`);
+  if (forward.isHooked(result)) return forward.headResults(layer).dot(vector, "d_model");
   const z = forward.hook(`blocks.${layer}.attn.hook_z`);
-  return vector.dot(W_O, "d_model").dot(z, "d_head").order("batch", "pos", "head");
+  return readByHeads(forward, layer, vector).dot(z, "d_head").order("batch", "pos", "head");
 }
 
 /** PR(result of every head of one layer, writer): writer [batch, pos, d_model] → [batch, pos, head]. */
@@ -36,7 +42,7 @@ export function projectionRatiosOntoHeads(
   layer: number,
   values: readonly Tensor[],
 ): Tensor {
-  const results = forward.hook(`blocks.${layer}.attn.hook_result`);
+  const results = forward.headResults(layer);
   const dots = stack(values, "value").dot(results, "d_model");
   return dots.div(results.sumSquares("d_model")).order("batch", "pos", "value", "head");
 }

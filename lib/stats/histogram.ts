@@ -1,10 +1,10 @@
 /**
- * Histograms of many series at once, for quantiles of more values than can be kept. Bins are 0.02 wide in -2 … 2, where projection
+ * Histograms of many series at once, for quantiles of more values than can be kept. Bins are 0.005 wide in -2 … 2, where projection
  * ratios are read, and 1 wide out to ±40; values beyond fall into the outermost bins. A quantile is interpolated within its bin, so
- * inside ±2 it is off by at most 0.02.
+ * inside ±2 it is off by at most 0.005.
  */
 
-const PER_UNIT = 50, INNER = 2, OUTER = 40;
+const PER_UNIT = 200, INNER = 2, OUTER = 40;
 const FINE_BINS = 2 * INNER * PER_UNIT;
 const OUTER_BINS = OUTER - INNER;
 export const BINS = FINE_BINS + 2 * OUTER_BINS;

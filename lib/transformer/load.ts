@@ -1,10 +1,13 @@
 /** Loads a model by its name or folder, and the prompts that belong to it. */
 import {
+  heldOutTexts,
   loadPromptSource,
   openModel,
+  packPrompts,
   type PromptOptions,
   type Prompts,
   type ResolveOptions,
+  shorten,
 } from "../checkpoints/mod.ts";
 import { layoutOf } from "./families/families.ts";
 import { checkSources, type Family, type Layout, readWeights } from "./families/layout.ts";
@@ -44,16 +47,24 @@ export async function loadModel(
   }
 }
 
-/** The prompts that belong to a model, named by prompts.json in its folder. @throws when it has none. */
+/**
+ * The prompts that belong to a model, named by prompts.json in its folder. Where it has none: the text of the embedded model's prompts,
+ * tokenised anew, which is ordinary prose and code. @throws for a model with neither prompts.json nor a tokenizer
+ */
 export async function promptsFor(
   model: Model,
   options: Omit<PromptOptions, "config"> = {},
 ): Promise<Prompts> {
-  if (model.promptSource) {
-    return await loadPromptSource(model.promptSource, { ...options, config: model.config });
+  const { config, tokenizer, promptSource } = model;
+  if (promptSource) return await loadPromptSource(promptSource, { ...options, config });
+  if (tokenizer) {
+    const source = `${model.name} has no prompts.json: the embedded model's held-out text`;
+    const length = Math.min(256, config.n_ctx); // as long as the texts are
+    const packed = await packPrompts(await heldOutTexts(), { config, tokenizer, source, length });
+    return shorten(packed, { ...options, count: Math.min(options.count ?? packed.count, packed.count) });
   }
   throw new Error(
-    `model ${model.name} has no prompts.json: which prompts belong to it is not known. ` +
-      `Load some with loadPrompts("….safetensors"), or make some with model.prompts([…texts]).`,
+    `model ${model.name} has no prompts.json and no tokenizer.json: there are no prompts for it. ` +
+      `Load some with loadPrompts("….safetensors"), or put a tokenizer.json beside its weights.`,
   );
 }

@@ -8,6 +8,7 @@ import {
   type PromptSource,
   type Tokenizer,
 } from "../checkpoints/mod.ts";
+import { outputSize } from "../checkpoints/config.ts";
 import { NdArray } from "../tensor/nd_array.ts";
 import { type Feeds, run, type RunOptions } from "../tensor/run.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
@@ -82,6 +83,11 @@ export class Model {
     );
   }
 
+  /** The same, or undefined where the model's folder has none. */
+  get knownAdversarial(): AdversarialPrompts | undefined {
+    return this.#adversarial;
+  }
+
   /** Token ids [batch, pos] as an input of a run. `name` tells several inputs apart. */
   tokens(name = "tokens"): Tensor {
     const dims = [{ name: "batch", size: "batch" }, { name: "pos", size: "pos" }];
@@ -95,7 +101,7 @@ export class Model {
 
   /**
    * The values at hook points, as arrays, for looking. `names` may hold `*`; default: all. Shapes as in TransformerLens.
-   * Values of all prompts are kept: ask for what is needed, or use `run` with expressions for more than a few prompts.
+   * Without unembedding there are no logits: [batch, pos, 0]. Values of all prompts are kept: ask for what is needed, or use `run` with expressions for more than a few prompts.
    */
   async runWithCache(
     prompts: Prompts,
@@ -105,9 +111,15 @@ export class Model {
     const forward = this.forward({ hooks: options.hooks });
     const points = hookPoints(this.config);
     const wanted = new Set(names.flatMap((name) => matching(name, points)));
-    const outputs: Record<string, Tensor> = { logits: forward.logits };
+    const unembeds = outputSize(this.config) > 0;
+    const outputs: Record<string, Tensor> = unembeds ? { logits: forward.logits } : {};
     for (const name of wanted) outputs[name] = forward.hook(name);
-    const { logits, ...cache } = await run(outputs, feed(prompts, this.config), options);
+    const none = new NdArray(new Float32Array(0), ["batch", "pos", "d_vocab"], [
+      prompts.count,
+      prompts.length,
+      0,
+    ]);
+    const { logits = none, ...cache } = await run(outputs, feed(prompts, this.config), options);
     for (const [name, { data, names, shape }] of Object.entries(cache)) {
       if (name.endsWith("hook_scale")) cache[name] = new NdArray(data, [...names, "one"], [...shape, 1]);
     }

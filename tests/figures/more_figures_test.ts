@@ -23,6 +23,7 @@ function normRows(nodes: string[]): NormRow[] {
       return Array.from({ length: 20 }, (_, i) => ({
         node,
         embedding,
+        scale: "own" as const,
         from: i * width,
         to: (i + 1) * width,
         share: i < 4 ? 0.25 : 0,
@@ -35,7 +36,8 @@ function lossRows() {
   const random = new Random(6);
   return ["none", ...heads].map((node) => {
     const median = node === "none" ? 2.25 : 0.1 * random.next();
-    return { node, median, mean: median, low: median - 0.02, high: median + 0.03, n: 300 };
+    const by = node === "none" ? "none" as const : "resampled" as const;
+    return { node, by, median, mean: median, low: median - 0.02, high: median + 0.03, n: 300 };
   });
 }
 
@@ -52,7 +54,13 @@ function positionRows(n: number) {
 function ablationRows(texts: string[]) {
   const random = new Random(8);
   return texts.flatMap((prompt) =>
-    heads.map((node) => ({ prompt, node, dla: random.normal(), effect: random.normal() }))
+    heads.map((node) => ({
+      prompt,
+      node,
+      dla: random.normal(),
+      effect: random.normal(),
+      zeroed: random.normal(),
+    }))
   );
 }
 
@@ -110,10 +118,11 @@ Deno.test("fig8() draws both parts with bands and names them at their ends", () 
 
 Deno.test("fig9() draws a mark a head and prompt, and rings the writer", () => {
   const drawing = assertSound(toSvg(fig9(ablationRows(prompts), { writer: "L0H2" })));
-  assertEquals(drawing.count("dot"), 24 + 3);
+  assertEquals(drawing.count("dot"), 24 + 3 + 3);
   assertStringIncludes(drawing.words, "“class Ship:⏎⇥def”");
   assertStringIncludes(drawing.words, "8 heads, 3 prompts");
-  assertEquals(drawing.marks("legend entry").length, 4);
+  assertEquals(drawing.marks("legend entry").length, 5);
+  assertStringIncludes(drawing.words, "L0H2 set to zero instead");
   const many = assertSound(toSvg(fig9(ablationRows(Array.from({ length: 9 }, (_, i) => `prompt ${i}`)))));
   assertEquals(
     many.marks("legend entry").length,

@@ -16,6 +16,12 @@ Deno.test("display() in a kernel shows the whole bundle, and replaces it by id",
     const { outputs } = await kernel.execute(`await display(${JSON.stringify(bundle)})`);
     assertEquals(outputs, [{ output_type: "display_data", data: bundle, metadata: {} }]);
 
+    const metadata = { "image/png": { alt: "one dot" } };
+    const told = await kernel.execute(
+      `await display(${JSON.stringify(bundle)}, ${JSON.stringify({ metadata })})`,
+    );
+    assertEquals(told.outputs, [{ output_type: "display_data", data: bundle, metadata }]);
+
     const { outputs: replaced } = await kernel.execute(`
       await display({ "text/plain": "0 %" }, { id: "bar" });
       await display({ "text/plain": "50 %" }, { id: "bar", update: true });

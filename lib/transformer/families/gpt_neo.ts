@@ -4,19 +4,36 @@
  */
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { ModelConfig } from "../../checkpoints/mod.ts";
-import type { Family, Source } from "./layout.ts";
+import type { Family } from "./layout.ts";
 import { activation, headSize, mostLayers, unembedding } from "./settings.ts";
+import { sourcesOf, type Stored } from "./stored.ts";
+
+const stored: Stored = {
+  embed: "wte",
+  positions: { from: "wpe" },
+  finalNorm: "ln_f",
+  layers: "h",
+  norms: { ln1: "ln_1", ln2: "ln_2" },
+  normBias: true,
+  qkv: (x) => ({ from: `attn.attention.${x.toLowerCase()}_proj` }),
+  attentionBias: "O",
+  W_O: "attn.attention.out_proj",
+  W_in: { from: "mlp.c_fc" },
+  W_out: "mlp.c_proj",
+  mlpBias: true,
+};
 
 export const gptNeo: Family = {
   name: "GPT-Neo",
   modelType: "gpt_neo",
-  architectures: ["GPTNeoForCausalLM"],
+  architectures: ["GPTNeoForCausalLM", "GPTNeoModel"],
   prefix: "transformer.",
-  ignored: /^(transformer\.)?h\.\d+\.attn\.attention\.(bias|masked_bias)$|^lm_head\.weight$/,
+  ignored: /^(transformer\.)?h\.\d+\.attn\.attention\.(bias|masked_bias)$|^v_head\./,
   read(values) {
     const [n_heads, d_model] = [values.size("num_heads"), values.size("hidden_size")];
     const n_layers = values.size("num_layers", mostLayers);
     const n_ctx = values.size("max_position_embeddings", { fallback: 2048 });
+    const W_U = unembedding(values, true, "wte.weight", "lm_head.weight");
     const config: ModelConfig = {
       n_layers,
       n_heads,
@@ -32,9 +49,12 @@ export const gptNeo: Family = {
       default_prepend_bos: true, // <|endoftext|>, as TransformerLens does
       attn_scale: 1,
       ...attentionTypes(values, n_layers, n_ctx),
+      ...W_U.config,
     };
-    const W_U = unembedding(values, true, "wte.weight", "lm_head.weight");
-    return { config, sources: (p) => sources(config, p, W_U(p)) };
+    return {
+      config,
+      sources: (p, has) => new Map([...sourcesOf(config, p, stored), ...W_U.sources(p, has)]),
+    };
   },
 };
 
@@ -73,32 +93,4 @@ function repeatedTypes(values: ConfigValues, types: unknown, n_layers: number): 
     for (let i = 0; i < times; i++) repeated.push(...kinds);
   }
   return repeated;
-}
-
-function sources(config: ModelConfig, p: string, W_U: Source): Map<string, Source> {
-  const found = new Map<string, Source>([
-    ["embed.W_E", { from: `${p}wte.weight`, axes: "d_vocab d_model" }],
-    ["pos_embed.W_pos", { from: `${p}wpe.weight`, axes: "pos d_model" }],
-    ["ln_final.w", { from: `${p}ln_f.weight`, axes: "d_model" }],
-    ["ln_final.b", { from: `${p}ln_f.bias`, axes: "d_model" }],
-    ["unembed.W_U", W_U],
-  ]);
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    const put = (name: string, from: string, axes: string) =>
-      found.set(`blocks.${layer}.${name}`, { from: `${p}h.${layer}.${from}`, axes });
-    for (const i of [1, 2]) {
-      put(`ln${i}.w`, `ln_${i}.weight`, "d_model");
-      put(`ln${i}.b`, `ln_${i}.bias`, "d_model");
-    }
-    for (const x of "QKV") {
-      put(`attn.W_${x}`, `attn.attention.${x.toLowerCase()}_proj.weight`, "(head d_head) d_model");
-    }
-    put("attn.W_O", "attn.attention.out_proj.weight", "d_model (head d_head)");
-    put("attn.b_O", "attn.attention.out_proj.bias", "d_model");
-    put("mlp.W_in", "mlp.c_fc.weight", "d_mlp d_model");
-    put("mlp.b_in", "mlp.c_fc.bias", "d_mlp");
-    put("mlp.W_out", "mlp.c_proj.weight", "d_model d_mlp");
-    put("mlp.b_out", "mlp.c_proj.bias", "d_model");
-  }
-  return found;
 }

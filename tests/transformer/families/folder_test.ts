@@ -4,9 +4,10 @@ import { openCheckpoint } from "../../../lib/checkpoints/checkpoint.ts";
 import type { RawTensor } from "../../../lib/checkpoints/dtypes.ts";
 import { SafetensorsFile } from "../../../lib/checkpoints/safetensors.ts";
 import { writeSafetensors } from "../../../lib/checkpoints/safetensors_write.ts";
+import { topTwoDirection } from "../../../lib/metrics/attribution.ts";
 import { loadModel } from "../../../lib/transformer/load.ts";
 import { withFolder } from "../../checkpoints/small_model.ts";
-import { configOf, folderOf, type Json, load } from "./recorded.ts";
+import { configOf, folderOf, type Json, load, recorded } from "./recorded.ts";
 
 /** A copy of a recorded folder, with its config and tensors changed. */
 async function withChanged(
@@ -57,6 +58,24 @@ const damages: [
   ["with a transposed matrix", "gpt2", (all) => {
     all["transformer.h.0.mlp.c_fc.weight"].dims.reverse();
   }, '"transformer.h.0.mlp.c_fc.weight" is [128, 32], config.json calls for [32, 128]'],
+  [
+    "without a norm of keys",
+    "qwen3",
+    (all) => delete all["model.layers.0.self_attn.k_norm.weight"],
+    "k_norm.weight",
+  ],
+  [
+    "with a joined matrix that is too short",
+    "phi3",
+    (all) => {
+      all["model.layers.0.self_attn.qkv_proj.weight"] = {
+        dims: [16, 16],
+        dtype: "F32",
+        data: new Float32Array(256),
+      };
+    },
+    '"model.layers.0.self_attn.qkv_proj.weight" is [16, 16], config.json calls for [32, 16]',
+  ],
   ["with norms of the query", "smollm", (all) => {
     all["model.layers.0.self_attn.q_norm.weight"] = { dims: [8], dtype: "F32", data: new Float32Array(8) };
   }, "q_norm.weight"],
@@ -108,6 +127,24 @@ Deno.test("A tied model whose file holds the same head once more keeps one array
     assert(weights.get("unembed.W_U")!.data === weights.get("embed.W_E")!.data);
     assertEquals(notes, []);
   }));
+
+Deno.test("The value head of a reward model is passed over", () =>
+  withChanged("gpt2", {
+    tensors: (all) =>
+      all["v_head.summary.weight"] = { dims: [1, 32], dtype: "F32", data: new Float32Array(32) },
+  }, async (folder) => assert((await loadModel(folder)).weights.size > 0)));
+
+Deno.test("A base model has everything but logits, and says so", async () => {
+  const model = await load("llama-base");
+  const { cache, logits } = await model.runWithCache((await recorded("llama-base")).prompts, [
+    "ln_final.hook_scale",
+  ]);
+  assertEquals([...logits.shape], [2, 8, 0]);
+  assert(cache["ln_final.hook_scale"].data.every((x) => x > 0));
+  assertThrows(() => model.forward().logits, Error, "the model has no unembedding");
+  assertThrows(() => topTwoDirection(model.forward()), Error, "no direct logit attribution");
+  assertThrows(() => model.forward().weight("unembed.W_U"), Error, "unembed.W_U");
+});
 
 Deno.test("Tied weights lie in memory once until processing changes them", async () => {
   const plain = (await load("gpt2", false)).weights;

@@ -5,11 +5,13 @@
  * of a patched layer's Q and K, which are left as they were.
  */
 import { assert, assertEquals } from "@std/assert";
+import { attentionOf } from "../../../lib/checkpoints/blocks.ts";
 import { residualProjections } from "../../../lib/experiments/residual_projections.ts";
 import {
   compositionZ,
   compositionZWithoutAttention,
   vInputPatch,
+  writtenByHeads,
 } from "../../../lib/metrics/v_composition.ts";
 import { run } from "../../../lib/tensor/run.ts";
 import type { Tensor } from "../../../lib/tensor/tensor.ts";
@@ -27,7 +29,8 @@ async function checkAdditive(model: Model, prompts: Awaited<ReturnType<typeof re
     );
     let sum = before.map((node) => pass.node(node.name)).reduce((a, b) => a.add(b));
     for (let l = 0; l < layer + (location === "resid_pre0" ? 0 : 1); l++) {
-      sum = sum.add(pass.weight(`blocks.${l}.attn.b_O`));
+      const b_O = pass.weight(`blocks.${l}.attn.b_O`).expand("batch", "batch").expand("pos", "pos");
+      sum = sum.add(pass.partThroughNorm(attentionOf(model.config, l).postNorm, b_O));
     }
     outputs[location] = pass.hook(hook);
     outputs[`sum ${location}`] = sum;
@@ -48,10 +51,12 @@ async function plainComposition(
 ) {
   const clean = model.forward();
   const attn = `blocks.${layer}.attn`;
+  const { norm } = attentionOf(model.config, layer);
+  const one = clean.hook(`${attn}.hook_q`).sumSquares("head", "d_head").mul(0).add(1); // [batch, pos]
   const values = await run({
     w: writer.order("batch", "pos", "d_model"),
     A: clean.hook(`${attn}.hook_pattern`),
-    scale: clean.hook(`blocks.${layer}.ln1.hook_scale`),
+    scale: norm ? clean.hook(`${norm}.hook_scale`) : one,
   }, feed(prompts));
   const { n_heads: H, n_key_value_heads: G = H, d_model: D, d_head: K, normalization } = model.config;
   const W_V = model.weights.get(`${attn}.W_V`)!; // [d_model, head or kv_head, d_head]
@@ -63,7 +68,7 @@ async function plainComposition(
     const v = new Float64Array(T * G * K);
     for (let t = 0; t < T; t++) {
       const row = Float64Array.from(values.w.data.subarray((b * T + t) * D, (b * T + t + 1) * D));
-      const mean = normalization.startsWith("LN") ? row.reduce((a, x) => a + x, 0) / D : 0;
+      const mean = norm && normalization.startsWith("LN") ? row.reduce((a, x) => a + x, 0) / D : 0;
       for (let m = 0; m < D; m++) {
         const read = (row[m] - mean) / values.scale.data[b * T + t] * (gain?.[m] ?? 1);
         for (let gk = 0; gk < G * K; gk++) v[t * G * K + gk] += read * W_V.data[m * G * K + gk];
@@ -97,10 +102,18 @@ for (const name of recordedNames) {
         const w = clean.node(writer);
         const patched = model.forward({ hooks: vInputPatch(clean, [1], w) });
         const z = "blocks.1.attn.hook_z";
-        const { difference, composition } = await run({
+        const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
+        const { difference, composition, ...written } = await run({
           difference: clean.hook(z).sub(patched.hook(z)),
           composition: compositionZ(clean, 1, w),
+          oneLost: clean.headResult(1, 1).sub(patched.headResult(1, 1)),
+          one: writtenByHeads(clean, 1, compositionZ(clean, 1, w), [1]),
+          allLost: clean.hook("blocks.1.hook_attn_out").sub(patched.hook("blocks.1.hook_attn_out")),
+          all: writtenByHeads(clean, 1, compositionZ(clean, 1, w), heads),
         }, feed(prompts));
+        // What reaches the stream, through a norm after attention where there is one.
+        assert(off(written.one.data, written.oneLost.data) < 1e-4, `${writer}: one head's output`);
+        assert(off(written.all.data, written.allLost.data) < 1e-4, `${writer}: attn_out`);
         assert(
           off(composition.data, difference.data) < 1e-5,
           `${writer}: off by ${off(composition.data, difference.data)}`,

@@ -1,0 +1,162 @@
+/**
+ * What becomes of a writer's output? Retention at every location and the response of every later node (metrics/retention.ts), each beside
+ * its control, for one writer or many in shared runs.
+ */
+import type { Prompts } from "../../checkpoints/mod.ts";
+import { findNode, modelNodes } from "../../transformer/nodes.ts";
+import { atPositions, type RemovedPositions, type Route } from "../../metrics/retention.ts";
+import { rotated, rotation } from "../../metrics/rotation.ts";
+import type { RunOptions } from "../../tensor/run.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Model } from "../../transformer/model.ts";
+import { assumptions, Bands } from "../experiment.ts";
+import { checkPatchedLayers } from "../patched_layers.ts";
+import { checkArguments, checkChoice, checkOptions, RUN_OPTIONS } from "../options.ts";
+import type { CleanerRow, FirstPositionRow, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
+import { cleanersOf } from "./cleaners.ts";
+import { firstPosition } from "./first_position.ts";
+import { measureRemovals, type Removal } from "./removals.ts";
+import { Summary } from "./summary.ts";
+import { measureSizes } from "./sizes.ts";
+import { asLong, outputsToRemove, type Removed } from "./variants.ts";
+
+export interface RetentionOptions extends RunOptions {
+  /** One writer, several, or "all" nodes. Default: the writer of the model's cleanup.json. */
+  writer?: string | readonly string[];
+  /** Part of the output that is taken out. 1 (default): all of it; 0.1: nearly the linear response. */
+  strength?: number;
+  /** What of the output is taken out. Default "all". */
+  remove?: Removed;
+  /** What of the model answers. Default "all". */
+  route?: Route;
+  /**
+   * The patch of Figure 3 instead of a removal: only the V input of these layers, which come after the writer's, loses the output, with
+   * their ln1 scales frozen. What is left is what would be left if nobody but these heads' values erased.
+   */
+  patchedLayers?: readonly number[];
+  /** Which positions lose the output. Default "rest": all but position 0, which is reported as a class of its own. */
+  positions?: RemovedPositions;
+  /** Random rotations of the writer's own output, as a control. Default 3; 0: none. */
+  rotations?: number;
+  /** Another node, whose output at the writer's length is one more draw of the control. Best of the writer's layer. */
+  otherNode?: string;
+  /** Seed of the rotations and of the bootstrap. Default 1. */
+  seed?: number;
+  /** Lower and upper quantile of the bands. Default [0.25, 0.75]. */
+  quantiles?: readonly [number, number];
+}
+
+const OPTIONS: Record<keyof RetentionOptions, true> = {
+  writer: true,
+  strength: true,
+  remove: true,
+  route: true,
+  patchedLayers: true,
+  positions: true,
+  rotations: true,
+  otherNode: true,
+  seed: true,
+  quantiles: true,
+  ...RUN_OPTIONS,
+};
+
+export interface RetentionResult {
+  /** Retention by location. */
+  rows: RetentionRow[];
+  responses: ResponseRow[];
+  /** One row a writer: what is left at the end. */
+  writers: WriterRow[];
+  /** Who cleans up, by the rule in cleaners.ts; empty without a control. */
+  cleaners: CleanerRow[];
+  /** Position 0; empty unless it stands apart. */
+  first: FirstPositionRow[];
+  assumptions: Record<string, string>;
+}
+
+/** @throws for an unknown option, node or value, and where numbers are not finite */
+export async function retention(
+  model: Model,
+  prompts: Prompts,
+  options: RetentionOptions = {},
+): Promise<RetentionResult> {
+  checkArguments("retention", { model, prompts });
+  checkOptions("retention", options, OPTIONS);
+  const { remove = "all", route = "all", positions = "rest", seed = 1, strength = 1, rotations = 3 } =
+    options;
+  checkChoice("retention", "remove", remove, ["all", "varying", "resampled"]);
+  checkChoice("retention", "route", route, ["all", "patterns", "values", "position"]);
+  checkChoice("retention", "positions", positions, ["rest", "first", "all"]);
+  if (options.otherNode) findNode(model.config, options.otherNode);
+  if (!(strength > 0)) throw new Error(`retention: got strength ${strength}; expected a number above 0`);
+  if (!(Number.isInteger(rotations) && rotations >= 0)) {
+    throw new Error(`retention: got ${rotations} rotations; expected a whole number of at least 0`);
+  }
+  const names = writersOf(model, options.writer);
+  const { patchedLayers } = options;
+  if (patchedLayers && route !== "all") {
+    throw new Error(`retention: got patchedLayers and route "${route}"; expected one of them`);
+  }
+  if (patchedLayers) { for (const writer of names) checkPatchedLayers(model.config, writer, patchedLayers); }
+  const bands = new Bands({ quantiles: options.quantiles });
+  const run: RunOptions = { ...options };
+
+  const sizes = await measureSizes(model, prompts, names, { ...run, onProgress: undefined });
+  const clean = model.forward();
+  const wanted = { ...run, onProgress: undefined };
+  const removing = await outputsToRemove(model, clean, prompts, names, remove, positions, wanted);
+  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const removals: Removal[] = names.flatMap((writer) => {
+    const w = removing.output(writer).mul(strength);
+    const removed = (key: string, delta: Tensor) => ({
+      key,
+      writer,
+      route,
+      patchedLayers,
+      delta: atPositions(delta, positions),
+    });
+    const controls = turns.map((Q) => rotated(w, Q));
+    if (options.otherNode) controls.push(asLong(clean.node(options.otherNode), w));
+    return [
+      removed(writer, w),
+      ...controls.map((delta, i) => removed(`${writer} control ${i}`, delta)),
+    ];
+  });
+  const measured = await measureRemovals(model, prompts, clean, removals, { ...run, feeds: removing.feeds });
+  const summaries = names.map((writer) => {
+    const draws = removals.filter((r) => r.writer === writer).slice(1).map(({ key }) => measured.get(key)!);
+    return new Summary(model.config, writer, measured.get(writer)!, draws, {
+      seed,
+      quantiles: bands.quantiles,
+    });
+  });
+  const first = positions === "rest" ? await firstPosition(model, prompts, names, sizes, wanted) : [];
+  return {
+    rows: summaries.flatMap((s) => s.locations()),
+    responses: summaries.flatMap((s) => s.responses()),
+    writers: summaries.map((s) => s.writer(sizes.nodes.get(s.name)!.share * strength)),
+    cleaners: summaries.flatMap((s) => cleanersOf(model.config, s)),
+    first,
+    assumptions: {
+      ...assumptions(model, prompts, bands),
+      positions: { rest: "1 and later", first: "0 alone", all: "all" }[positions],
+      removed: `${remove === "all" ? "the writer's output" : remove}, strength ${strength}, ${
+        patchedLayers ? `from the V input of layers ${patchedLayers.join(", ")} alone` : `route ${route}`
+      }`,
+      control: [
+        rotations > 0 ? `the writer's own output, rotated ${rotations} times, seed ${seed}` : "",
+        options.otherNode ? `${options.otherNode} at the writer's length` : "",
+      ].filter(Boolean).join("; ") || "none",
+      interval: "95 %, bootstrap over prompts and over draws of the control",
+    },
+  };
+}
+
+function writersOf(model: Model, wanted: RetentionOptions["writer"]): string[] {
+  if (wanted === "all") return modelNodes(model.config).map((node) => node.name);
+  const names = typeof wanted === "string" ? [wanted] : wanted ?? [model.cleanup.writer];
+  for (const name of names) findNode(model.config, name);
+  if (new Set(names).size < names.length || names.length === 0) {
+    throw new Error(`retention: got writers ${names.join(", ") || "none"}; expected at least one, each once`);
+  }
+  return [...names];
+}
