@@ -82,7 +82,7 @@ function repeatedTypes(values: ConfigValues, types: unknown, n_layers: number): 
   for (const entry of Array.isArray(types) ? types : []) {
     const [kinds, times] = Array.isArray(entry) ? entry : [];
     if (
-      !Array.isArray(kinds) || !Number.isInteger(times) || times < 1 ||
+      !Array.isArray(kinds) || kinds.length === 0 || !Number.isInteger(times) || times < 1 ||
       repeated.length + times * kinds.length > n_layers
     ) {
       const shown = JSON.stringify(entry)?.slice(0, 60);
