@@ -116,7 +116,7 @@ def measure(clean: Clean, removal: Removal, frozen: bool) -> dict[str, dict[str,
         "norm2": {"": norm2},
         "retention": {at: (x * delta).sum(-1) / norm2 for at, x in difference.items()},
         "responses": {node: x / norm2 for node, x in responses(clean, other, removal, delta).items()},
-        "dla": {"said": (delta * u).sum(-1), "taken": -sum(responses(clean, other, removal, u).values()), "left": (end * u).sum(-1),
+        "dla": {"said": (delta * u).sum(-1), "taken": -sum(responses(clean, other, removal, u).values(), torch.zeros_like(norm2)), "left": (end * u).sum(-1),
                 "true": before - after},
     }
 
@@ -165,9 +165,14 @@ def band(x: np.ndarray, norm2: np.ndarray, samples: np.ndarray) -> dict:
     """x and norm2 [prompt, pos]. Values that are not finite lie above all others, are counted, and are left out of `weighted`."""
     finite = np.isfinite(x)
     low, median, high = np.quantile(np.where(finite, x, np.finfo(x.dtype).max), [0.25, 0.5, 0.75])
-    row = {"median": median, "low": low, "high": high, "weighted": (x[finite] * norm2[finite]).sum() / norm2[finite].sum()}
+    row = {"median": median, "low": low, "high": high, "weighted": (x[finite] * norm2[finite]).sum() / max(norm2[finite].sum(), 1e-300)}
     row = {key: round(float(value), 5) for key, value in row.items()} | {"interval": interval(medians(x, samples)), "n": x.size}
     return row if finite.all() else row | {"not_finite": int((~finite).sum())}
+
+
+def finite_mean(x: np.ndarray) -> float | None:
+    finite = x[np.isfinite(x)]
+    return round(float(finite.mean()), 5) if finite.size else None
 
 
 def first_position(model: Llama | Embedded, token: torch.Tensor, writer: str) -> dict:
@@ -214,8 +219,8 @@ def summary(args, model: Llama | Embedded, values: Values, writer: str, token: t
         found["responses"] += [{"run": run, "node": node, **band(x, norm2, samples[:300])} for node, x in after.items()]
         *_, end = retention.values()
         gap = np.abs(end - 1 - sum(after.values()))
-        found["identity"][run] = float(gap[np.isfinite(gap)].max())
-        found["dla"].append({"run": run, **{name: {"mean": round(float(x[np.isfinite(x)].mean()), 5), "mean_abs": round(float(np.abs(x[np.isfinite(x)]).mean()), 5)}
+        found["identity"][run] = float(gap[np.isfinite(gap)].max(initial=0))
+        found["dla"].append({"run": run, **{name: {"mean": finite_mean(x), "mean_abs": finite_mean(np.abs(x))}
                                             for name, x in pick(run, "dla").items()}})
     for route in args.routes:
         controls = sorted(run for run in names if run.startswith(f"{route}/control"))
@@ -236,7 +241,7 @@ def arrays(args, values: Values, writer: str) -> tuple[dict[str, torch.Tensor], 
     for run in sorted({key[0] for key in keys if key[0]}):
         for kind in ("retention", "responses", "dla"):
             named = {name: x for (r, k, name), x in values.items() if (r, k) == (run, kind)}
-            if kind == "responses" and writer not in args.responses_of:
+            if not named or (kind == "responses" and writer not in args.responses_of):
                 continue
             tensors[f"{writer}/{run}/{kind}"] = torch.from_numpy(np.stack(list(named.values()))).float()
             names[f"{writer}/{kind}"] = json.dumps(list(named))
