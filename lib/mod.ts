@@ -66,6 +66,7 @@ export { patchedProjections, type PatchOptions } from "./experiments/patched_pro
 export { resampledAttribution } from "./experiments/adversarial.ts";
 export { adversarialFor, findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
 export {
+  cleanerHeads,
   cleanerOutputs,
   compositionAttribution,
   type CompositionOptions,
@@ -104,7 +105,7 @@ export type {
 } from "./experiments/attribution/rows.ts";
 export { attributionInWords } from "./experiments/attribution/words.ts";
 export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
-export { cleanersInWords, retentionInWords } from "./experiments/retention/in_words.ts";
+export { cleanersInWords, cleanupInWords, retentionInWords } from "./experiments/retention/in_words.ts";
 export type {
   AblationRow,
   Band,
@@ -155,7 +156,7 @@ export { fig2 } from "./figures/fig2.ts";
 export { fig3a, fig3b } from "./figures/fig3.ts";
 export { fig4 } from "./figures/fig4.ts";
 export { fig5 } from "./figures/fig5.ts";
-export { fig6 } from "./figures/fig6.ts";
+export { fig6, fig6Shared } from "./figures/fig6.ts";
 export { fig7 } from "./figures/fig7.ts";
 export { fig8 } from "./figures/fig8.ts";
 export { fig9 } from "./figures/fig9.ts";

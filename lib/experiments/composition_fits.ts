@@ -13,7 +13,7 @@ import { run } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
-import { cleanerOutputs } from "./composition_attribution.ts";
+import { cleanerHeads, cleanerOutputs } from "./composition_attribution.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import type { Estimate, FitRow, PairRow } from "./rows.ts";
@@ -77,7 +77,7 @@ export async function cancellationBaseline(
 ): Promise<Result<FitRow>> {
   checkArguments("cancellationBaseline", { model, prompts });
   checkOptions("cancellationBaseline", options, OPTIONS);
-  const { cleaners = model.cleanup.cleaners, seed = 1 } = options;
+  const { cleaners = cleanerHeads(model), seed = 1 } = options;
   const nodes = options.nodes ?? earlyHeads(model, cleaners);
   const clean = model.forward();
   const vector = attributionVector(clean, topTwoDirection(clean));

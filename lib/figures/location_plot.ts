@@ -110,21 +110,20 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
       ...series.filter((s) => s.band).map((s) =>
         Plot.areaY(s.points, {
           x: at,
-          y1: "low",
-          y2: "high",
+          y1: (point) => inside(point.low!),
+          y2: (point) => inside(point.high!),
           fill: s.style.color,
           fillOpacity: 0.16,
-          clip: options.yDomain !== undefined,
         })
       ),
       ...series.flatMap((s) => [
-        Plot.lineY(s.points, {
-          x: at,
-          y: "median",
+        Plot.line(cut(s.points.map((point) => [at(point), point.median]), domain), {
+          x: "x",
+          y: "y",
+          z: "piece",
           stroke: s.style.color,
           strokeWidth: s.weight ?? 2,
           strokeDasharray: s.style.dash,
-          clip: options.yDomain !== undefined,
         }),
         s.dots ?? true
           ? Plot.dot(s.points.filter((p) => inside(p.median) === p.median), {
@@ -178,6 +177,30 @@ function markAt(at: number, text: string, count: number): Plot.Markish[] {
       fontSize: fontSize.note,
     }),
   ];
+}
+
+/** A line cut off where it leaves the range, in pieces that are told apart by a number. */
+function cut(points: [number, number][], [low, high]: readonly [number, number]) {
+  const pieces: { x: number; y: number; piece: number }[] = [];
+  points.slice(1).forEach(([toX, toY], i) => {
+    const [fromX, fromY] = points[i];
+    // Where on the way from one point to the next the line enters and leaves the range, as parts of the way.
+    const edges = [low, high].map((edge) => (edge - fromY) / (toY - fromY)).sort((a, b) => a - b);
+    const level = toY === fromY, inRange = fromY >= low && fromY <= high;
+    const [enter, leave] = level ? inRange ? [0, 1] : [1, 0] : [Math.max(0, edges[0]), Math.min(1, edges[1])];
+    if (enter > leave) return;
+    const joins = enter === 0 && pieces.length > 0 && pieces.at(-1)!.x === fromX &&
+      pieces.at(-1)!.y === fromY;
+    const piece = joins ? pieces.at(-1)!.piece : i;
+    const on = (part: number) => ({
+      x: fromX + part * (toX - fromX),
+      y: fromY + part * (toY - fromY),
+      piece,
+    });
+    pieces.push(...joins ? [] : [enter === 0 ? { x: fromX, y: fromY, piece } : on(enter)]);
+    pieces.push(leave === 1 ? { x: toX, y: toY, piece } : on(leave));
+  });
+  return points.length === 1 ? [{ x: points[0][0], y: points[0][1], piece: 0 }] : pieces;
 }
 
 /** Smallest and largest of medians, bands, 0 and 1, with 4 % of room on either side. */

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import type { NormRow, PairResponseRow } from "../../lib/experiments/rows.ts";
 import { appendix } from "../../lib/figures/appendix.ts";
 import { fig10 } from "../../lib/figures/fig10.ts";
-import { fig6 } from "../../lib/figures/fig6.ts";
+import { fig6, fig6Shared } from "../../lib/figures/fig6.ts";
 import { fig7 } from "../../lib/figures/fig7.ts";
 import { fig8 } from "../../lib/figures/fig8.ts";
 import { fig9 } from "../../lib/figures/fig9.ts";
@@ -92,6 +92,37 @@ Deno.test("fig6() draws both kinds of embeddings in a panel a head, as densities
 Deno.test("fig6() draws one head of a model without positional embeddings", () => {
   const drawing = assertSound(toSvg(fig6(normRows(["L0H0"]).filter((row) => row.embedding === "token"))));
   assertEquals(drawing.marks("legend entry").length, 1);
+});
+
+Deno.test("fig6Shared() draws tokens and positions side by side; fig6() refuses rows of two scales", () => {
+  const summary = heads.flatMap((node, h) =>
+    (["token", "position"] as const).map((embedding) => {
+      const median = embedding === "token" ? 0.3 : 0.02 * (h + 1);
+      return { node, embedding, norm: median, median, low: 0.8 * median, high: 1.2 * median, n: 100 };
+    })
+  );
+  const drawing = assertSound(toSvg(fig6Shared(summary, { writer: "L0H2" })));
+  assertEquals(drawing.count("dot"), 16);
+  assertStringIncludes(drawing.words, "L0H2 (writer)");
+  assertStringIncludes(drawing.words, "divided by one scale");
+  assertStringIncludes(assertSound(toSvg(fig6(normRows(heads)))).words, "its own LayerNorm scale");
+  const shared = normRows(heads).map((row) => ({ ...row, scale: "shared" as const }));
+  assertThrows(() => fig6([...normRows(heads), ...shared]), Error, "got rows of the scales own and shared");
+});
+
+Deno.test("fig7() draws zero and mean beside the resampled writer, and says what they are", () => {
+  const [none, ...rest] = lossRows();
+  const more = (["zero", "mean"] as const).map((by) => ({ ...rest[2], by }));
+  const drawing = assertSound(toSvg(fig7([none, ...rest, ...more], { writer: "L0H2" })));
+  assertEquals(drawing.count("dot"), 10);
+  assertStringIncludes(drawing.words, "L0H2 zero");
+  assertStringIncludes(drawing.words, "its mean over the prompts at the same position");
+});
+
+Deno.test("fig8() says where both curves are one", () => {
+  const words = (apart?: boolean) => assertSound(toSvg(fig8(positionRows(20), { apart }))).words;
+  assertStringIncludes(words(false), "do not tell which part is erased");
+  assert(!words(true).includes("one line") && !words().includes("one line"));
 });
 
 Deno.test("fig7() draws the heads, marks the writer, and names the clean loss", () => {

@@ -37,3 +37,10 @@ export function cleanersInWords(writer: string, cleaners: readonly CleanerRow[])
   const together = cleaners.length === 1 ? "" : `: together ${number(sum)} times its output`;
   return `After ${writer}, ${names} ${verb}${together}.`;
 }
+
+/** What cleanup.json says: "L0H2 writes; L2H2, L2H3 and L2H5 clean up." */
+export function cleanupInWords(
+  { writer, cleaners }: { writer: string; cleaners: readonly string[] },
+): string {
+  return `${writer} writes; ${listed(cleaners)} ${cleaners.length === 1 ? "cleans" : "clean"} up.`;
+}
