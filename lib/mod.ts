@@ -33,7 +33,14 @@ export {
   projectionRatio,
   projectionRatiosOntoHeads,
 } from "./metrics/projection.ts";
-export { attributionVector, directLogitAttribution, topTwo, unembedding } from "./metrics/attribution.ts";
+export {
+  attributionTerms,
+  attributionVector,
+  directLogitAttribution,
+  readDifference,
+  topTwo,
+  unembedding,
+} from "./metrics/attribution.ts";
 export { compositionZ, vInputPatch, writtenByHeads } from "./metrics/v_composition.ts";
 export {
   atPositions,
@@ -44,6 +51,7 @@ export {
   type Route,
 } from "./metrics/retention.ts";
 export { rotated, rotation } from "./metrics/rotation.ts";
+export { decompose, type Decomposition } from "./metrics/components.ts";
 export { laterLocations, type LaterNode, laterNodes } from "./metrics/later_nodes.ts";
 
 // Plain statistics on arrays.
@@ -56,26 +64,56 @@ export { residualProjections } from "./experiments/residual_projections.ts";
 export { nodeProjections, sumName } from "./experiments/node_projections.ts";
 export { patchedProjections, type PatchOptions } from "./experiments/patched_projections.ts";
 export { resampledAttribution } from "./experiments/adversarial.ts";
-export { findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
+export { adversarialFor, findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
 export {
+  cleanerHeads,
   cleanerOutputs,
   compositionAttribution,
   type CompositionOptions,
   REPOSITORY_FORM,
 } from "./experiments/composition_attribution.ts";
-export { embeddingNorms, type NormSummary } from "./experiments/embedding_norms.ts";
-export { resampleAblation } from "./experiments/resample_ablation.ts";
-export { bosParts } from "./experiments/bos_parts.ts";
+export {
+  baselineInWords,
+  type BaselineOptions,
+  cancellationBaseline,
+  fitsOverPrompts,
+} from "./experiments/composition_fits.ts";
+export {
+  type EmbeddingNormOptions,
+  embeddingNorms,
+  type NormSummary,
+} from "./experiments/embedding_norms.ts";
+export { resampleAblation, type ResampleOptions } from "./experiments/resample_ablation.ts";
+export { type BosParts, bosParts } from "./experiments/bos_parts.ts";
 export { promptAblation } from "./experiments/prompt_ablation.ts";
 export { promptLocations } from "./experiments/prompt_locations.ts";
 export { allPairs } from "./experiments/all_pairs.ts";
+export {
+  type AttributionCheck,
+  type AttributionOptions,
+  checkAttribution,
+  type RemovedAt,
+} from "./experiments/attribution/check_attribution.ts";
+export type {
+  AnswerRow,
+  AttributionRow,
+  Credit,
+  ResampledRow,
+  StepRow,
+  SumRow,
+  TermRow,
+} from "./experiments/attribution/rows.ts";
+export { attributionInWords } from "./experiments/attribution/words.ts";
 export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
+export { cleanersInWords, cleanupInWords, retentionInWords } from "./experiments/retention/in_words.ts";
 export type {
   AblationRow,
   Band,
+  CleanerRow,
   Estimate,
   FirstPositionRow,
   Fit,
+  FitRow,
   LocationRow,
   LossRow,
   NodeRow,
@@ -85,6 +123,7 @@ export type {
   PromptLocationRow,
   PromptRow,
   RemovalName,
+  Replacement,
   ResponseRow,
   RetentionRow,
   RunName,
@@ -93,9 +132,9 @@ export type {
 
 // A model of which nothing is known yet: look for writers and cleaners in it.
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
-export { inWords } from "./experiments/scan/words.ts";
+export { inWords, listed } from "./experiments/scan/words.ts";
 export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
-export { type ReportFigure, scanHeatMap, writerFigures } from "./figures/report.ts";
+export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "./figures/report.ts";
 export { type Document, documents } from "./checkpoints/prompts/documents.ts";
 export { type PackOptions, packPrompts } from "./checkpoints/prompts/packed_prompts.ts";
 
@@ -112,20 +151,24 @@ export {
 
 // Figures: rows in, a plot out.
 export { fig1 } from "./figures/fig1.ts";
+export { fig1Retention, fig3c } from "./figures/retention_plot.ts";
 export { fig2 } from "./figures/fig2.ts";
 export { fig3a, fig3b } from "./figures/fig3.ts";
 export { fig4 } from "./figures/fig4.ts";
 export { fig5 } from "./figures/fig5.ts";
-export { fig6 } from "./figures/fig6.ts";
+export { fig6, fig6Shared } from "./figures/fig6.ts";
 export { fig7 } from "./figures/fig7.ts";
 export { fig8 } from "./figures/fig8.ts";
 export { fig9 } from "./figures/fig9.ts";
 export { fig10 } from "./figures/fig10.ts";
 export { appendix } from "./figures/appendix.ts";
+export { attributionWaterfall, type WaterfallOptions } from "./figures/waterfall.ts";
+export type { WaterfallCase } from "./figures/waterfall_bars.ts";
 export { heatMap } from "./figures/heat_map.ts";
 
 // In the notebook: show figures, tables and anything else; check exercises.
 export { show, type ShowOptions } from "./figures/show.ts";
+export { showChecks } from "./figures/show_checks.ts";
 export { frame, table, type TableOptions } from "./figures/table.ts";
 export { display, inNotebook } from "./jupyter/display.ts";
 export { type Answer, exercise, type ExerciseOptions } from "./jupyter/exercise.ts";

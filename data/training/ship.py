@@ -4,7 +4,8 @@
     python data/training/ship.py out/training/mine [--node L1H6]
 
 data/models/tiny-gelu-4l: model.safetensors, config.json, tokenizer.json, and cleanup.json from what was measured (the best head, or --node);
-data/prompts/held-out.safetensors; data/training/logs/<name>.jsonl. Then, in this order: `deno run -A data/training/adversarial.ts`, the references
+data/prompts/held-out.safetensors; data/training/logs/<name>.jsonl. Then, in this order: `deno run -A data/training/cleanup.ts` (who cleans up, by the
+rule of the library), `deno run -A data/training/adversarial.ts`, the references
 (tests/reference/record.py), `deno task figures --in-place`, and the README files beside model and prompts.
 """
 

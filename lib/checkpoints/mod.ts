@@ -6,6 +6,8 @@ export { keyValueHeads, type ModelConfig } from "./config.ts";
 export { dataPath } from "./data_folder.ts";
 export { type FolderLayout, openModelFolder } from "./model_folder.ts";
 export { describeDownload, type DownloadProgress, type OnDownload } from "./hub/download.ts";
+export { heldOutTexts } from "./prompts/held_out_texts.ts";
+export { packPrompts } from "./prompts/packed_prompts.ts";
 export { loadPromptSource, type PromptSource } from "./prompts/prompt_source.ts";
 export { fetchPrompts, type FetchPromptsOptions, loadPrompts } from "./prompts/prompt_sets.ts";
 export {
@@ -23,4 +25,4 @@ export {
   resolveModel,
   type ResolveOptions,
 } from "./resolve_model.ts";
-export type { Tokenizer } from "./tokenizer.ts";
+export type { Tokenizer } from "./tokenizer/tokenizer.ts";

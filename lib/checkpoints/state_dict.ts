@@ -6,6 +6,7 @@
  */
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
+import { quoted } from "./quoted.ts";
 import { dimSizes, storedDims, weightNames } from "./weight_names.ts";
 
 /** Tensors that a checkpoint may leave out: zeros then. */
@@ -23,6 +24,9 @@ export function stateDictShapes(config: ModelConfig): Map<string, number[]> {
     }),
   );
 }
+
+/** Heads for other purposes that training programs leave beside the weights (TRL's value head). */
+const besideTheModel = /^v_head\./;
 
 /** What a checkpoint is checked against. */
 export interface ExpectedTensors {
@@ -57,12 +61,14 @@ export function checkTensors(checkpoint: Checkpoint, { shapes, optional, ignored
       );
     }
   }
-  const unknown = checkpoint.names().filter((name) => !shapes.has(name) && !ignored.test(name));
+  const unknown = checkpoint.names().filter((name) =>
+    !shapes.has(name) && !ignored.test(name) && !besideTheModel.test(name)
+  );
   if (unknown.length) {
     throw new Error(
-      `${checkpoint.path} holds ${unknown.length} tensors that config.json does not account for, such as "${
-        unknown[0]
-      }".`,
+      `${checkpoint.path} holds ${unknown.length} tensors that config.json does not account for, such as ${
+        quoted(unknown[0])
+      }.`,
     );
   }
 }

@@ -2,34 +2,33 @@
  * `deno task scan MODEL`: looks for clean-up in a model, prints what was found, and leaves report.html and report.json in the
  * output folder.
  *
- * The first pass is kept there as screen.safetensors: after Ctrl-C the same command goes on where it was, and a run with other
- * settings need not repeat the pass. Every file is whole or not there.
+ * The first pass is kept there as screen.safetensors: after Ctrl-C or SIGTERM the same command goes on where it was, and a run with other
+ * thresholds need not repeat the pass. Every file is whole or not there.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { describeDownload, type Prompts } from "../checkpoints/mod.ts";
+import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
-import { checkScanPrompts, halves } from "../experiments/scan/prompts.ts";
+import { scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
+import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
 import { scan, type ScanResult } from "../experiments/scan/scan.ts";
-import { Screen } from "../experiments/scan/screen.ts";
 import { loadScreen, saveScreen, screenKey } from "../experiments/scan/screen_state.ts";
 import {
   checkSettings,
   DEFAULT_SETTINGS,
   type ScanSettings,
-  settingOf,
   SETTINGS,
 } from "../experiments/scan/settings.ts";
-import { cost } from "../tensor/run.ts";
+import { run } from "../tensor/run.ts";
 import { loadModel } from "../transformer/load.ts";
-import type { Model } from "../transformer/model.ts";
+import { feed, type Model } from "../transformer/model.ts";
 import { formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { renderReport } from "./scan_report.ts";
 import { scanText } from "./scan_text.ts";
 
-/** The state is saved this often while the first pass runs. */
+/** The state is saved at most this often while the first pass runs, and never for more than a twentieth of the time. */
 const SAVE_EVERY_MS = 20_000;
 
 export interface ScanCommandOptions {
@@ -65,64 +64,76 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   await Deno.mkdir(outDir, { recursive: true });
 
   const statePath = join(outDir, "screen.safetensors");
-  const [first] = halves(prompts);
-  const key = await screenKey(model, first);
-  const saved = await loadScreen(statePath, model, key);
-  const screen = saved ?? new Screen(model);
-  say(describeCost(model, screen, prompts));
-  if (saved) {
-    say(`First pass: ${saved.state.prompts[0]} of ${first.count} prompts are done, from ${statePath}.`);
-  }
+  const { screened } = passes(prompts, settings);
+  const key = await screenKey(model, screened, settings.seed);
+  let state = await loadScreen(statePath, model, screened, settings.seed, key);
+  say(await describeCost(model, prompts, settings));
+  if (state) say(`First pass: ${state.size} of its runs are done, from ${statePath}.`);
 
   const progress = new ScanProgress(target);
-  let savedAt = performance.now();
+  let saveAfter = performance.now() + SAVE_EVERY_MS;
   const save = async () => {
-    await saveScreen(statePath, screen, key);
-    savedAt = performance.now();
+    const began = performance.now();
+    if (state) await saveScreen(statePath, state, key);
+    saveAfter = performance.now() + Math.max(SAVE_EVERY_MS, 20 * (performance.now() - began));
   };
   let result: ScanResult;
   try {
     result = await scan(model, prompts, {
       settings,
-      screen,
+      ...(state && { screened: state }),
       ...(signal && { signal }),
       ...(batchSize !== undefined && { batchSize }),
       onPass: (name, count) => progress.pass(name, count),
       onProgress: (p) => progress.update(p),
-      onBatch: async () => {
-        const finished = screen.state.prompts[0] === first.count;
-        if (finished || performance.now() - savedAt > SAVE_EVERY_MS) await save();
+      onScreened: async (stats) => {
+        state = new Map(stats);
+        if (performance.now() > saveAfter) await save();
       },
     });
+    await save();
   } catch (error) {
     progress.stop();
-    if (signal?.aborted && screen.state.prompts[0] > 0) await save();
+    if (signal?.aborted) await save();
     throw error;
   }
   progress.finish();
-  await writeWhole(join(outDir, "report.json"), JSON.stringify({ format: 1, ...result }) + "\n");
+  await writeWhole(join(outDir, "report.json"), reportJson(result));
   await writeWhole(join(outDir, "report.html"), renderReport(result));
   return result;
 }
 
-/** What the first pass will take, before it starts. */
-function describeCost(model: Model, screen: Screen, prompts: Prompts): string {
-  const { config } = model;
-  const last = model.forward().hook(`blocks.${config.n_layers - 1}.hook_resid_post`);
-  const plain = cost({ resid: last }, { batch: 1, pos: prompts.length });
-  const { flops, peakBytes } = screen.cost(prompts.length);
+/** Numbers to 5 digits: more says nothing of a median over some thousand tokens, and 300 nodes make 45,000 responses. */
+function reportJson(result: ScanResult): string {
+  const short = (_: string, value: unknown) =>
+    typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+  return JSON.stringify({ format: 2, ...result }, short) + "\n";
+}
+
+/** ONNX Runtime, Deno and the code, and what a run holds beside its activations. */
+const RUNTIME_BYTES = 350 * 2 ** 20;
+
+/** What a scan will take, before it starts: time by a plain forward pass over two of the prompts. */
+async function describeCost(model: Model, prompts: Prompts, settings: ScanSettings): Promise<string> {
+  const { screen, rest, flops } = scanCost(model, prompts, settings);
+  const one = shorten(prompts, { count: 2 });
+  const plain = { end: model.forward().residualStream().at(-1)!.value.select("d_model", 0) };
+  const pass = () => run(plain, feed(one, model.config));
+  await pass(); // compiles
+  const began = performance.now();
+  await pass();
+  const each = (performance.now() - began) / 1000 / (one.count * one.length);
   const weights = [...model.weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const state = Object.values(screen.state).reduce((sum, array) => sum + array.byteLength, 0);
-  const [first] = halves(prompts);
-  const MiB = (bytes: number) => `${Math.ceil(bytes / 2 ** 20).toLocaleString("en")} MiB`;
+  const bytes = weights + statisticsBytes(model, prompts, settings) + RUNTIME_BYTES;
+  const about = (tokens: number) => formatSeconds(tokens * each);
   return `${model.name}: ${prompts.count} prompts of ${prompts.length} tokens (${prompts.source}).\n` +
-    `First pass over ${first.count} of them: ${(flops * first.count / 1e12).toPrecision(2)} TFLOP, ${
-      (flops / plain.flops).toFixed(1)
-    } times those of a plain forward pass; about ${MiB(weights)} for weights, ${
-      MiB(state)
-    } for statistics, and ${
-      MiB(Math.max(peakBytes, 256 * 2 ** 20))
-    } for activations. Later passes take about as long again for each few candidates.`;
+    `About ${about(screen + rest)}: ${about(screen)} for the first pass (${
+      (screen * flops / 1e12).toPrecision(2)
+    } TFLOP), ` +
+    `the rest by how many writers there are to examine. About ${
+      (bytes / 2 ** 30).toPrecision(2)
+    } GiB of memory, ` +
+    `${(weights / 2 ** 30).toPrecision(2)} of it weights.`;
 }
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -137,13 +148,15 @@ const USAGE = `deno task scan MODEL [--prompts FILE] [--length N] [--max-tokens 
 settings, with their defaults:
 ${
   Object.entries(SETTINGS).map(([name, { about }]) => {
-    const option = `--${kebab(name)} ${settingOf(DEFAULT_SETTINGS, name)}`;
+    const option = `--${kebab(name)} ${DEFAULT_SETTINGS[name as keyof ScanSettings]}`;
     return `  ${option.padEnd(26)} ${about}`;
   }).join("\n")
 }`;
 
-/** Exit code of a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
+/** What ends a scan early, its state saved: Ctrl-C, and what `kill` and job schedulers send. Windows knows the first alone. */
+const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+/** Exit codes by convention: 128 and the signal's number. */
+const EXIT_CODES: Partial<Record<Deno.Signal, number>> = { SIGINT: 130, SIGTERM: 143 };
 const WRONG_USAGE = 2;
 
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
@@ -172,12 +185,10 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
     return value;
   };
   const settings: Record<string, unknown> = {};
-  const [low, high] = DEFAULT_SETTINGS.present;
   for (const name of Object.keys(SETTINGS)) {
     const value = number(kebab(name));
-    if (value !== undefined && !name.startsWith("present")) settings[name] = value;
+    if (value !== undefined) settings[name] = value;
   }
-  settings.present = [number("present-low") ?? low, number("present-high") ?? high];
   const [model] = positionals;
   const [maxTokens, length] = [number("max-tokens"), number("length")];
   const { prompts, out } = values;
@@ -205,7 +216,13 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  Deno.addSignalListener("SIGINT", () => interrupt.abort(new Error("interrupted")));
+  let signalled: Deno.Signal = "SIGINT";
+  for (const name of SIGNALS) {
+    Deno.addSignalListener(name, () => {
+      signalled = name;
+      interrupt.abort(new Error("interrupted"));
+    });
+  }
   const startedAt = performance.now();
   try {
     const result = await runScan({ ...options, signal: interrupt.signal });
@@ -215,7 +232,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (interrupt.signal.aborted) {
       console.error("scan: interrupted. The same command goes on where the first pass was.");
-      return INTERRUPTED;
+      return EXIT_CODES[signalled] ?? 1;
     }
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);
     return 1;

@@ -1,15 +1,18 @@
 /**
- * Progress of `deno task scan`: on a terminal one line for the pass that runs (bar, prompts, time left), elsewhere one plain line when
- * a pass begins and one when it ends.
+ * Progress of `deno task scan`: on a terminal one line for the pass that runs (bar, part done, time left), elsewhere one plain line when
+ * a pass begins, one every half minute and one when it ends.
  */
 import { bar, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 
 const ERASE_LINE = "\r\x1b[K";
+/** In a log. */
+const LINE_EVERY_MS = 30_000;
 
 export class ScanProgress {
   readonly #target: ProgressTarget;
   #name = "";
   #startedAt = 0;
+  #saidAt = 0;
   /** The first report of the pass: time left is counted from there. */
   #first: { done: number; at: number } | undefined;
 
@@ -20,22 +23,29 @@ export class ScanProgress {
   /** A pass over `prompts` prompts begins; the one before has ended. */
   pass(name: string, prompts: number): void {
     this.finish();
-    [this.#name, this.#startedAt, this.#first] = [name, performance.now(), undefined];
+    const now = performance.now();
+    [this.#name, this.#startedAt, this.#saidAt, this.#first] = [name, now, now, undefined];
     if (this.#target.isTerminal) this.#target.write(`${name} …`);
     else this.#target.write(`${name}: ${prompts} prompts …\n`);
   }
 
-  /** `done` of `total` prompts of the pass are done. */
+  /** `done` of `total` parts of the pass are done. */
   update({ done, total }: { done: number; total: number }): void {
-    if (!this.#target.isTerminal || this.#name === "") return;
+    if (this.#name === "") return;
     const now = performance.now();
     this.#first ??= { done, at: now };
     const each = (now - this.#first.at) / (done - this.#first.done); // the first batch also compiles
     const left = Number.isFinite(each) && done < total
       ? `, ${formatSeconds((total - done) * each / 1000)} left`
       : "";
-    const line = `${this.#name} ${bar(done, total)} ${done}/${total} prompts${left}`;
-    this.#target.write(ERASE_LINE + line.slice(0, this.#target.columns - 1));
+    const part = `${Math.floor(100 * done / total)} %${left}`;
+    if (this.#target.isTerminal) {
+      const line = `${this.#name} ${bar(done, total)} ${part}`;
+      this.#target.write(ERASE_LINE + line.slice(0, this.#target.columns - 1));
+    } else if (now - this.#saidAt >= LINE_EVERY_MS && done < total) {
+      this.#saidAt = now;
+      this.#target.write(`${this.#name}: ${part}\n`);
+    }
   }
 
   /** The pass is done. */

@@ -1,13 +1,24 @@
 /**
- * report.html of a scan: one self-contained page. First what was found, in words; then the plots; then what was assumed, what was
- * passed over and why. Plots are SVG inside the page; nothing is loaded from elsewhere and no script runs.
+ * report.html of a scan: one self-contained page. Its first screen is a table of the writers with a sentence each; then what is true of the
+ * model as a whole; then the plots; then what was assumed, what was passed over and why. Plots are SVG inside the page; nothing is loaded
+ * from elsewhere and no script runs.
  */
-import { type ExaminedWriter, foundWriters, type ScanResult } from "../experiments/scan/scan.ts";
-import { settingOf, SETTINGS } from "../experiments/scan/settings.ts";
-import { inWords } from "../experiments/scan/words.ts";
-import { type ReportFigure, scanHeatMap, writerFigures } from "../figures/report.ts";
+import type { ExaminedWriter } from "../experiments/scan/examine.ts";
+import { foundWriters, type ScanResult } from "../experiments/scan/scan.ts";
+import { type ScanSettings, SETTINGS } from "../experiments/scan/settings.ts";
+import {
+  describeWriter,
+  estimate,
+  modelInWords,
+  number,
+  oneSentence,
+  overview,
+  percent,
+  ROUTE,
+} from "../experiments/scan/words.ts";
+import { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "../figures/report.ts";
 import { toSvg } from "../figures/svg.ts";
-import { formatNumber } from "../figures/theme.ts";
+import { formatNumber, type PlotElement } from "../figures/theme.ts";
 import { escapeHtml } from "./index_page.ts";
 
 const STYLE = `
@@ -15,13 +26,15 @@ const STYLE = `
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--ink); background: #fff;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 56rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
+main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .4rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .6rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 1.02rem; margin: 1.6rem 0 .4rem; }
 p { max-width: 44rem; margin: 0 0 .9rem; }
 .quiet { color: var(--quiet); }
 .found { font-size: 1.06rem; }
+ul.found { padding-left: 1.1rem; max-width: 50rem; }
+ul.found li { margin: .15rem 0; }
 figure { margin: .8rem 0 1.2rem; overflow-x: auto; }
 figure svg { display: block; overflow: visible; }
 .scroll { overflow-x: auto; }
@@ -35,7 +48,8 @@ type Cell = string | number | undefined;
 
 /** A table; columns of numbers stand to the right. */
 function table(headings: string[], rows: Cell[][]): string {
-  const numeric = headings.map((_, i) => rows.every((row) => typeof row[i] !== "string"));
+  const short = (cell: Cell) => typeof cell !== "string" || /^[−–\d., %×…]+$/.test(cell);
+  const numeric = headings.map((_, i) => rows.every((row) => short(row[i])));
   const cell = (tag: string, value: Cell, i: number) => {
     const text = typeof value === "number"
       ? Number.isInteger(value) ? value.toLocaleString("en") : formatNumber(value, 3)
@@ -54,82 +68,124 @@ function picture({ name, figure }: ReportFigure): string {
   return `<figure id="${escapeHtml(name)}">${id(toSvg(figure))}</figure>`;
 }
 
+const interval = ({ interval: [low, high] }: ExaminedWriter["left"]) => `${number(low)} … ${number(high)}`;
+
+/** The route that carries most of the specific erasure, where one does. */
+function mainRoute({ routes, specific }: ExaminedWriter): string {
+  if (!routes) return "–";
+  const [name, part] = Object.entries(routes).reduce((a, b) => b[1] > a[1] ? b : a);
+  return part >= ROUTE * specific.value ? name : "mixed";
+}
+
+/** The three that take back most; the section on the writer has them all. */
+function erasers({ cleaners }: ExaminedWriter): string {
+  const ranked = [...cleaners].sort((a, b) => b.specific.value - a.specific.value).map((c) => c.node);
+  if (ranked.length === 0) return "many, a little each";
+  return ranked.slice(0, 3).join(", ") + (ranked.length > 3 ? ` + ${ranked.length - 3}` : "");
+}
+
+/** One line for each writer found, with a sentence: the first thing that is read. */
+function findings(writers: readonly ExaminedWriter[]): string {
+  const sentences = writers.map((w) =>
+    `<li><a href="#${escapeHtml(w.writer)}">${escapeHtml(w.writer)}</a>: ${escapeHtml(oneSentence(w))}</li>`
+  );
+  return figuresOf(writers) + `<ul class="found">${sentences.join("\n")}</ul>`;
+}
+
+function figuresOf(writers: readonly ExaminedWriter[]): string {
+  return table(
+    [
+      "writer",
+      "of the stream",
+      "left",
+      "control",
+      "specific erasure",
+      "95 %",
+      "erased by",
+      "route",
+      "stream grows",
+      "DLA",
+      "taken back",
+      "control",
+    ],
+    writers.map((w) => [
+      w.writer,
+      `${number(100 * w.share, 1)} %`,
+      number(w.left.value),
+      number(w.control.value),
+      number(w.specific.value),
+      interval(w.specific),
+      erasers(w),
+      mainRoute(w),
+      `× ${number(w.growth, 1)}`,
+      w.attribution && number(w.attribution.meanAbsolute),
+      w.attribution && percent(w.attribution.takenBack.value),
+      w.attribution && percent(w.attribution.controlTakenBack.value),
+    ]),
+  );
+}
+
 function writerSection(result: ScanResult, writer: ExaminedWriter): string {
-  const { candidate, verdict, causal, consequence } = writer;
-  const cleaners = verdict.cleaners.map((c): Cell[] => [
-    c.node,
-    c.ratio,
-    c.median,
-    c.below,
-    c.nulls.otherPrompt,
-    c.nulls.otherPosition,
-    c.nulls.random,
-    c.q === undefined ? "–" : c.q.toPrecision(2),
-    causal?.causalShare[c.node],
-  ]);
+  const { writer: name, cleaners, routes, attribution } = writer;
   const parts = [
-    `<h2 id="${candidate.name}">${candidate.name} and its cleaners</h2>`,
-    table([
-      "cleaner",
-      "ratio",
-      "median PR",
-      "P(PR < 0)",
-      "other prompt",
-      "other position",
-      "random",
-      "adjusted p",
-      "κ",
-    ], cleaners),
-    `<p class="quiet">Ratio: Σ a·b / Σ ‖b‖², a the cleaner’s output and b the writer’s. The next columns are the same ratio with
-another vector in the writer’s place. κ: part of the ratio that comes from the writer through the values (heads only).</p>`,
+    `<h2 id="${escapeHtml(name)}">${escapeHtml(name)}</h2>`,
+    `<p>${escapeHtml(describeWriter(writer))}</p>`,
     ...writerFigures(result, writer).map(picture),
   ];
-  if (consequence) {
-    const { meanAbsolute, meanAbsoluteCorrected, prompts } = consequence;
+  if (cleaners.length > 0) {
+    const rows = cleaners.map((c): Cell[] => [c.node, c.response, c.specific.value, interval(c.specific)]);
     parts.push(
-      `<p>Mean |DLA| of ${candidate.name} over ${prompts} prompts: ${
-        formatNumber(meanAbsolute, 3)
-      } logits; with the ` +
-        `DLA of what the cleaner heads write because of it added, ${
-          formatNumber(meanAbsoluteCorrected, 3)
-        }.</p>`,
-    );
-  } else {
-    parts.push(
-      `<p>No attribution plot: none of its cleaners is a head, or its attribution is the same everywhere.</p>`,
+      `<details><summary>All ${cleaners.length} cleaners</summary>\n${
+        table(["cleaner", "response", "beyond the control", "95 %"], rows)
+      }<p class="quiet">Response: Σ (c − c̃)·δ / Σ ‖δ‖², what the node writes back of the output, over all tokens.</p></details>`,
     );
   }
-  if (verdict.rejected.length > 0) parts.push(rejected(writer));
+  if (routes) {
+    const rows: Cell[][] = [
+      ["values and MLP inputs", routes.values],
+      ["the normalisations’ scales", routes.scales],
+      ["attention patterns", routes.attention],
+    ];
+    parts.push(
+      `<details><summary>By which route</summary>\n${table(["route", "part of the output"], rows)}</details>`,
+    );
+  }
+  if (attribution) {
+    const rows: Cell[][] = [
+      ["mean |DLA| at a token, logits", number(attribution.meanAbsolute, 3)],
+      ["taken back by later nodes", estimate(attribution.takenBack)],
+      ["… of the rotated output’s", estimate(attribution.controlTakenBack)],
+      ["logits lost without it, for each logit of DLA", estimate(attribution.effect)],
+    ];
+    parts.push(
+      `<details><summary>Direct logit attribution, over ${attribution.prompts} prompts</summary>\n${
+        table(["", ""], rows)
+      }</details>`,
+    );
+  }
   return parts.join("\n");
 }
 
-function rejected({ candidate: { name }, verdict }: ExaminedWriter): string {
-  const rows = verdict.rejected.map((
-    { node, reason },
-  ): Cell[] => [node.node, node.ratio, node.below, reason]);
-  return `<details><summary>Nodes that write against ${name} but do not count as its cleaners (${rows.length})</summary>\n${
-    table(["node", "ratio", "P(PR < 0)", "why not"], rows)
-  }</details>`;
-}
-
 function notFound({ writers, passedOver }: ScanResult): string {
-  const examined = writers.filter((w) => w.verdict.notFound !== undefined);
+  const examined = writers.filter((w) => w.notFound !== undefined);
   const parts = [`<h2>What was not found, and why</h2>`];
   if (examined.length > 0) {
     const rows = examined.map((
-      { candidate: c, verdict },
-    ): Cell[] => [c.name, c.present, c.drop, verdict.notFound]);
+      w,
+    ): Cell[] => [w.writer, `${number(100 * w.share, 1)} %`, w.left.value, w.control.value, w.notFound]);
     parts.push(
-      `<p>These were examined on the second half of the prompts:</p>`,
-      table(["node", "median PR when written", "drop", "why not"], rows),
-      ...examined.filter((w) => w.verdict.rejected.length > 0).map(rejected),
+      `<details><summary>Examined and not found (${examined.length})</summary>\n${
+        table(["node", "of the stream", "left", "control", "why not"], rows)
+      }</details>`,
     );
   }
   if (passedOver.length > 0) {
-    const rows = passedOver.map((c): Cell[] => [c.name, c.present, c.drop, c.relativeNorm, c.rejected]);
+    const rows = passedOver.map((
+      c,
+    ): Cell[] => [c.name, `${number(100 * c.share, 2)} %`, c.left, c.control, c.passedOver]);
     parts.push(
-      `<details><summary>Nodes that were passed over after the first half (${rows.length})</summary>\n${
-        table(["node", "median PR when written", "drop", "norm ÷ norm of the stream", "why"], rows)
+      `<details><summary>Not examined after the first half of the prompts (${passedOver.length})</summary>\n${
+        table(["node", "of the stream", "left", "layer’s control", "why"], rows)
       }</details>`,
     );
   }
@@ -138,16 +194,21 @@ function notFound({ writers, passedOver }: ScanResult): string {
 
 /** The page. */
 export function renderReport(result: ScanResult): string {
-  const words = inWords(result);
   const found = foundWriters(result);
-  const heat = scanHeatMap(result);
   const settings = Object.entries(SETTINGS).map(([name, { about }]): Cell[] => [
     name,
-    settingOf(result.settings, name),
+    result.settings[name as keyof ScanSettings],
     about,
   ]);
   const title = `Clean-up in ${result.model.name}`;
   const { layers, heads, d_model, parameters } = result.model;
+  const plots = ([
+    ["writers", writersPlot(result)],
+    ["layers", layersPlot(result)],
+    ["heat_map", scanHeatMap(result)],
+  ] as [string, PlotElement | undefined][]).filter(([, figure]) => figure !== undefined);
+  const figures = plots.map(([name, figure]) => picture({ name, figure: figure! }));
+  const paragraph = (text: string) => `<p>${escapeHtml(text)}</p>`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -162,18 +223,21 @@ export function renderReport(result: ScanResult): string {
 <p class="quiet">${layers} layers of ${heads} heads, width ${d_model}, ${
     parameters.toLocaleString("en")
   } weights ·
-${result.prompts.count} prompts of ${result.prompts.length} tokens</p>
-${words.map((paragraph) => `<p class="found">${escapeHtml(paragraph)}</p>`).join("\n")}
-<p class="quiet">Projection ratio of a onto b: a·b / ‖b‖². 1: b is fully present in a; 0: absent; −1: a is its opposite. A node
-<em>writes</em> a vector to the residual stream; a <em>cleaner</em> later writes its opposite. Direct logit attribution (DLA) of the
-writer does not know of that.</p>
-${heat ? `<h2>All pairs</h2>\n${picture({ name: "heat_map", figure: heat })}` : ""}
+${result.prompts.screened} + ${result.prompts.examined} prompts of ${result.prompts.length} tokens</p>
+<p class="found">${escapeHtml(overview(result))}</p>
+${found.length > 0 ? findings(found) : ""}
+<p class="quiet"><b>Left</b>: how much of what the node wrote is still in the residual stream at its end, measured by taking the output away
+(1: all; 0: erased). <b>Control</b>: the same of its output rotated at random, which says something else and is as long. <b>Specific
+erasure</b>: control − left. <b>Stream grows</b>: what stays as it was is diluted by that. <b>DLA</b>: mean size of its direct logit
+attribution in logits, and how much of it later nodes take back.</p>
+${modelInWords(result).map(paragraph).join("\n")}
+${figures.join("\n")}
 ${found.map((writer) => writerSection(result, writer)).join("\n")}
 ${notFound(result)}
 <h2>What was assumed</h2>
 ${table(["", ""], Object.entries(result.assumptions))}
-<h3>Settings</h3>
-${table(["setting", "value", "meaning"], settings)}
+<details><summary>Settings</summary>
+${table(["setting", "value", "meaning"], settings)}</details>
 </main>
 </body>
 </html>

@@ -1,14 +1,12 @@
-/** A scan's result in a terminal: what was found in words, then a table of the writers and one of their cleaners. */
+/** A scan's result in a terminal: what was found in words, then a table of the writers. */
 import type { ScanResult } from "../experiments/scan/scan.ts";
-import { inWords } from "../experiments/scan/words.ts";
-
-const digits = (x: number | undefined) => x === undefined || !Number.isFinite(x) ? "–" : x.toFixed(2);
+import { inWords, number } from "../experiments/scan/words.ts";
 
 /** Columns as wide as their widest cell; numbers to the right. */
 export function columns(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [headings, ...rows];
   const widths = headings.map((_, i) => Math.max(...all.map((row) => row[i].length)));
-  const right = headings.map((_, i) => rows.every((row) => /^[-–\d.]*$/.test(row[i])));
+  const right = headings.map((_, i) => rows.every((row) => /^[-−–\d. %]*$/.test(row[i])));
   const line = (row: readonly string[]) =>
     row.map((cell, i) => right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ").trimEnd();
   return all.map(line).join("\n");
@@ -28,32 +26,24 @@ export function wrap(text: string, width: number): string {
 export function scanText(result: ScanResult, width = 100): string {
   const parts = inWords(result).map((paragraph) => wrap(paragraph, width));
   if (result.writers.length > 0) {
-    const rows = result.writers.map(({ candidate: c, verdict: v, causal }) => [
-      c.name,
-      digits(c.present),
-      digits(c.drop),
-      digits(v.groupRatio),
-      digits(v.sharedAcrossPrompts),
-      digits(causal?.patched.frozen.undone),
-      digits(causal?.patched.control.undone),
-      v.notFound ?? v.cleaners.map((n) => `${n.node} ${digits(n.ratio)}`).join(", "),
+    const rows = result.writers.map((w) => [
+      w.writer,
+      `${number(100 * w.share, 1)} %`,
+      number(w.left.value),
+      number(w.control.value),
+      number(w.specific.value),
+      w.notFound ?? (w.cleaners.map((c) => c.node).join(", ") || "many, a little each"),
     ]);
-    parts.push(columns(
-      [
-        "writer",
-        "present",
-        "drop",
-        "erased",
-        "shared",
-        "undone",
-        "control",
-        "cleaners, or why it does not count",
-      ],
-      rows,
-    ));
+    const headings = [
+      "writer",
+      "of the stream",
+      "left",
+      "control",
+      "specific",
+      "erased by, or why it does not count",
+    ];
+    parts.push(columns(headings, rows));
   }
-  parts.push(
-    `${result.passedOver.length} other nodes were passed over after the first half of the prompts.`,
-  );
+  parts.push(`${result.passedOver.length} other nodes were not examined; the report says why.`);
   return parts.join("\n\n");
 }

@@ -17,6 +17,7 @@ import type { Hook } from "../transformer/hook_points.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import { repeatPrompt } from "./prompt_feeds.ts";
 import type { PromptRow } from "./rows.ts";
 
@@ -34,11 +35,14 @@ export function between(forward: Forward, correct: number, incorrect: number): T
   return W_U.select("d_vocab", correct).sub(W_U.select("d_vocab", incorrect));
 }
 
-function oneToken(model: Model, text: string): number {
-  const ids = model.tokenizer!.encode(text);
+/** The token that an answer is. @throws for an answer of none or several, which it shows */
+export function oneToken({ tokenizer }: Model, text: string): number {
+  const ids = tokenizer!.encode(text);
   if (ids.length === 1) return ids[0];
+  const pieces = ids.map((id) => JSON.stringify(tokenizer!.decodeToken(id))).join(", ");
   throw new Error(
-    `answer ${JSON.stringify(text)}: got ${ids.length} tokens; expected one (mind the space in front)`,
+    `answer ${JSON.stringify(text)}: got ${ids.length} tokens${pieces && ` (${pieces})`}; ` +
+      `expected one (mind the space in front)`,
   );
 }
 
@@ -109,6 +113,8 @@ export async function resampledAttribution(
   unrelated: Prompts,
   options: MeasureOptions & { writer?: string; samples?: number } = {},
 ): Promise<{ rows: PromptRow[]; assumptions: Record<string, string> }> {
+  checkArguments("resampledAttribution", { model, adversarial, unrelated });
+  checkOptions("resampledAttribution", options, { ...MEASURE_OPTIONS, writer: true, samples: true });
   const name = options.writer ?? model.cleanup.writer;
   const writer = findNode(model.config, name);
   if (writer.kind !== "head") throw new Error(`Figure 4 resamples the input of a head; got writer ${name}`);

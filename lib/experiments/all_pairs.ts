@@ -10,6 +10,7 @@ import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
 import { modelNodes } from "../transformer/nodes.ts";
 import { type Bands, type Experiment, measure, type MeasureOptions, type Result } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import type { LocationRow } from "./rows.ts";
 
 export function residualOntoAllNodes(forward: Forward): Experiment<LocationRow> {
@@ -43,6 +44,8 @@ export async function allPairs(
   prompts: Prompts,
   options: MeasureOptions = {},
 ): Promise<Result<LocationRow>> {
+  checkArguments("allPairs", { model, prompts });
+  checkOptions("allPairs", options, MEASURE_OPTIONS);
   const experiment = residualOntoAllNodes(model.forward());
   const { rows, assumptions } = await measure(model, prompts, { experiment }, options);
   return { rows: rows.experiment, assumptions };

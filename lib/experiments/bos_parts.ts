@@ -12,7 +12,9 @@ import type { Forward } from "../transformer/forward.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
-import type { PositionRow } from "./rows.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
+import { checkPatchedLayers } from "./patched_layers.ts";
+import type { Band, PositionRow } from "./rows.ts";
 
 /** A head's output, split by where it comes from: [batch, pos, d_model] each. */
 function splitByBos(forward: Forward, layer: number, head: number): { BOS: Tensor; rest: Tensor } {
@@ -27,11 +29,23 @@ function splitByBos(forward: Forward, layer: number, head: number): { BOS: Tenso
   return { BOS, rest: forward.headResult(layer, head).sub(BOS) };
 }
 
+/** Cosine above which two parts are called one line: what is projected onto one is then projected onto the other. */
+const ONE_LINE = 0.95;
+
+export interface BosParts extends Result<PositionRow> {
+  /** Cosine between the BOS part and the rest, over prompts and positions from 1 on. Near ±1 the two curves are one curve, rescaled. */
+  cosine: Band;
+  /** Whether the parts can be told apart by projection: the median cosine's size is at most 0.95. */
+  apart: boolean;
+}
+
 export async function bosParts(
   model: Model,
   prompts: Prompts,
   options: MeasureOptions & { writer?: string; layers?: readonly number[] } = {},
-): Promise<Result<PositionRow>> {
+): Promise<BosParts> {
+  checkArguments("bosParts", { model, prompts });
+  checkOptions("bosParts", options, { ...MEASURE_OPTIONS, writer: true, layers: true });
   const { writer = model.cleanup.writer, layers = model.cleanup.patchedLayers } = options;
   const node = findNode(model.config, writer);
   if (node.kind !== "head") throw new Error(`Figure 8 splits the output of a head; got writer ${writer}`);
@@ -42,7 +56,13 @@ export async function bosParts(
   );
   const sum = written.reduce((a, b) => a.add(b)); // without b_O: what the heads write
   const parts = splitByBos(clean, node.layer, node.head);
-  const outputs = { BOS: projectionRatio(sum, parts.BOS), rest: projectionRatio(sum, parts.rest) };
+  checkPatchedLayers(model.config, writer, layers);
+  const lengths = parts.BOS.sumSquares("d_model").mul(parts.rest.sumSquares("d_model"));
+  const outputs = {
+    BOS: projectionRatio(sum, parts.BOS),
+    rest: projectionRatio(sum, parts.rest),
+    cosine: parts.BOS.dot(parts.rest, "d_model").div(lengths.atLeast(1e-30).sqrt()),
+  };
   const values = await run(outputs, feed(prompts, model.config), options);
 
   const bands = new Bands(options);
@@ -60,8 +80,12 @@ export async function bosParts(
       rows.push({ writer, position, part, ...bands.of(column) });
     }
   }
+  const later = new Bands({ ...options, positions: [Math.max(1, first), last] });
+  const cosine = later.of(later.series(values.cosine));
   return {
     rows,
+    cosine,
+    apart: Math.abs(cosine.median) <= ONE_LINE,
     assumptions: {
       ...assumptions(model, prompts, bands),
       projected: `sum of all heads of layers ${layers.join(", ")}, without b_O`,

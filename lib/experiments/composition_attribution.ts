@@ -20,11 +20,13 @@ import type { Forward } from "../transformer/forward.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import { cutPrompts } from "./prompt_feeds.ts";
 import type { Fit, PairRow } from "./rows.ts";
 
 export interface CompositionOptions extends MeasureOptions {
   writer?: string;
+  /** Heads. Default: the heads among the model's cleaners. */
   cleaners?: readonly string[];
   /** What DLA is taken of: the difference of the top two logits, or the logit of the token that comes next in the text. */
   target?: "top two" | "next token";
@@ -32,11 +34,30 @@ export interface CompositionOptions extends MeasureOptions {
   attentionWeighted?: boolean;
 }
 
+const OPTIONS: Record<keyof CompositionOptions, true> = {
+  ...MEASURE_OPTIONS,
+  writer: true,
+  cleaners: true,
+  target: true,
+  attentionWeighted: true,
+};
+
 /** The form of the image in the authors' repository: 10 prompts, positions 32 to 1022, next token, no attention weights. */
 export const REPOSITORY_FORM: Pick<CompositionOptions, "target" | "attentionWeighted"> = {
   target: "next token",
   attentionWeighted: false,
 };
+
+/** The heads among the cleaners of cleanup.json: what an MLP writes because of the writer is no linear part of its output. */
+export function cleanerHeads(model: Model): string[] {
+  const heads = model.cleanup.cleaners.filter((name) => findNode(model.config, name).kind === "head");
+  if (heads.length > 0) return heads;
+  throw new Error(
+    `V-composition: got cleaners ${
+      model.cleanup.cleaners.join(", ")
+    } from cleanup.json; expected a head among them`,
+  );
+}
 
 /** What the cleaners write in all, and what of it comes from the writer by V-composition: [batch, pos, d_model] each. */
 export function cleanerOutputs(
@@ -67,7 +88,9 @@ export async function compositionAttribution(
   prompts: Prompts,
   options: CompositionOptions = {},
 ): Promise<{ rows: PairRow[]; fit: Fit; totalFit: Fit; assumptions: Record<string, string> }> {
-  const { writer: name = model.cleanup.writer, cleaners = model.cleanup.cleaners } = options;
+  checkArguments("compositionAttribution", { model, prompts });
+  checkOptions("compositionAttribution", options, OPTIONS);
+  const { writer: name = model.cleanup.writer, cleaners = cleanerHeads(model) } = options;
   const { target = "top two", attentionWeighted = true } = options;
   const nextToken = target === "next token";
   const length = nextToken ? prompts.length - 1 : prompts.length; // the last position has no next token

@@ -3,7 +3,9 @@
  * and every positional embedding. A head that writes much from positions and little from tokens is about positions.
  *
  * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone (in models whose heads
- * read the stream as it is: the embedding itself). A norm of what the heads write is left out. Weights only, no prompts.
+ * read the stream as it is: the embedding itself). In the model token and position are added first and share one scale, so what is small
+ * stays small: `scale: "shared"` divides all embeddings by the root mean square √(mean(token²) + mean(position²) + eps) over the
+ * vocabulary and the positions. A norm of what the heads write is left out. Weights only, no prompts.
  */
 import { attentionOf, embeddings } from "../checkpoints/blocks.ts";
 import { histogram } from "../stats/equal_bins.ts";
@@ -15,13 +17,21 @@ import type { Forward } from "../transformer/forward.ts";
 import { centred } from "../transformer/normalize.ts";
 import type { Model } from "../transformer/model.ts";
 import { headName } from "../transformer/nodes.ts";
+import { checkArguments, checkChoice, checkOptions } from "./options.ts";
 import type { Band, NormRow } from "./rows.ts";
 
-/** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. */
-function writtenNorms(forward: Forward, layer: number, table: Tensor): Tensor {
+/** mean(e²) of each embedding, after the mean is subtracted where the model does so: [row]. */
+function meanSquares(forward: Forward, table: Tensor): Tensor {
+  const own = centred(forward.config, table);
+  return own.mul(own).mean("d_model");
+}
+
+/** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. `shared`: a scale; default each one's own. */
+function writtenNorms(forward: Forward, layer: number, table: Tensor, shared?: number): Tensor {
   const { norm } = attentionOf(forward.config, layer);
   const own = centred(forward.config, table);
-  const scaled = norm ? own.div(own.mul(own).mean("d_model").add(forward.config.eps).sqrt()) : table;
+  const scale = meanSquares(forward, table).add(forward.config.eps).sqrt();
+  const scaled = !norm ? table : shared === undefined ? own.div(scale) : own.mul(1 / shared);
   const weight = forward.maybeWeight(`${norm}.w`);
   const values = forward.forEachHead(
     (weight ? scaled.mul(weight) : scaled).dot(forward.weight(`blocks.${layer}.attn.W_V`), "d_model"),
@@ -46,11 +56,23 @@ export interface EmbeddingNorms {
   assumptions: Record<string, string>;
 }
 
-/** @param options layer: default the writer's. In a layer after the first, embeddings reach the heads with what was written since. */
+export interface EmbeddingNormOptions {
+  /** Bins of the histograms, from 0 to the largest norm. Default 60. */
+  bins?: number;
+  /** Default: the writer's. In a layer after the first, embeddings reach the heads with what was written since. */
+  layer?: number;
+  /** What an embedding is divided by: its own LayerNorm scale (default, as if it stood alone), or one scale for tokens and positions. */
+  scale?: NormRow["scale"];
+}
+
 export async function embeddingNorms(
   model: Model,
-  { bins = 60, layer = model.writersLayer } = {},
+  options: EmbeddingNormOptions = {},
 ): Promise<EmbeddingNorms> {
+  checkArguments("embeddingNorms", { model });
+  checkOptions("embeddingNorms", options, { bins: true, layer: true, scale: true });
+  const { bins = 60, layer = model.writersLayer, scale = "own" } = options;
+  checkChoice("embeddingNorms", "scale", scale, ["own", "shared"]);
   const forward = model.forward();
   const tokens = forward.weight("embed.W_E").rename({ d_vocab: "row" });
   const tables: [NormRow["embedding"], Tensor][] = [["token", tokens]];
@@ -58,8 +80,14 @@ export async function embeddingNorms(
     tables.push(["position", forward.weight("pos_embed.W_pos").rename({ pos: "row" })]);
   }
   const values: Record<string, NdArray> = {};
+  const shared = scale === "shared"
+    ? await sharedScale(forward, tables.map(([, table]) => table))
+    : undefined;
   for (const [embedding, table] of tables) {
-    const { norms } = await run({ norms: writtenNorms(forward, layer, table).order("row", "head") }, {});
+    const { norms } = await run(
+      { norms: writtenNorms(forward, layer, table, shared).order("row", "head") },
+      {},
+    );
     values[embedding] = norms;
   }
   const rows: NormRow[] = [];
@@ -71,7 +99,7 @@ export async function embeddingNorms(
       const column = Float64Array.from({ length: count }, (_, i) => data[i * heads + head]);
       const counted = histogram(column, bins);
       for (const { from, to, count: n } of counted) {
-        rows.push({ node, embedding, from, to, share: n / count });
+        rows.push({ node, embedding, scale, from, to, share: n / count });
       }
       const fullest = counted.reduce((a, b) => b.count > a.count ? b : a);
       const [median, low, high] = quantiles(column, [0.5, 0.25, 0.75]);
@@ -81,6 +109,21 @@ export async function embeddingNorms(
   return {
     rows,
     summary,
-    assumptions: { model: model.name, scaled: "each embedding by its own LayerNorm scale", bins: `${bins}` },
+    assumptions: {
+      model: model.name,
+      scaled: shared === undefined
+        ? "each embedding by its own LayerNorm scale"
+        : `all embeddings by ${shared.toPrecision(3)}, the LayerNorm scale of a token plus a position`,
+      bins: `${bins}`,
+    },
   };
+}
+
+/** √(Σ of the tables' mean squares + eps). */
+async function sharedScale(forward: Forward, tables: readonly Tensor[]): Promise<number> {
+  let square = forward.config.eps;
+  for (const table of tables) {
+    square += (await run({ square: meanSquares(forward, table).mean("row") }, {})).square.data[0];
+  }
+  return Math.sqrt(square);
 }

@@ -2,7 +2,12 @@
  * Finds prompts for Figure 4 in held-out text: beginnings of sentences or lines after which the writer's DLA for the top two next
  * tokens is largest, and stays so when its input is resampled.
  */
-import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
+import {
+  type AdversarialPrompt,
+  type AdversarialPrompts,
+  type Prompts,
+  shorten,
+} from "../checkpoints/mod.ts";
 import {
   attributionVector,
   directLogitAttribution,
@@ -13,6 +18,7 @@ import { run } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { resampledAttribution } from "./adversarial.ts";
 import type { MeasureOptions } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 
 export interface FindOptions extends MeasureOptions {
   writer?: string;
@@ -28,6 +34,32 @@ export interface FindOptions extends MeasureOptions {
   accept?: (text: string) => boolean;
   /** How many of the largest are resampled. Default 40. */
   candidates?: number;
+}
+
+const OPTIONS: Record<keyof FindOptions, true> = {
+  ...MEASURE_OPTIONS,
+  writer: true,
+  count: true,
+  lengths: true,
+  moved: true,
+  contrast: true,
+  accept: true,
+  candidates: true,
+};
+
+/**
+ * The model's adversarial prompts from its adversarial.json; where it has none, those that are found among `prompts`, with what they are.
+ * @throws where none are found either
+ */
+export async function adversarialFor(model: Model, prompts: Prompts): Promise<AdversarialPrompts> {
+  checkArguments("adversarialFor", { model, prompts });
+  if (model.knownAdversarial) return model.knownAdversarial;
+  const found = await findAdversarialPrompts(model, prompts);
+  if (found.length > 0) return { prompts: found, source: `findAdversarialPrompts on ${prompts.source}` };
+  throw new Error(
+    `model ${model.name} has no adversarial.json, and none of the beginnings of lines in ${prompts.source} keeps a large DLA of ` +
+      `${model.cleanup.writer} when its input is resampled. Give prompts of your own: [{ text: "…" }]`,
+  );
 }
 
 /** Texts of `length` tokens (BOS included) that begin where a sentence or a line begins. */
@@ -55,8 +87,10 @@ export async function findAdversarialPrompts(
   prompts: Prompts,
   options: FindOptions = {},
 ): Promise<AdversarialPrompt[]> {
-  const { count = 4, lengths = [8, 11, 14], moved = 0.1, contrast = 0, candidates = 40 } = options;
-  const { accept = () => true } = options;
+  checkArguments("findAdversarialPrompts", { model, prompts });
+  checkOptions("findAdversarialPrompts", options, OPTIONS);
+  const { count = 4, lengths = [8, 11, 14], moved = 0.1, contrast = 0, candidates = 40, ...more } = options;
+  const { accept = () => true, writer: _, ...measuring } = more;
   const name = options.writer ?? model.cleanup.writer;
   const scored: { text: string; row: number; dla: number; answers: string }[] = [];
   for (const length of lengths) {
@@ -82,7 +116,7 @@ export async function findAdversarialPrompts(
   for (const candidate of scored.slice(0, candidates)) {
     if (chosen.length === count) break;
     if (chosen.some((c) => c.row === candidate.row || c.answers === candidate.answers)) continue;
-    const resampling = { ...options, onProgress: undefined, writer: name };
+    const resampling = { ...measuring, onProgress: undefined, writer: name };
     const { rows: [writer, other] } = await resampledAttribution(
       model,
       [candidate],

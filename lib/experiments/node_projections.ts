@@ -10,6 +10,7 @@ import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
 import { findNode, type ModelNode, modelNodes } from "../transformer/nodes.ts";
 import { type Bands, type Experiment, measure, type MeasureOptions, type Result } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import type { NodeRow, RunName } from "./rows.ts";
 
 export interface NodeProjectionOptions {
@@ -77,6 +78,8 @@ export async function nodeProjections(
   prompts: Prompts,
   options: MeasureOptions & { writer?: string; cleaners?: readonly string[] } = {},
 ): Promise<Result<NodeRow>> {
+  checkArguments("nodeProjections", { model, prompts });
+  checkOptions("nodeProjections", options, { ...MEASURE_OPTIONS, writer: true, cleaners: true });
   const { writer = model.cleanup.writer, cleaners = model.cleanup.cleaners } = options;
   const clean = model.forward();
   const experiment = nodesOntoWriter(clean, writer, clean.node(writer), { cleaners });

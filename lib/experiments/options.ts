@@ -1,5 +1,28 @@
-/** Option names are checked as everything else: a misspelt one throws and names the nearest. */
+/**
+ * What an experiment is called with is checked before anything runs: arguments that were forgotten or not awaited, and option names,
+ * of which a misspelt one throws and names the nearest.
+ */
 import { didYouMean } from "../checkpoints/nearest.ts";
+import type { RunOptions } from "../tensor/run.ts";
+import type { MeasureOptions } from "./experiment.ts";
+
+/** Every option of a run, for `checkOptions`. */
+export const RUN_OPTIONS: Record<keyof RunOptions, true> = {
+  batchSize: true,
+  memoryBytes: true,
+  leastTokens: true,
+  signal: true,
+  onProgress: true,
+  threads: true,
+  createSession: true,
+};
+
+/** Every option of an experiment that sums values up as medians and bands. */
+export const MEASURE_OPTIONS: Record<keyof MeasureOptions, true> = {
+  ...RUN_OPTIONS,
+  quantiles: true,
+  positions: true,
+};
 
 /** @param known every option that `what` takes @throws for one that is not among them */
 export function checkOptions(what: string, given: object, known: Readonly<Record<string, true>>): void {
@@ -15,4 +38,31 @@ export function checkChoice(what: string, option: string, given: unknown, known:
   throw new Error(
     `${what}: there is no ${option} ${JSON.stringify(given)}; there are ${known.join(", ")}.${near}`,
   );
+}
+
+/** What each argument must be, told by one of its fields, and how to get it. */
+const ARGUMENTS = {
+  model: { field: "config", expected: `a model, such as await loadModel("tiny-gelu-4l")` },
+  prompts: { field: "tokens", expected: "prompts, such as await promptsFor(model)" },
+  unrelated: { field: "tokens", expected: "prompts to resample from, such as await promptsFor(model)" },
+  adversarial: { field: "map", expected: "a list of prompts, such as model.adversarial.prompts" },
+} as const;
+
+/** @throws naming the first argument that is missing, another thing, or a promise that was not awaited */
+export function checkArguments(
+  what: string,
+  given: Partial<Record<keyof typeof ARGUMENTS, unknown>>,
+): void {
+  for (const [name, value] of Object.entries(given)) {
+    const { field, expected } = ARGUMENTS[name as keyof typeof ARGUMENTS];
+    if (value instanceof Promise) {
+      throw new Error(
+        `${what}: ${name} is a promise; put "await" before what makes it. Expected ${expected}`,
+      );
+    }
+    if (typeof value !== "object" || value === null || !(field in value)) {
+      const got = value === undefined ? "none" : JSON.stringify(value)?.slice(0, 60) ?? typeof value;
+      throw new Error(`${what}: ${name}: got ${got}; expected ${expected}`);
+    }
+  }
 }

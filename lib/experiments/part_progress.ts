@@ -1,8 +1,12 @@
 /** Progress of several runs over the same prompts, one after the other, told as one. */
 import type { RunOptions } from "../tensor/run.ts";
 
-/** Options for part 0 … count − 1; all parts are taken to last equally long. */
-export function inParts<T extends RunOptions>(options: T, count: number): (part: number) => T {
+/** Options for part 0 … count − 1. `weights`: how long the parts last, in any unit; default: all equally long. */
+export function inParts<T extends RunOptions>(
+  options: T,
+  count: number,
+  weights: readonly number[] = new Array(count).fill(1),
+): (part: number) => T {
   const began = performance.now();
   const { onProgress } = options;
   if (!onProgress) return () => options;
@@ -10,8 +14,8 @@ export function inParts<T extends RunOptions>(options: T, count: number): (part:
     ...options,
     onProgress: ({ done, total }) =>
       onProgress({
-        done: part * total + done,
-        total: count * total,
+        done: weights.slice(0, part).reduce((sum, w) => sum + w, 0) * total + weights[part] * done,
+        total: weights.reduce((sum, w) => sum + w, 0) * total,
         seconds: (performance.now() - began) / 1000,
       }),
   });

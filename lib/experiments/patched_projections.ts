@@ -9,6 +9,8 @@ import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
 import { headName } from "../transformer/nodes.ts";
 import { type Experiment, measure, type MeasureOptions } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
+import { checkPatchedLayers } from "./patched_layers.ts";
 import { nodesOntoWriter } from "./node_projections.ts";
 import { residualOntoWriter } from "./residual_projections.ts";
 import type { LocationRow, NodeRow } from "./rows.ts";
@@ -20,6 +22,13 @@ export interface PatchOptions {
   patchedLayers?: readonly number[];
 }
 
+const OPTIONS: Record<keyof (MeasureOptions & PatchOptions), true> = {
+  ...MEASURE_OPTIONS,
+  writer: true,
+  cleaners: true,
+  patchedLayers: true,
+};
+
 /** The experiments of Figure 3 on a clean run that others may share. */
 export function patchExperiments(
   model: Model,
@@ -28,6 +37,7 @@ export function patchExperiments(
 ): { locations: Experiment<LocationRow>; clean: Experiment<NodeRow>; patched: Experiment<NodeRow> } {
   const { writer: name = model.cleanup.writer, cleaners = model.cleanup.cleaners } = options;
   const layers = options.patchedLayers ?? model.cleanup.patchedLayers;
+  checkPatchedLayers(model.config, name, layers);
   const writer = clean.node(name);
   const patched = model.forward({ hooks: vInputPatch(clean, layers, writer), tokens: clean.tokens });
   const nodes = layers.flatMap((layer) =>
@@ -46,6 +56,8 @@ export async function patchedProjections(
   prompts: Prompts,
   options: MeasureOptions & PatchOptions = {},
 ): Promise<{ locations: LocationRow[]; nodes: NodeRow[]; assumptions: Record<string, string> }> {
+  checkArguments("patchedProjections", { model, prompts });
+  checkOptions("patchedProjections", options, OPTIONS);
   const experiments = patchExperiments(model, model.forward(), options);
   const { rows, assumptions } = await measure(model, prompts, experiments, options);
   const layers = options.patchedLayers ?? model.cleanup.patchedLayers;

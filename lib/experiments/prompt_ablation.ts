@@ -1,9 +1,11 @@
 /**
  * Figure 9: does direct logit attribution (DLA) of a head predict what the model loses without it? For every head on each
  * adversarial prompt: DLA, and the fall of the logit difference when the head's result at the last position is resampled from
- * unrelated text. Unlike DLA, the fall counts all that later nodes do with the head's output.
+ * unrelated text, or set to zero. Unlike DLA, the fall counts all that later nodes do with the head's output. Resampling leaves what
+ * the head writes on any text; zero takes that away too.
  */
 import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
+import { readDifference } from "../metrics/attribution.ts";
 import { quantiles } from "../stats/quantiles.ts";
 import { run } from "../tensor/run.ts";
 import { iota, type Tensor, where } from "../tensor/tensor.ts";
@@ -13,6 +15,7 @@ import { headName } from "../transformer/nodes.ts";
 import { answersTo, between } from "./adversarial.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { inParts } from "./part_progress.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import { repeatPrompt } from "./prompt_feeds.ts";
 import type { AblationRow } from "./rows.ts";
 
@@ -22,6 +25,8 @@ export async function promptAblation(
   unrelated: Prompts,
   options: MeasureOptions & { samples?: number } = {},
 ): Promise<Result<AblationRow>> {
+  checkArguments("promptAblation", { model, adversarial, unrelated });
+  checkOptions("promptAblation", options, { ...MEASURE_OPTIONS, samples: true });
   const { n_layers, n_heads } = model.config;
   const samples = shorten(unrelated, { count: Math.min(options.samples ?? 100, unrelated.count) });
   const rows: AblationRow[] = [];
@@ -34,16 +39,21 @@ export async function promptAblation(
     const other = model.forward({ tokens: model.tokens("unrelated") });
     const direction = between(clean, answers.correct, answers.incorrect);
     const along = (forward: Forward) =>
-      forward.unembedded.select("pos", last).dot(direction.expand("batch"), "d_model");
-    const outputs: Record<string, Tensor> = {};
+      readDifference(forward, direction.expand("batch").expand("pos")).select("pos", last);
+    const outputs: Record<string, Tensor> = {}, zeroes: Record<string, Tensor> = {};
     for (let layer = 0; layer < n_layers; layer++) {
       for (let head = 0; head < n_heads; head++) {
-        const swap = (out: Tensor) => {
-          const swapped = out.sub(clean.headResult(layer, head)).add(other.headResult(layer, head));
-          return where(iota("pos", "pos"), "Less", last, out, swapped);
-        };
-        const patched = model.forward({ hooks: { [`blocks.${layer}.hook_attn_out`]: swap } });
-        outputs[headName(layer, head)] = along(patched);
+        const without = (put?: Tensor) =>
+          model.forward({
+            hooks: {
+              [`blocks.${layer}.hook_attn_out`]: (out) => {
+                const rest = out.sub(clean.headResult(layer, head));
+                return where(iota("pos", "pos"), "Less", last, out, put ? rest.add(put) : rest);
+              },
+            },
+          });
+        outputs[headName(layer, head)] = along(without(other.headResult(layer, head)));
+        zeroes[headName(layer, head)] = along(without());
       }
     }
     const feeds = {
@@ -53,11 +63,13 @@ export async function promptAblation(
     const values = await run(outputs, feeds, part(index));
     // b_U and a final LayerNorm's bias are the same in both runs, so the clean value is taken the same way.
     const { base } = await run({ base: along(clean) }, feed(tokens, model.config));
+    const zeroed = await run(zeroes, feed(tokens, model.config));
     answers.heads.forEach((heads, layer) =>
       heads.forEach((dla, head) => {
         const node = headName(layer, head);
         const [median] = quantiles(Float64Array.from(values[node].data), [0.5]);
-        rows.push({ prompt: prompt.text, node, dla, effect: base.data[0] - median });
+        const [effect, zero] = [median, zeroed[node].data[0]].map((left) => base.data[0] - left);
+        rows.push({ prompt: prompt.text, node, dla, effect, zeroed: zero });
       })
     );
   }

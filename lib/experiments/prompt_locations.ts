@@ -3,6 +3,7 @@ import { projectionRatio } from "../metrics/projection.ts";
 import { run } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import type { AdversarialPrompt } from "../checkpoints/mod.ts";
+import { checkArguments, checkOptions } from "./options.ts";
 import type { Result } from "./experiment.ts";
 import type { PromptLocationRow } from "./rows.ts";
 
@@ -11,6 +12,8 @@ export async function promptLocations(
   adversarial: readonly AdversarialPrompt[],
   options: { writer?: string } = {},
 ): Promise<Result<PromptLocationRow>> {
+  checkArguments("promptLocations", { model, adversarial });
+  checkOptions("promptLocations", options, { writer: true });
   const { writer = model.cleanup.writer } = options;
   const clean = model.forward();
   const rows: PromptLocationRow[] = [];

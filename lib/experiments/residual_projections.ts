@@ -10,6 +10,7 @@ import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { type Bands, type Experiment, measure, type MeasureOptions, type Result } from "./experiment.ts";
+import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import type { LocationRow, RunName } from "./rows.ts";
 
 /** Figure 1, top: onto every head of one layer (the post: layer 0). */
@@ -54,6 +55,8 @@ export async function residualProjections(
   prompts: Prompts,
   options: MeasureOptions & { writer?: string } = {},
 ): Promise<Result<LocationRow>> {
+  checkArguments("residualProjections", { model, prompts });
+  checkOptions("residualProjections", options, { ...MEASURE_OPTIONS, writer: true });
   const name = options.writer ?? model.cleanup.writer;
   const node = findNode(model.config, name);
   const clean = model.forward();

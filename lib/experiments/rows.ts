@@ -69,6 +69,18 @@ export interface ResponseRow extends Band {
   interval: readonly [low: number, high: number];
 }
 
+/** A later node that takes back more of a writer's output than of the rotated one: see retention/cleaners.ts for the rule. */
+export interface CleanerRow {
+  writer: string;
+  node: string;
+  kind: "head" | "mlp";
+  layer: number;
+  /** Its response to the writer, a ratio of sums: −0.1 takes a tenth of the output back. */
+  response: number;
+  /** How much more of the writer's output it takes back than of the control's: control's response − response. */
+  specific: Estimate;
+}
+
 /** A number and its 95 % bootstrap interval over prompts (and over the control's draws, where it has any). */
 export interface Estimate {
   value: number;
@@ -139,22 +151,42 @@ export interface PairRow {
   total: number;
 }
 
+/** Figure 5: how the DLA of one node goes with that of what the cleaners make of it. Positions from 1 on, intervals over prompts. */
+export interface FitRow {
+  /** The node whose DLA is on the horizontal axis. */
+  node: string;
+  /** What is on the vertical one: the cleaners' V-composition output with the node, or their total output. */
+  of: "composition" | "total";
+  r: Estimate;
+  slope: Estimate;
+  intercept: Estimate;
+  /** Pairs of prompt and position. */
+  n: number;
+}
+
 /** Figure 6: how many embeddings, as a share, have ‖scaled embedding · W_V · W_O‖ in one bin. */
 export interface NormRow {
   /** A head, such as "L0H2". */
   node: string;
   /** Token embeddings (rows of W_E) or positional ones (rows of W_pos). */
   embedding: "token" | "position";
+  /** Divided by its own LayerNorm scale, or by one that tokens and positions share. */
+  scale: "own" | "shared";
   /** Edges of the bin. */
   from: number;
   to: number;
   share: number;
 }
 
-/** Figure 7: mean loss of a prompt, in nats, when one head's result is that of another prompt. n counts prompts. */
+/** What stands in a head's place in Figure 7: its result on another prompt, zero, or its mean over prompts at the same position. */
+export type Replacement = "resampled" | "zero" | "mean";
+
+/** Figure 7: mean loss of a prompt, in nats, when one head's result is replaced. n counts prompts. */
 export interface LossRow extends Band {
-  /** The resampled head; "none": the clean run, whose row holds the loss itself and not an increase. */
+  /** The head; "none": the clean run, whose row holds the loss itself and not an increase. */
   node: string;
+  /** What stands in its place; "none" of the clean run. */
+  by: Replacement | "none";
   /** Over all prompts. */
   mean: number;
 }
@@ -174,6 +206,8 @@ export interface AblationRow {
   dla: number;
   /** Clean logit difference minus the median one with the head's result resampled from unrelated text. */
   effect: number;
+  /** Clean logit difference minus that with the head's result set to zero. */
+  zeroed: number;
 }
 
 /** Figure 10: PR of the residual stream onto the writer at the last position of one prompt. */
@@ -184,10 +218,10 @@ export interface PromptLocationRow {
   ratio: number;
 }
 
-/** The scan's heat map: projection ratio of a later node's output onto an earlier node's. */
-export interface NodePairRow {
+/** The scan's heat map: the response of a later node to an earlier node's output. */
+export interface PairResponseRow {
   writer: string;
-  cleaner: string;
-  /** Median over prompts × positions; NaN where it was not measured. */
-  median: number;
+  node: string;
+  /** Σ (c − c̃)·δ / Σ ‖δ‖²; NaN where the node does not read the writer. */
+  ratio: number;
 }

@@ -8,7 +8,7 @@ import type { Model } from "../transformer/model.ts";
 import { resampledAttribution } from "./adversarial.ts";
 import { residualOntoAllNodes } from "./all_pairs.ts";
 import { bosParts } from "./bos_parts.ts";
-import { compositionAttribution, REPOSITORY_FORM } from "./composition_attribution.ts";
+import { cleanerHeads, compositionAttribution, REPOSITORY_FORM } from "./composition_attribution.ts";
 import { embeddingNorms } from "./embedding_norms.ts";
 import { compare, type Comparison, type Expected } from "./expected.ts";
 import { measure } from "./experiment.ts";
@@ -158,7 +158,7 @@ export const figureSteps: Step[] = [
         const { fit, totalFit } = name === "fig5"
           ? await compositionAttribution(model, first(30), options)
           : await compositionAttribution(model, first(10), form);
-        const cleaners = sumName(model.cleanup.cleaners);
+        const cleaners = sumName(cleanerHeads(model));
         rows[name] = [{ cleaners, of: "composition", ...fit }, { cleaners, of: "total", ...totalFit }];
       }
       return against(expected, rows);

@@ -23,6 +23,14 @@ export function drawable<Row>(
   figure: string,
   describe: (row: Row) => string,
 ): Drawable<Row> {
+  if (!Array.isArray(rows)) {
+    const promise = rows as unknown instanceof Promise;
+    throw new Error(
+      `Drawing ${figure} failed: got ${
+        promise ? 'a promise; put "await" before what makes it' : typeof rows
+      }. Expected the rows of its experiment.`,
+    );
+  }
   if (rows.length === 0) {
     throw new Error(
       `Drawing ${figure} failed: got no rows. Expected the rows of its experiment; did a filter leave none?`,

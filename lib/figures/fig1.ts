@@ -1,21 +1,21 @@
 /**
  * Figure 1: the projection ratio of the residual stream onto the outputs of possible writers, over the forward pass.
  *
- * Top: one line a writer (medians), the named writer emphasised. Bottom: the named writer alone with its quantile band.
+ * Top: one line a head (medians), the named writer emphasised. Bottom: the named writer alone with its quantile band.
  * A writer whose output is cleaned up rises to 1 where it writes and falls towards 0 later.
  */
 import type { LocationRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot, type LocationSeries } from "./location_plot.ts";
-import { figureWidth, type PlotElement, styles } from "./theme.ts";
+import { figureWidth, formatNumber, type PlotElement, styles } from "./theme.ts";
 
 export interface Fig1Options {
   /** The writer to emphasise, such as "L0H2". Must occur in the rows. */
   writer: string;
   /** The band in words. Default "25–75 %". */
   band?: string;
-  /** Default "Figure 1 · Residual stream projected onto each writer’s output". */
+  /** Default "Figure 1 · Residual stream projected onto each head’s output". */
   title?: string;
   /** Default 640. */
   width?: number;
@@ -27,6 +27,12 @@ const others = [
   { color: "#999999", dash: "5,3", symbol: "square" as const },
   { color: "#666666", dash: "1.5,2.5", symbol: "triangle" as const },
 ];
+
+/**
+ * The top panel's largest range. A head that writes next to nothing has ratios of ±10 and more, which would flatten the line that
+ * matters: such lines are cut off, and the caption names them.
+ */
+const FRAME = [-2, 3] as const;
 
 /** At most this many lines besides the writer's are named; of more, those that end highest and lowest. */
 const mostLabels = 10;
@@ -62,18 +68,29 @@ export function fig1(rows: readonly LocationRow[], options: Fig1Options): PlotEl
     dots: false,
     label: named.includes(name),
   }));
+  const range = (values: number[]) => [Math.min(...values), Math.max(...values)];
+  const [low, high] = range([0, 1, ...kept.map((row) => row.median)]);
+  const [ownLow, ownHigh] = range(points(writer).map((row) => row.median));
+  const frame = [Math.max(low, Math.min(FRAME[0], ownLow)), Math.min(high, Math.max(FRAME[1], ownHigh))];
+  const room = 0.04 * (frame[1] - frame[0]);
+  const outside = rest.flatMap((name) => {
+    const far = points(name).map((row) => row.median).filter((y) => y < frame[0] || y > frame[1]);
+    const most = far.reduce((a, b) => Math.abs(b) > Math.abs(a) ? b : a, 0);
+    return far.length > 0 ? [`${name} (to ${formatNumber(most, 1)})`] : [];
+  });
   const own = { name: writer, points: points(writer), style: styles.clean };
   const n = Math.max(...kept.map((row) => row.n));
   return compose({
-    title: options.title ?? "Figure 1 · Residual stream projected onto each writer’s output",
-    subtitle: `Projection ratio: 1 = the writer’s output is fully present; 0 = it is absent (dotted lines).`,
+    title: options.title ?? "Figure 1 · Residual stream projected onto each head’s output",
+    subtitle: `Projection ratio: 1 = the output is fully present; 0 = it is absent (dotted lines).`,
     panels: [
       {
-        title: rest.length > 0 ? `All ${names.length} writers` : writer,
+        title: rest.length > 0 ? `${names.length} heads; ${writer} is the writer` : writer,
         plot: locationPlot({
           locations,
           series: [...series, { ...own, weight: 2.6, label: true }],
-          yLabel: "projection ratio of resid onto the writer (median)",
+          yDomain: outside.length > 0 ? [frame[0] - room, frame[1] + room] : undefined,
+          yLabel: "projection ratio of resid onto the head’s output (median)",
           width,
           height: 270,
           xTicks: false,
@@ -92,6 +109,9 @@ export function fig1(rows: readonly LocationRow[], options: Fig1Options): PlotEl
     ],
     caption: sentences(
       `Locations in the order of the forward pass; ${n.toLocaleString("en")} positions for each value.`,
+      outside.length > 0
+        ? `Cut off: ${outside.join(", ")}. A ratio is large where a head’s own output is short.`
+        : "",
       named.length < rest.length
         ? `Named are ${writer} and the ${mostLabels} lines that end highest and lowest.`
         : "",

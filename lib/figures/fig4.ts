@@ -16,6 +16,8 @@ import { promptLines, symbolNote, visibleEnds } from "./prompt_text.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
 export interface Fig4Options {
+  /** Which panel is drawn of rows of both; the axis is the same for both then. Needed when the rows are of both. */
+  panel?: PromptRow["panel"];
   /** The bar in words. Default "25–75 %". */
   band?: string;
   /** Characters of a prompt that are shown, counted from its end. Default 140. */
@@ -32,28 +34,33 @@ const labelWidth = 250, lineHeight = 14, rowGap = 14, leastRow = 48;
 /** How far the resampled distribution lies below the middle of its row; the clean value is above it. */
 const lane = 7;
 
-/** Rows of one panel. Throws when the rows are of both panels: call it once for each. */
+/** Rows of one panel, or of both with the option `panel`: then both are drawn on one axis, and can be compared. */
 export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): PlotElement {
   const { band = "25–75 %", promptCharacters = 140, width = figureWidth } = options;
-  const { rows: kept, note } = drawable(
+  const { rows: all, note } = drawable(
     rows,
     ["clean", "median", "low", "high"],
     "Figure 4",
     (row) => `${row.node} on "${row.prompt.slice(-30)}"`,
   );
-  const panels = distinct(kept.map((row) => row.panel));
-  if (panels.length > 1) {
+  const panels = options.panel ? [options.panel] : distinct(all.map((row) => row.panel));
+  const kept = all.filter((row) => row.panel === panels[0]);
+  if (panels.length > 1 || kept.length === 0) {
+    const got = distinct(all.map((row) => row.panel)).join(" and ");
     throw new Error(
-      `Drawing Figure 4 failed: got rows of the panels a and b. Expected one; filter by row.panel and draw each.`,
+      `Drawing Figure 4 failed: got rows of the panels ${got}. Expected the option panel: "a" or "b".`,
     );
   }
+  const shared = all.length > kept.length;
+  const finite = all.flatMap((row) => [row.clean, row.low, row.high, ...row.samples]).filter(Number.isFinite);
+  const domain = [Math.min, Math.max].map((most) => finite.reduce((a, b) => most(a, b), 0));
   const nodes = distinct(kept.map((row) => row.node));
   const lines = kept.map((row) => [
     ...promptLines(row.prompt, labelWidth, promptCharacters).map((text) => ({ text, answer: false })),
     ...wrapText(
-      `“${visibleEnds(row.correct)}” over “${visibleEnds(row.incorrect)}”${
-        nodes.length > 1 ? ` · ${row.node}` : ""
-      }`,
+      `“${visibleEnds(row.correct)}” over “${visibleEnds(row.incorrect)}” by ${
+        formatNumber(row.logitDifference, 2)
+      }${nodes.length > 1 ? ` · ${row.node}` : ""}`,
       labelWidth,
       fontSize.tick,
     ).map((text) => ({ text, answer: true })),
@@ -71,7 +78,7 @@ export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): Plo
   const marginTop = 4, marginBottom = 40, marginLeft = labelWidth + 18, marginRight = 16;
   const of = kept.map((row, i) => ({ row, i }));
   type Item = (typeof of)[number];
-  const what = nodes.length === 1 ? nodes[0] : "the head with the highest DLA";
+  const what = nodes.length === 1 ? nodes[0] : "the head with the highest DLA besides the writer";
   return compose({
     title: options.title ?? `Figure 4${panels[0]} · DLA of ${what}, clean and with its input resampled`,
     legend: [
@@ -87,7 +94,7 @@ export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): Plo
         marginBottom,
         marginLeft,
         marginRight,
-        x: { zero: true, nice: true, label: null, inset: 8 },
+        x: { domain, nice: true, label: null, inset: 8 },
         y: { type: "linear", domain: [total, 0], axis: null },
         marks: [
           Plot.ruleY(tops.slice(1), { stroke: ink.rule, insetLeft: -marginLeft, insetRight: -marginRight }),
@@ -155,9 +162,8 @@ export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): Plo
       }),
     }],
     caption: sentences(
-      `Answers: the likelier over the other; difference of the model’s two logits, from top to bottom: ${
-        kept.map((row) => formatNumber(row.logitDifference, 2)).join(", ")
-      }.`,
+      `Beside each prompt: the answers, the likelier over the other, and by how many logits the model prefers it.`,
+      shared ? "Panels a and b have the same axis." : "",
       count > 0 ? `${count} resampled inputs for each prompt.` : "",
       symbolNote(lines.flat().map((line) => line.text)),
       note,

@@ -2,18 +2,22 @@
  * Figure 5: the writer's direct logit attribution (DLA) against that of its cleaners, one dot a (prompt, position).
  *
  * Left: the cleaners' V-composition output with the writer, what they write because they read the writer. Right: their
- * total output. Both with the least-squares line that was fitted to all pairs, and ±2 standard errors of the line.
+ * total output. Both with the least-squares line. With a baseline, two panels more: r and slope of the left panel for every early head,
+ * since a layer that writes back a part of whatever it reads cancels them all.
  */
 import * as Plot from "@observablehq/plot";
-import type { Fit, PairRow } from "../experiments/rows.ts";
+import type { Estimate, FitRow, PairRow } from "../experiments/rows.ts";
 import { Random } from "../stats/random.ts";
 import { compose } from "./compose.ts";
 import { drawable, sentences } from "./drawable.ts";
+import { intervalPlot } from "./interval_plot.ts";
 import { figureWidth, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
 export interface Fig5Options {
-  /** Name of the writer for the axes, such as "L0H2". Default "writer". */
+  /** Name of the writer for the axes, such as "L0H2". Default: that of the fits. */
   writer?: string;
+  /** The fit of "composition" for other heads as well: a row a head. Default: none. */
+  baseline?: readonly FitRow[];
   /** Most dots that are drawn in a panel; of more rows, a seeded choice. The fits always use all. Default 3000. */
   dots?: number;
   /** Seed of the choice. Default 1. */
@@ -24,20 +28,18 @@ export interface Fig5Options {
   width?: number;
 }
 
-/** The fits of Figure 5, made from all rows: composition on writer, total on writer. */
-export interface Fig5Fits {
-  composition: Fit;
-  total: Fit;
-}
-
 const panels = [
   { field: "composition", title: "V-composition output", style: styles.clean },
   { field: "total", title: "total output", style: styles.patched },
 ] as const;
 
-/** @param fits least squares of `composition` and `total` on `writer` over all rows */
-export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Options = {}): PlotElement {
-  const { writer = "writer", dots = 3000, seed = 1, width = figureWidth } = options;
+/** @param fits of `composition` and `total` on `writer`, with intervals over prompts: see fitsOverPrompts */
+export function fig5(
+  rows: readonly PairRow[],
+  fits: readonly FitRow[],
+  options: Fig5Options = {},
+): PlotElement {
+  const { writer = fits[0]?.node, baseline = [], dots = 3000, seed = 1, width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     rows,
     ["writer", "composition", "total"],
@@ -45,79 +47,78 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
     (row) => `prompt ${row.prompt}, position ${row.position}`,
   );
   const drawn = choose(kept, dots, seed);
-  const meanX = kept.reduce((sum, row) => sum + row.writer / kept.length, 0);
+  const fitOf = (field: FitRow["of"]) => {
+    const found = fits.find((fit) => fit.of === field);
+    if (found) return found;
+    throw new Error(
+      `Drawing Figure 5 failed: got no fit of "${field}". Expected those of fitsOverPrompts(rows).`,
+    );
+  };
   const x = range(drawn.map((row) => row.writer));
   return compose({
     title: options.title ?? `Figure 5 · DLA of ${writer} against the DLA of its cleaners`,
     columns: 2,
-    panels: panels.map(({ field, title, style }, i) => ({
-      title: `${"ab"[i]} · ${title}`,
-      subtitle: `r = ${formatNumber(fits[field].r, 3)}, slope = ${
-        plusMinus(fits[field].slope, fits[field].slopeError)
-      }`,
-      plot: plot({
-        width: width / 2,
-        height: width / 2 + 12,
-        marginLeft: 44,
-        marginRight: 12,
-        marginTop: 26,
-        marginBottom: 38,
-        x: { domain: x, label: null },
-        y: { domain: range(drawn.map((row) => row[field])), label: null },
-        marks: [
-          Plot.ruleX([0], { stroke: ink.rule }),
-          Plot.ruleY([0], { stroke: ink.rule }),
-          Plot.axisX({
-            label: `DLA of ${writer} (logits)`,
-            labelAnchor: "center",
-            labelArrow: "none",
-            ticks: 5,
-            tickSize: 4,
-          }),
-          Plot.axisY({ label: null, ticks: 6, tickSize: 4 }),
-          Plot.text([`DLA of the cleaners’ ${title} (logits)`], {
-            text: (d) => d,
-            frameAnchor: "top-left",
-            dx: -44,
-            dy: -20,
-            textAnchor: "start",
-            lineAnchor: "top",
-            fill: ink.muted,
-          }),
-          Plot.dot(drawn, {
-            x: "writer",
-            y: field,
-            r: 1.6,
-            fill: style.color,
-            fillOpacity: drawn.length > 600 ? 0.22 : 0.5,
-          }),
-          Plot.areaY(fitBand(fits[field], meanX, x), {
-            x: "x",
-            y1: "low",
-            y2: "high",
-            fill: ink.text,
-            fillOpacity: 0.25,
-            clip: true,
-          }),
-          Plot.lineY(fitBand(fits[field], meanX, x), {
-            x: "x",
-            y: "y",
-            stroke: ink.text,
-            strokeWidth: 1.6,
-            clip: true,
-          }),
-        ],
-      }),
-    })),
+    panels: [
+      ...panels.map(({ field, title, style }, i) => ({
+        title: `${"ab"[i]} · ${title}`,
+        subtitle: `r ${withInterval(fitOf(field).r)}, slope ${withInterval(fitOf(field).slope)}`,
+        plot: plot({
+          width: width / 2,
+          height: width / 2 + 12,
+          marginLeft: 44,
+          marginRight: 12,
+          marginTop: 26,
+          marginBottom: 38,
+          x: { domain: x, label: null },
+          y: { domain: range(drawn.map((row) => row[field])), label: null },
+          marks: [
+            Plot.ruleX([0], { stroke: ink.rule }),
+            Plot.ruleY([0], { stroke: ink.rule }),
+            Plot.axisX({
+              label: `DLA of ${writer} (logits)`,
+              labelAnchor: "center",
+              labelArrow: "none",
+              ticks: 5,
+              tickSize: 4,
+            }),
+            Plot.axisY({ label: null, ticks: 6, tickSize: 4 }),
+            Plot.text([`DLA of the cleaners’ ${title} (logits)`], {
+              text: (d) => d,
+              frameAnchor: "top-left",
+              dx: -44,
+              dy: -20,
+              textAnchor: "start",
+              lineAnchor: "top",
+              fill: ink.muted,
+            }),
+            Plot.dot(drawn, {
+              x: "writer",
+              y: field,
+              r: 1.6,
+              fill: style.color,
+              fillOpacity: drawn.length > 600 ? 0.22 : 0.5,
+            }),
+            Plot.lineY(line(fitOf(field), x), {
+              x: "x",
+              y: "y",
+              stroke: ink.text,
+              strokeWidth: 1.6,
+              clip: true,
+            }),
+          ],
+        }),
+      })),
+      ...baselinePanels(baseline, writer, width),
+    ],
     caption: sentences(
-      `Lines: least squares over all ${
-        fits.composition.n.toLocaleString("en")
-      } pairs; slopes and shaded bands are ± 2 ` +
-        `standard errors. Intercepts: ${
-          panels.map(({ field }, i) =>
-            `${"ab"[i]} ${plusMinus(fits[field].intercept, fits[field].interceptError)}`
-          ).join(", ")
-        }.`,
+      `Lines: least squares over the ${
+        fitOf("composition").n.toLocaleString("en")
+      } pairs that are not at position 0. In brackets: 95 % intervals, bootstrap over prompts. Intercepts: ${
+        panels.map(({ field }, i) => `${"ab"[i]} ${withInterval(fitOf(field).intercept)}`).join(", ")
+      }.`,
+      baseline.length > 0
+        ? `c, d: the same fit for the V-composition of the same cleaners with each head; bars: 95 % intervals; square: ${writer}.`
+        : "",
       "The vertical axes differ.",
       drawn.length < kept.length
         ? `Drawn are ${drawn.length.toLocaleString("en")} pairs chosen at random (seed ${seed}).`
@@ -128,21 +129,35 @@ export function fig5(rows: readonly PairRow[], fits: Fig5Fits, options: Fig5Opti
   });
 }
 
-/** "−0.723 ± 0.013", with two standard errors. */
-const plusMinus = (value: number, error: number) =>
-  `${formatNumber(value, 3)} ± ${formatNumber(2 * error, 3)}`;
+/** "−0.72 [−0.75, −0.70]" */
+const withInterval = ({ value, interval }: Estimate) =>
+  `${formatNumber(value)} [${interval.map((x) => formatNumber(x)).join(", ")}]`;
 
-/**
- * The line with ±2 standard errors over `x`. The variance of the line at x is slopeError² (x - x̄)² + σ²/n, and
- * interceptError² = slopeError² x̄² + σ²/n gives the last term.
- */
-function fitBand(fit: Fit, meanX: number, [from, to]: [number, number]) {
-  const atMean = Math.max(0, fit.interceptError ** 2 - (fit.slopeError * meanX) ** 2);
-  return Array.from({ length: 41 }, (_, i) => {
-    const x = from + (to - from) * i / 40;
-    const y = fit.slope * x + fit.intercept;
-    const error = 2 * Math.sqrt((fit.slopeError * (x - meanX)) ** 2 + atMean);
-    return { x, y, low: y - error, high: y + error };
+const line = ({ slope, intercept }: FitRow, ends: readonly number[]) =>
+  ends.map((x) => ({ x, y: slope.value * x + intercept.value }));
+
+/** c and d: r and slope of every head of the baseline, the writer's as a square. */
+function baselinePanels(baseline: readonly FitRow[], writer: string, width: number) {
+  if (baseline.length === 0) return [];
+  return (["r", "slope"] as const).map((field, i) => {
+    const points = baseline.map((row) => {
+      const { value, interval: [low, high] } = row[field];
+      return { name: row.node, median: value, low, high };
+    });
+    const square = { ...styles.clean, symbol: "square" as const };
+    return {
+      title: `${"cd"[i]} · ${field} of every early head`,
+      plot: intervalPlot({
+        names: points.map(({ name }) => name),
+        series: [
+          { style: styles.other, points: points.filter(({ name }) => name !== writer) },
+          { style: square, points: points.filter(({ name }) => name === writer) },
+        ],
+        overlaid: true,
+        yLabel: `${field}, V-composition on the head’s DLA`,
+        width: width / 2,
+      }),
+    };
   });
 }
 

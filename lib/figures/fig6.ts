@@ -5,9 +5,11 @@
  * Histograms have bins of different widths, so the height of a bin is its share divided by its width.
  */
 import * as Plot from "@observablehq/plot";
+import type { NormSummary } from "../experiments/embedding_norms.ts";
 import type { NormRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
+import { intervalPlot } from "./interval_plot.ts";
 import { figureWidth, ink, plot, type PlotElement, type Style, styles } from "./theme.ts";
 
 export interface Fig6Options {
@@ -24,6 +26,12 @@ const kinds: { embedding: NormRow["embedding"]; label: string; style: Style }[] 
   { embedding: "position", label: "positional embeddings", style: { ...styles.patched, dash: "5,2" } },
 ];
 
+const scales: Record<NormRow["scale"], string> = {
+  own: "Each embedding is divided by its own LayerNorm scale, as if it stood alone.",
+  shared:
+    "All embeddings are divided by one scale, that of a token plus a position, as they are in the model.",
+};
+
 /** Panels share the horizontal axis, so that lengths can be compared; a shared vertical one would flatten a head of many lengths. */
 export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotElement {
   const { writer, width = figureWidth } = options;
@@ -33,6 +41,10 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
     "Figure 6",
     (row) => `${row.embedding} embeddings of ${row.node}`,
   );
+  const scale = distinct(kept.map((row) => row.scale));
+  if (scale.length > 1) {
+    throw new Error(`Drawing Figure 6 failed: got rows of the scales ${scale.join(" and ")}. Expected one.`);
+  }
   const heads = distinct(kept.map((row) => row.node));
   const columns = Math.min(4, heads.length);
   const density = (row: NormRow) => row.to > row.from ? row.share / (row.to - row.from) : 0;
@@ -83,9 +95,46 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
     })),
     caption: sentences(
       "Horizontal: ‖scaled embedding · W_V · W_O‖. Vertical: share of the embeddings of a kind per unit of length.",
+      scales[scale[0]],
       "All panels have the same horizontal axis, and each its own vertical one.",
       note,
     ),
+    width,
+  });
+}
+
+/**
+ * The same at the scale that tokens and positions share in the model, where one kind may be many times shorter than the other, so that
+ * histograms would be spikes: median and quartiles over the embeddings of a kind, side by side for each head.
+ */
+export function fig6Shared(summary: readonly NormSummary[], options: Fig6Options = {}): PlotElement {
+  const { writer, width = figureWidth } = options;
+  const { rows: kept, note } = drawable(
+    summary,
+    ["median", "low", "high"],
+    "Figure 6, shared scale",
+    (row) => `${row.embedding} embeddings of ${row.node}`,
+  );
+  const present = kinds.filter(({ embedding }) => kept.some((row) => row.embedding === embedding));
+  return compose({
+    title: options.title ?? "Figure 6, shared scale · Length of the embeddings after each head’s W_V and W_O",
+    legend: present.map(({ label, style }) => ({ label, style, kind: "interval" })),
+    panels: [{
+      plot: intervalPlot({
+        names: distinct(kept.map((row) => row.node)),
+        label: (node) => node === writer ? `${node} (writer)` : node,
+        series: present.map(({ embedding, style }) => ({
+          style,
+          points: kept.filter((row) => row.embedding === embedding).map((row) => ({
+            name: row.node,
+            ...row,
+          })),
+        })),
+        yLabel: "‖embedding / shared scale · W_V · W_O‖ (median, 25–75 %)",
+        width,
+      }),
+    }],
+    caption: sentences("Over the vocabulary, and over the positions.", scales.shared, note),
     width,
   });
 }

@@ -1,5 +1,6 @@
 /**
- * Figure 7: how much the loss grows when one head's result is replaced by that of another prompt, for each head of a layer.
+ * Figure 7: how much the loss grows when one head's result is replaced by that of another prompt, for each head of a layer; and, where
+ * the rows have them, what zero and the mean over prompts in its place do to one head.
  */
 import type { LossRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
@@ -18,22 +19,26 @@ export interface Fig7Options {
   width?: number;
 }
 
+const names: Record<LossRow["by"], string> = { none: "", resampled: "", zero: "zero", mean: "mean" };
+
 /** One row a head; that of the clean run ("none") is named in the caption. */
 export function fig7(rows: readonly LossRow[], options: Fig7Options = {}): PlotElement {
   const { writer, band = "25–75 %", width = figureWidth } = options;
   const { rows: kept, note } = drawable(rows, ["median", "low", "high"], "Figure 7", (row) => row.node);
   const clean = kept.find((row) => row.node === "none");
   const heads = kept.filter((row) => row !== clean);
+  const replaced = distinct(heads.map((row) => row.by)).length > 1;
+  const label = (row: LossRow) =>
+    replaced && row.by !== "resampled" ? `${row.node} ${names[row.by]}` : row.node;
   if (heads.length === 0) {
     throw new Error(
       `Drawing Figure 7 failed: got only the clean run. Expected a row for each resampled head.`,
     );
   }
-  const points = heads.map((row) => ({ name: row.node, ...row }));
-  const own = points.filter((point) => point.name === writer);
-  const rest = points.filter((point) => point.name !== writer);
+  const points = heads.map((row) => ({ name: label(row), ...row }));
+  const own = points.filter((point) => point.node === writer);
+  const rest = points.filter((point) => point.node !== writer);
   const square = { ...styles.clean, symbol: "square" as const };
-  const names = distinct(heads.map((row) => row.node));
   return compose({
     title: options.title ?? "Figure 7 · Loss when one head’s result is resampled",
     legend: own.length === 0 ? [] : [
@@ -42,7 +47,7 @@ export function fig7(rows: readonly LossRow[], options: Fig7Options = {}): PlotE
     ],
     panels: [{
       plot: intervalPlot({
-        names,
+        names: distinct(points.map((point) => point.name)),
         // Each head has one row, so both series stand in the middle of their names.
         series: [{ style: styles.other, points: rest }, { style: square, points: own }],
         overlaid: true,
@@ -51,9 +56,11 @@ export function fig7(rows: readonly LossRow[], options: Fig7Options = {}): PlotE
       }),
     }],
     caption: sentences(
-      `Each head’s result comes from another prompt; all else is as in the clean run. ${
-        Math.max(...heads.map((row) => row.n)).toLocaleString("en")
-      } prompts.`,
+      `Each head’s result comes from another prompt; all else is as in the clean run.`,
+      replaced
+        ? "“zero”: the result is zero; “mean”: it is its mean over the prompts at the same position."
+        : "",
+      `${Math.max(...heads.map((row) => row.n)).toLocaleString("en")} prompts.`,
       clean ? `Median loss of the clean run: ${formatNumber(clean.median)} nats per token.` : "",
       note,
     ),

@@ -12,6 +12,8 @@ import { figureWidth, fontSize, ink, plot, type PlotElement, type Style, styles 
 export interface Fig8Options {
   /** The band in words. Default "25–75 %". */
   band?: string;
+  /** False when the two parts lie on one line, so that the curves cannot tell them apart: the caption says so. Default true. */
+  apart?: boolean;
   /** Default "Figure 8 · …". */
   title?: string;
   /** Default 640. */
@@ -113,6 +115,9 @@ export function fig8(rows: readonly PositionRow[], options: Fig8Options = {}): P
       `Bands: ${band} of the prompts; ${
         Math.max(...kept.map((row) => row.n)).toLocaleString("en")
       } for each value.`,
+      options.apart === false
+        ? "Both parts lie on one line: the curves are one curve, rescaled, and do not tell which part is erased."
+        : "",
       note,
     ),
     width,

@@ -45,7 +45,9 @@ export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): P
   const style = (row: AblationRow) => apart ? seriesStyle(prompts.indexOf(row.prompt)) : styles.other;
   const labels = prompts.map((prompt) => `“${lastCharacters(visibleEnds(prompt), promptCharacters)}”`);
   const ringed = kept.filter((row) => row.node === writer);
-  const ends = range(kept.flatMap((row) => [row.dla, row.effect]));
+  const ends = range(
+    kept.flatMap((row) => [row.dla, row.effect, ...row.node === writer ? [row.zeroed] : []]),
+  );
   const marginLeft = 46, yLabel = "fall of the logit difference when the head’s result is resampled (logits)";
   const ring: Key = {
     label: `${writer}`,
@@ -53,11 +55,17 @@ export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): P
     kind: "dot",
     hollow: true,
   };
+  const zero: Key = {
+    label: `${writer} set to zero instead`,
+    style: { color: ink.muted, symbol: "square" },
+    kind: "small-dot",
+    hollow: true,
+  };
   return compose({
     title: options.title ?? "Figure 9 · DLA of each head against the effect of resampling it",
     legend: [
       ...(apart ? labels.map((label, i): Key => ({ label, style: seriesStyle(i), kind: "dot" })) : []),
-      ...(ringed.length > 0 ? [ring] : []),
+      ...(ringed.length > 0 ? [ring, zero] : []),
     ],
     panels: [{
       plot: plot({
@@ -99,6 +107,22 @@ export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): P
             fillOpacity: 0.75,
           }),
           Plot.dot(ringed, { x: "dla", y: "effect", r: 7, stroke: ink.text, strokeWidth: 1.4 }),
+          Plot.ruleX(ringed, {
+            x: "dla",
+            y1: "effect",
+            y2: "zeroed",
+            stroke: ink.faint,
+            strokeDasharray: "2,2",
+          }),
+          Plot.dot(ringed, {
+            x: "dla",
+            y: "zeroed",
+            r: 4,
+            symbol: (row: AblationRow) => style(row).symbol,
+            fill: "white",
+            stroke: (row: AblationRow) => style(row).color,
+            strokeWidth: 1.4,
+          }),
         ],
         symbol: { type: "identity" },
         color: { type: "identity" },
@@ -112,7 +136,7 @@ export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): P
       ...ringed.slice(0, 1).map(() =>
         `${writer}: DLA ${ringed.map((row) => formatNumber(row.dla)).join(", ")}; effect ${
           ringed.map((row) => formatNumber(row.effect)).join(", ")
-        }.`
+        }; set to zero ${ringed.map((row) => formatNumber(row.zeroed)).join(", ")}.`
       ),
       apart ? symbolNote(labels) : "",
       note,

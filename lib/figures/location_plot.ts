@@ -41,10 +41,12 @@ export interface LocationPlotOptions {
   width?: number;
   /** Default 260. */
   height?: number;
-  /** Range of y; default: all that is drawn, with 0 and 1. */
+  /** Range of y, at whose edge lines are cut off; default: all that is drawn, with 0 and 1. */
   yDomain?: [number, number];
   /** Names of the locations under the axis; default true. */
   xTicks?: boolean;
+  /** A line at one location with a word beside it, such as where a writer writes. */
+  mark?: { location: string; text: string };
 }
 
 /** Room beside the first and last location, in steps. Labels' leader lines take the right one. */
@@ -67,7 +69,11 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
   const marginBottom = xTicks ? ticks.height + 12 : 10;
   const unitsPerPixel = (domain[1] - domain[0]) / (height - marginTop - marginBottom);
   const last = locations.length - 1;
-  const ends = labelled.map((s) => s.points.filter((p) => Number.isFinite(p.median)).at(-1)!);
+  const inside = (y: number) => Math.min(domain[1], Math.max(domain[0], y));
+  const ends = labelled.map((s) => {
+    const end = s.points.filter((p) => Number.isFinite(p.median)).at(-1)!;
+    return { ...end, median: inside(end.median) };
+  });
   const moved = spread(ends.map((end) => end.median), (fontSize.tick + 2) * unitsPerPixel, domain);
   return plot({
     width,
@@ -100,19 +106,27 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
           label: null,
         })
         : null,
+      ...(options.mark ? markAt(index.get(options.mark.location)!, options.mark.text, locations.length) : []),
       ...series.filter((s) => s.band).map((s) =>
-        Plot.areaY(s.points, { x: at, y1: "low", y2: "high", fill: s.style.color, fillOpacity: 0.16 })
+        Plot.areaY(s.points, {
+          x: at,
+          y1: (point) => inside(point.low!),
+          y2: (point) => inside(point.high!),
+          fill: s.style.color,
+          fillOpacity: 0.16,
+        })
       ),
       ...series.flatMap((s) => [
-        Plot.lineY(s.points, {
-          x: at,
-          y: "median",
+        Plot.line(cut(s.points.map((point) => [at(point), point.median]), domain), {
+          x: "x",
+          y: "y",
+          z: "piece",
           stroke: s.style.color,
           strokeWidth: s.weight ?? 2,
           strokeDasharray: s.style.dash,
         }),
         s.dots ?? true
-          ? Plot.dot(s.points, {
+          ? Plot.dot(s.points.filter((p) => inside(p.median) === p.median), {
             x: at,
             y: "median",
             symbol: s.style.symbol,
@@ -145,6 +159,48 @@ export function locationPlot(options: LocationPlotOptions): PlotElement {
       ]),
     ],
   });
+}
+
+/** A dotted line, the word on the side with more room. */
+function markAt(at: number, text: string, count: number): Plot.Markish[] {
+  const left = at > count / 2;
+  return [
+    Plot.ruleX([at], { stroke: ink.faint, strokeDasharray: "2,3" }),
+    Plot.text([text], {
+      x: at,
+      text: (d: string) => d,
+      frameAnchor: "bottom",
+      textAnchor: left ? "end" : "start",
+      dx: left ? -5 : 5,
+      dy: -4,
+      fill: ink.muted,
+      fontSize: fontSize.note,
+    }),
+  ];
+}
+
+/** A line cut off where it leaves the range, in pieces that are told apart by a number. */
+function cut(points: [number, number][], [low, high]: readonly [number, number]) {
+  const pieces: { x: number; y: number; piece: number }[] = [];
+  points.slice(1).forEach(([toX, toY], i) => {
+    const [fromX, fromY] = points[i];
+    // Where on the way from one point to the next the line enters and leaves the range, as parts of the way.
+    const edges = [low, high].map((edge) => (edge - fromY) / (toY - fromY)).sort((a, b) => a - b);
+    const level = toY === fromY, inRange = fromY >= low && fromY <= high;
+    const [enter, leave] = level ? inRange ? [0, 1] : [1, 0] : [Math.max(0, edges[0]), Math.min(1, edges[1])];
+    if (enter > leave) return;
+    const joins = enter === 0 && pieces.length > 0 && pieces.at(-1)!.x === fromX &&
+      pieces.at(-1)!.y === fromY;
+    const piece = joins ? pieces.at(-1)!.piece : i;
+    const on = (part: number) => ({
+      x: fromX + part * (toX - fromX),
+      y: fromY + part * (toY - fromY),
+      piece,
+    });
+    pieces.push(...joins ? [] : [enter === 0 ? { x: fromX, y: fromY, piece } : on(enter)]);
+    pieces.push(leave === 1 ? { x: toX, y: toY, piece } : on(leave));
+  });
+  return points.length === 1 ? [{ x: points[0][0], y: points[0][1], piece: 0 }] : pieces;
 }
 
 /** Smallest and largest of medians, bands, 0 and 1, with 4 % of room on either side. */

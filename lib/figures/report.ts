@@ -1,27 +1,16 @@
 /**
- * The plots of a scan's report, from its result: the heat map of all pairs, and for each writer found Figures 1, 2 and 5, what patching
- * the cleaners' input undoes, and the cleaners' ratios by position.
+ * The plots of a scan's report, from its result: what is left of each examined writer's output beside its control, the same of anything
+ * written in each layer, a heat map of responses, and for each writer found its retention over the depth and who takes it back.
  */
-import * as Plot from "@observablehq/plot";
-import type { LocationRow, NodePairRow, NodeRow } from "../experiments/rows.ts";
-import type { Undone } from "../experiments/scan/causal.ts";
-import { type ExaminedWriter, foundWriters, type ScanResult } from "../experiments/scan/scan.ts";
-import type { PatchVariant } from "../metrics/input_patch.ts";
+import type { PairResponseRow } from "../experiments/rows.ts";
+import type { ExaminedWriter } from "../experiments/scan/examine.ts";
+import type { ScanResult } from "../experiments/scan/scan.ts";
 import { compose } from "./compose.ts";
-import { fig1 } from "./fig1.ts";
-import { fig2 } from "./fig2.ts";
-import { fig5 } from "./fig5.ts";
+import { distinct } from "./drawable.ts";
 import { heatMap } from "./heat_map.ts";
-import {
-  figureWidth,
-  fontSize,
-  formatNumber,
-  ink,
-  plot,
-  type PlotElement,
-  seriesStyle,
-  styles,
-} from "./theme.ts";
+import { intervalPlot } from "./interval_plot.ts";
+import { locationPlot } from "./location_plot.ts";
+import { type PlotElement, styles } from "./theme.ts";
 
 export interface ReportFigure {
   /** Letters, digits, "_" and "-": "heat_map", "L0H2_locations". */
@@ -29,214 +18,155 @@ export interface ReportFigure {
   figure: PlotElement;
 }
 
-/** More rows or columns cannot be read; those with the largest drop, or the largest ratios, are drawn. */
-const MOST_WRITERS = 30, MOST_NODES = 60;
+/** More rows or columns cannot be read; those with the largest responses are drawn. */
+const MOST_WRITERS = 40, MOST_NODES = 60, MOST_CLEANERS = 16;
 
-/** Rows in the order of the forward pass. `undefined` when there is nothing to draw: no node reads another. */
-export function scanHeatMap({ pairs, writers, passedOver }: ScanResult): PlotElement | undefined {
-  const drops = new Map([...writers.map((w) => w.candidate), ...passedOver].map((c) => [c.name, c.drop]));
-  const ranked = [...pairs.writers].sort((a, b) => (drops.get(b) || 0) - (drops.get(a) || 0));
-  const examined = writers.map((w) => w.candidate.name);
-  const shown = new Set(
-    [...new Set([...examined, ...ranked])].slice(0, Math.max(MOST_WRITERS, examined.length)),
-  );
-  const rows = pairs.writers.flatMap((name, w) => shown.has(name) ? [w] : []);
-  const strongest = (c: number) =>
-    Math.max(...rows.map((w) => Math.min(1, Math.abs(pairs.median[w][c] ?? 0))));
-  const order = pairs.nodes.map((_, c) => c).sort((a, b) => strongest(b) - strongest(a)).slice(0, MOST_NODES);
-  const columns = order.sort((a, b) => a - b);
-  const cells: NodePairRow[] = rows.flatMap((w) =>
+/** What is left of each examined writer's output, and of its control, with intervals. `undefined` when none was examined. */
+export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
+  if (writers.length === 0) return undefined;
+  const points = (which: "left" | "control") =>
+    writers.map((w) => {
+      const { value, interval: [low, high] } = w[which];
+      return { name: w.writer, median: value, low, high };
+    });
+  return compose({
+    title: "What is left of each examined output at the end of the stream",
+    subtitle: "1 = all of it; 0 = erased. Where the two are apart, it is what the output says that counts.",
+    legend: [
+      { label: "the writer’s output", style: styles.clean, kind: "interval" },
+      { label: "the same, rotated (control)", style: styles.patched, kind: "interval" },
+    ],
+    panels: [{
+      plot: intervalPlot({
+        names: writers.map((w) => w.writer),
+        series: [
+          { style: styles.clean, points: points("left") },
+          { style: styles.patched, points: points("control") },
+        ],
+        yLabel: "retention at the end (median over tokens, 95 % interval over prompts)",
+      }),
+    }],
+  });
+}
+
+/** What is left at the end of what is written in each layer, whatever it says. `undefined` with fewer than two layers. */
+export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
+  const kinds = ["head", "mlp"] as const;
+  const names = distinct(layers.filter((l) => l.kind !== "embed").map((l) => `${l.layer}`));
+  if (names.length < 2) return undefined;
+  const series = kinds.flatMap((kind) => {
+    const points = layers.filter((l) => l.kind === kind).map((l) => ({
+      location: `${l.layer}`,
+      median: l.left,
+    }));
+    if (points.length === 0) return [];
+    const [name, style] = kind === "head" ? ["heads", styles.clean] : ["MLPs", styles.cleaner];
+    return [{ name, points, style, label: true }];
+  });
+  return compose({
+    title: "What happens to anything that is written: retention of rotated outputs, by layer",
+    panels: [{
+      plot: locationPlot({
+        locations: names,
+        series,
+        yLabel: "left at the end (median), by the layer it was written in",
+        height: 200,
+      }),
+    }],
+    caption:
+      "Outputs of the layer’s own nodes, rotated at random: as long and with the same course, but saying something else.",
+  });
+}
+
+/** Responses of later nodes (columns) to writers (rows), in the order of the forward pass. `undefined`: no node reads another. */
+export function scanHeatMap({ responses, writers }: ScanResult): PlotElement | undefined {
+  const { nodes, ratios } = responses;
+  const examined = new Set(writers.map((w) => w.writer));
+  const row = (w: number) => Math.max(0, ...ratios[w].map((r) => Math.min(1, Math.abs(r))));
+  const ranked = responses.writers.map((_, w) => w)
+    .sort((a, b) => Number(examined.has(nodes[b])) - Number(examined.has(nodes[a])) || row(b) - row(a));
+  const rows = ranked.slice(0, MOST_WRITERS).sort((a, b) => a - b);
+  const column = (c: number) => Math.max(0, ...rows.map((w) => Math.min(1, Math.abs(ratios[w][c]))));
+  const columns = nodes.map((_, c) => c).filter((c) => column(c) > 0).sort((a, b) => column(b) - column(a))
+    .slice(0, MOST_NODES).sort((a, b) => a - b);
+  const cells: PairResponseRow[] = rows.flatMap((w) =>
     columns.map((c) => ({
-      writer: pairs.writers[w],
-      cleaner: pairs.nodes[c],
-      median: pairs.median[w][c] ?? NaN,
+      writer: nodes[w],
+      node: nodes[c],
+      ratio: c > w && ratios[w][c] !== 0 ? ratios[w][c] : NaN,
     }))
   );
-  if (!cells.some((cell) => Number.isFinite(cell.median))) return undefined;
-  const part = rows.length < pairs.writers.length || columns.length < pairs.nodes.length
-    ? ` (${rows.length} of ${pairs.writers.length} nodes with the largest drops, ${columns.length} of ${pairs.nodes.length} later ones)`
+  if (!cells.some((cell) => Number.isFinite(cell.ratio))) return undefined;
+  const part = rows.length < nodes.length || columns.length < nodes.length
+    ? ` (${rows.length} of ${nodes.length} writers, ${columns.length} later nodes, those with the largest)`
     : "";
-  return heatMap(cells, { title: `Median projection ratio of later nodes onto earlier nodes${part}` });
+  return heatMap(cells, { title: `What later nodes write back of each output${part}` });
 }
 
 /** The plots of one writer that was found. */
 export function writerFigures(result: ScanResult, writer: ExaminedWriter): ReportFigure[] {
-  const { candidate: { name }, causal, consequence } = writer;
-  const figures: ReportFigure[] = [
-    {
-      name: "locations",
-      figure: fig1(locationRows(result, writer), { writer: name, title: `Where ${name}’s output is` }),
-    },
-    {
-      name: "nodes",
-      figure: fig2(nodeRows(writer), { title: `Who writes along or against ${name}’s output` }),
-    },
-  ];
-  if (causal) figures.push({ name: "patches", figure: patchFigure(name, causal.patched) });
-  figures.push({ name: "positions", figure: positionFigure(result, writer) });
-  if (consequence) {
-    const { rows, composition, total, heads } = consequence;
-    const title = `DLA of ${name} against that of its ${
-      heads.length === 1 ? "cleaner head" : `${heads.length} cleaner heads`
-    }`;
-    figures.push({ name: "dla", figure: fig5(rows, { composition, total }, { writer: name, title }) });
+  const figures = [{ name: `${writer.writer}_locations`, figure: depthPlot(result, writer) }];
+  if (writer.cleaners.length > 0) {
+    figures.push({ name: `${writer.writer}_cleaners`, figure: cleanersPlot(writer) });
   }
-  return figures.map((figure) => ({ ...figure, name: `${name}_${figure.name}` }));
+  return figures;
 }
 
-/** Rows of Figure 1: this writer and the other examined ones, on the second half of the prompts. */
-function locationRows({ writers }: ScanResult, { candidate: { name } }: ExaminedWriter): LocationRow[] {
-  const own = writers.filter((w) => w.candidate.name === name);
-  const others = foundWriters({ writers }).filter((w) => w.candidate.name !== name);
-  return [...own, ...others].flatMap(({ candidate, evidence }) =>
-    evidence.locations.map((row) => ({ ...row, writer: candidate.name, run: "clean" as const }))
-  );
-}
-
-/** Rows of Figure 2: the nodes that could read the writer; of many, those with the largest medians. And the cleaners' sum. */
-function nodeRows({ candidate: { name }, evidence, verdict, causal }: ExaminedWriter): NodeRow[] {
-  const cleaners = new Set(verdict.cleaners.map((c) => c.node));
-  const largest = [...evidence.nodes].sort((a, b) => Math.abs(b.median) - Math.abs(a.median));
-  const shown = new Set(
-    [...new Set([...cleaners, ...largest.map((n) => n.node)])].slice(0, Math.max(MOST_NODES, cleaners.size)),
-  );
-  const rows: NodeRow[] = evidence.nodes.filter((n) => shown.has(n.node)).map((n) => ({
-    writer: name,
-    node: n.node,
-    kind: n.kind,
-    layer: n.layer,
-    cleaner: cleaners.has(n.node),
-    run: "clean",
-    median: n.median,
-    low: n.low,
-    high: n.high,
-    n: n.n,
-  }));
-  if (!causal || cleaners.size < 2) return rows;
-  const { median, low, high, n } = causal.clean;
-  const layer = Math.max(...verdict.cleaners.map((c) => c.layer));
-  return [...rows, {
-    writer: name,
-    node: "sum",
-    kind: "sum",
-    layer,
-    cleaner: true,
-    run: "clean",
-    median,
-    low,
-    high,
-    n,
-  }];
-}
-
-const PATCH_NAMES: Record<PatchVariant, string> = {
-  frozen: "writer’s output taken out",
-  unfrozen: "… LayerNorm scales not frozen",
-  direction: "all along its direction taken out",
-  control: "control: unrelated vector, as long",
-};
-
-/** What each patch of the cleaners' input undoes of their erasure: bars with 95 % intervals. */
-export function patchFigure(writer: string, patched: Record<PatchVariant, Undone>): PlotElement {
-  const rows = (Object.keys(PATCH_NAMES) as PatchVariant[]).map((variant) => ({
-    name: PATCH_NAMES[variant],
-    color: variant === "control" ? styles.other.color : styles.patched.color,
-    undone: patched[variant].undone,
-    low: patched[variant].interval[0],
-    high: patched[variant].interval[1],
-  })).filter((row) => Number.isFinite(row.undone));
-  const low = Math.min(0, ...rows.map((row) => row.low)), high = Math.max(1, ...rows.map((row) => row.high));
+/** Retention over the whole depth; the line begins where the output is written. */
+function depthPlot({ stream }: ScanResult, { writer, locations }: ExaminedWriter): PlotElement {
+  const points = (run: "writer" | "control") => locations.filter((row) => row.run === run);
+  const start = locations[0].location;
   return compose({
-    title: `Is it because they read ${writer}? What patching the cleaners’ input undoes`,
+    title: `How much of ${writer}’s output is left, from where it is written (${start})`,
     panels: [{
-      plot: plot({
-        width: figureWidth,
-        height: 40 + 26 * rows.length,
-        marginLeft: 210,
-        marginRight: 46,
-        marginTop: 6,
-        marginBottom: 34,
-        x: { domain: [low, high], label: null },
-        y: { type: "band", domain: rows.map((row) => row.name), padding: 0.3, axis: null },
-        marks: [
-          Plot.axisX({
-            label: "part of the erasure that vanishes",
-            labelAnchor: "center",
-            labelArrow: "none",
-            ticks: 6,
-            tickSize: 4,
-          }),
-          Plot.barX(rows, { x: "undone", y: "name", fill: "color", fillOpacity: 0.75 }),
-          Plot.ruleX([0], { stroke: ink.text }),
-          Plot.ruleX([1], { stroke: ink.rule, strokeDasharray: "1,3" }),
-          Plot.ruleY(rows, { x1: "low", x2: "high", y: "name", stroke: ink.text, strokeWidth: 1.4 }),
-          Plot.text(rows, { y: "name", text: "name", frameAnchor: "left", textAnchor: "end", dx: -8 }),
-          Plot.text(rows, {
-            y: "name",
-            text: (row) => formatNumber(row.undone, 2),
-            frameAnchor: "right",
-            textAnchor: "end",
-            dx: 42,
-            fontSize: fontSize.note,
-            fill: ink.muted,
-          }),
+      plot: locationPlot({
+        locations: stream.map((s) => s.location),
+        series: [
+          { name: "control", points: points("control"), style: styles.patched, label: true, dots: false },
+          {
+            name: writer,
+            points: points("writer"),
+            style: styles.clean,
+            weight: 2.6,
+            band: true,
+            label: true,
+          },
         ],
-        color: { type: "identity" },
+        yLabel: "retention (median; band: quartiles over tokens)",
+        height: 230,
+        mark: { location: start, text: "written" },
       }),
     }],
-    caption:
-      "0: the cleaners write against the writer as before; 1: no longer. Lines: 95 % bootstrap intervals over prompts.",
   });
 }
 
-/** The cleaners' ratios in equal parts of the prompt, on the first half of the prompts. */
-function positionFigure({ pairs, prompts }: ScanResult, { candidate, verdict }: ExaminedWriter): PlotElement {
-  const w = pairs.writers.indexOf(candidate.name);
-  const shown = verdict.cleaners.slice(0, 7).map((c) => c.node);
-  const rows = shown.flatMap((node, i) =>
-    (pairs.byPosition[w][pairs.nodes.indexOf(node)] ?? []).map((ratio, bin) => ({
-      node,
-      color: seriesStyle(i).color,
-      position: (bin + 0.5) * prompts.length / pairs.positionBins,
-      ratio: ratio ?? NaN,
-    }))
-  ).filter((row) => Number.isFinite(row.ratio));
+function cleanersPlot({ writer, cleaners, specificRatio }: ExaminedWriter): PlotElement {
+  const strongest = [...cleaners].sort((a, b) => b.specific.value - a.specific.value).slice(0, MOST_CLEANERS);
+  const shown = cleaners.filter((c) => strongest.includes(c)); // in the order of the forward pass
+  const sum = shown.reduce((total, c) => total + c.specific.value, 0);
   return compose({
-    title: `The same all along the prompt? Ratio of each cleaner to ${candidate.name} by position`,
-    legend: shown.map((label, i) => ({ label, style: seriesStyle(i), kind: "line-dot" as const })),
+    title: `Who takes ${writer}’s output back, beyond the control`,
     panels: [{
-      plot: plot({
-        width: figureWidth,
-        height: 190,
-        marginLeft: 46,
-        marginBottom: 36,
-        marginTop: 10,
-        x: { domain: [0, prompts.length], label: null },
-        y: { zero: true, inset: 6, label: null },
-        marks: [
-          Plot.axisX({
-            label: "position in the prompt",
-            labelAnchor: "center",
-            labelArrow: "none",
-            tickSize: 4,
-          }),
-          Plot.axisY({ label: null, tickSize: 4, ticks: 5 }),
-          Plot.ruleY([0], { stroke: ink.faint }),
-          ...shown.map((node, i) =>
-            Plot.line(rows.filter((row) => row.node === node), {
-              x: "position",
-              y: "ratio",
-              stroke: seriesStyle(i).color,
-              strokeDasharray: seriesStyle(i).dash,
-              strokeWidth: 1.8,
-            })
-          ),
-          Plot.dot(rows, { x: "position", y: "ratio", fill: "color", r: 3 }),
-        ],
-        color: { type: "identity" },
+      plot: intervalPlot({
+        names: shown.map((c) => c.node),
+        series: [{
+          style: styles.cleaner,
+          points: shown.map(({ node, specific: { value, interval: [low, high] } }) => ({
+            name: node,
+            median: value,
+            low,
+            high,
+          })),
+        }],
+        yLabel: `part of ${writer}’s output (95 % interval over prompts)`,
       }),
     }],
     caption:
-      `Σ a·b / Σ ‖b‖² in ${pairs.positionBins} equal parts of the prompt; a: the cleaner’s output, b: ${candidate.name}’s.`,
+      `${
+        shown.length === cleaners.length ? "All" : `The ${shown.length} largest of ${cleaners.length}`
+      } cleaners: ` +
+      `together ${sum.toFixed(2)}; all later nodes together ${
+        specificRatio.toFixed(2)
+      } (the rest is small or not sure, or adds).`,
   });
 }

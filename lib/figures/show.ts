@@ -18,7 +18,7 @@ export interface ShowOptions {
   points?: readonly object[];
   /** Where to save. Default: the folder that CLEANUP_LENS_OUT names, if it does. */
   folder?: string;
-  /** What the figure shows, for readers who do not see it. Default: the figure's title. */
+  /** What the figure shows, for readers who do not see it. Default: the figure's title, subtitle and caption. */
   alt?: string;
 }
 
@@ -43,7 +43,17 @@ export async function show(
     if (points !== undefined) await writeWhole(`${out}/${name}.csv`, rowsAsCsv(points));
   }
   const png = toPng(svg, { scale: SCALE.notebook });
-  await display({ "image/png": base64(png), "text/plain": figure.getAttribute("aria-label") ?? name });
+  const title = figure.getAttribute("aria-label") ?? name;
+  const metadata = { "image/png": { alt: alt ?? (inWords(figure) || title) } };
+  await display({ "image/png": base64(png), "text/plain": title }, { metadata });
+}
+
+/** Title, subtitle, panels' titles and caption of a composed figure, as one text. */
+export function inWords(figure: PlotElement): string {
+  const parts = [...figure.querySelectorAll("h2, h3, h4, h5, figcaption")].map((part) =>
+    part.textContent?.trim() ?? ""
+  );
+  return parts.filter(Boolean).map((part) => /[.!?]$/.test(part) ? part : `${part}.`).join(" ");
 }
 
 /** The folder that CLEANUP_LENS_OUT names; undefined where it is not set or may not be read. */

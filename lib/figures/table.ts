@@ -33,6 +33,14 @@ function danfo(): typeof import("danfojs-node") {
 
 /** Rows as a DataFrame, for exploring: `frame(rows).groupby(["writer"])…`. */
 export function frame(rows: readonly object[], options: TableOptions = {}): DataFrame {
+  if (!Array.isArray(rows)) {
+    const promise = rows as unknown instanceof Promise;
+    throw new Error(
+      `table: got ${
+        promise ? 'a promise; put "await" before what makes it' : typeof rows
+      }. Expected a list of rows`,
+    );
+  }
   if (rows.length === 0) {
     throw new Error("table: got no rows; expected at least one. Did a filter leave none?");
   }
@@ -78,9 +86,13 @@ function plain(headings: string[], rows: string[][], rest: number): string {
   return text.join("\n") + (rest > 0 ? `\nand ${rest} more rows` : "");
 }
 
-/** Line breaks and tabs as they are written in code: a cell is one line. */
+/**
+ * Line breaks and tabs as they are written in code, since a cell is one line; spaces that HTML would drop as in the figures, so that the
+ * answers " params" and "params" do not look alike.
+ */
 function visible(text: string): string {
-  return text.replace(/\n/g, "\\n").replace(/\t/g, "\\t");
+  const lines = text.replace(/\n/g, "\\n").replace(/\t/g, "\\t");
+  return lines.replace(/^ +| +$| {2,}/g, (spaces) => "␣".repeat(spaces.length));
 }
 
 function escapeHtml(text: string): string {

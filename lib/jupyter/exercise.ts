@@ -100,8 +100,14 @@ export async function exercise(
     wrong: `not yet: ${say}`,
     unknown: `${say}.`,
   }[verdict];
-  const color =
-    { "not attempted": "#555555", right: "#007A5A", wrong: "#B3261E", unknown: "#555555" }[verdict];
+  // No text colour reads well on both a light and a dark theme: the text keeps the theme's, and a bar beside it is coloured.
+  const [color, mark] = {
+    "not attempted": ["#808080", ""],
+    right: ["#2E9E6B", "✓ "],
+    wrong: ["#D9534F", "✗ "],
+    unknown: ["#808080", ""],
+  }[verdict];
   const safe = text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
-  await display({ "text/plain": text, "text/html": `<p style="color:${color}">${safe}</p>` });
+  const style = `border-left:4px solid ${color};padding-left:8px`;
+  await display({ "text/plain": text, "text/html": `<p style="${style}">${mark}${safe}</p>` });
 }

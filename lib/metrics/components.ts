@@ -1,8 +1,6 @@
 /**
  * The exact additive identity: the residual stream at any location is the sum of what was written before it,
- * resid = embed + pos_embed + Σ (head results + b_O + MLP outputs). So one Gram matrix of the components for each prompt and
- * position holds the projection of every node, and by prefix sums of every residual location, onto every writer. In models that
- * normalise what a branch writes, head results and b_O stand as they pass that norm, with the run's own scale.
+ * resid = embed + pos_embed + Σ (head results + b_O + MLP outputs). In models that normalise what a branch writes, head results and b_O stand as they pass that norm, with the run's own scale.
  */
 import { blocks, embeddings } from "../checkpoints/blocks.ts";
 import { concat, type Tensor } from "../tensor/tensor.ts";
@@ -75,9 +73,4 @@ export function decompose(forward: Forward, range?: PositionRange): Decompositio
     locations: locations(config).map(({ location, hook }) => ({ location, count: ends.get(hook)! })),
     outputs: concat(parts, "component").order("batch", "pos", "component", "d_model"),
   };
-}
-
-/** Dot products of all pairs of components: [batch, pos, component, other]. */
-export function gram({ outputs }: Decomposition): Tensor {
-  return outputs.dot(outputs.rename({ component: "other" }), "d_model");
 }

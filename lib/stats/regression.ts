@@ -1,4 +1,7 @@
-/** Ordinary least squares of y on x with standard errors, and Pearson's r. */
+/**
+ * Ordinary least squares of y on x with standard errors, and Pearson's r; and the same by blocks of prompts, for a bootstrap: positions of
+ * one text depend on each other, so the standard errors of independent points are too small.
+ */
 
 export interface Regression {
   n: number;
@@ -40,4 +43,43 @@ export function regress(x: ArrayLike<number>, y: ArrayLike<number>): Regression 
     intercept,
     interceptError: Math.sqrt(variance * (1 / n + meanX * meanX / xx)),
   };
+}
+
+/** A line and its correlation, without errors. */
+export type Line = Pick<Regression, "r" | "slope" | "intercept">;
+
+/** n, Σx, Σy, Σx², Σxy, Σy². */
+const SUMS = 6;
+
+/** Points in blocks, kept as sums, so that the regression over any draw of blocks costs one pass over the blocks. */
+export class BlockRegression {
+  readonly blocks: number;
+  readonly #sums: Float64Array;
+
+  constructor(blocks: number) {
+    this.blocks = blocks;
+    this.#sums = new Float64Array(blocks * SUMS);
+  }
+
+  add(x: number, y: number, block: number): void {
+    [1, x, y, x * x, x * y, y * y].forEach((value, i) => this.#sums[block * SUMS + i] += value);
+  }
+
+  /** Over all blocks, or over those of a draw; NaN where all x are equal. */
+  at(draw?: Int32Array): Line & { n: number } {
+    const total = new Float64Array(SUMS);
+    for (let i = 0; i < this.blocks; i++) {
+      const start = (draw ? draw[i] : i) * SUMS;
+      for (let k = 0; k < SUMS; k++) total[k] += this.#sums[start + k];
+    }
+    const [n, x, y, xx, xy, yy] = total;
+    const [sxx, sxy, syy] = [xx - x * x / n, xy - x * y / n, yy - y * y / n];
+    const slope = sxx > 0 ? sxy / sxx : NaN;
+    return {
+      n,
+      slope,
+      intercept: (y - slope * x) / n,
+      r: sxx > 0 && syy > 0 ? sxy / Math.sqrt(sxx * syy) : NaN,
+    };
+  }
 }

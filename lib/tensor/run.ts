@@ -27,6 +27,11 @@ export interface RunOptions {
    * processor's caches, and smaller ones pay more for each operation.
    */
   memoryBytes?: number;
+  /**
+   * At least so many tokens in a batch, also where `memoryBytes` holds fewer: products with the weights of wide models run at two thirds of
+   * their speed with 128 rows (SmolLM2-135M: 71 GFLOP/s with 128, 95 with 512, 105 with 1024). Default 0.
+   */
+  leastTokens?: number;
   /** Ends the run between two batches; the promise rejects with the signal's reason. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
@@ -170,7 +175,11 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
   for (const { dims } of Object.values(outputs)) shapeOf(dims, sizes); // every size is known, or it throws before work is done
   const size = Math.min(
     total,
-    options.batchSize ?? fitting(outputs, sizes, options.memoryBytes ?? DEFAULT_MEMORY),
+    options.batchSize ??
+      Math.max(
+        fitting(outputs, sizes, options.memoryBytes ?? DEFAULT_MEMORY),
+        Math.ceil((options.leastTokens ?? 0) / (sizes.pos ?? 1)),
+      ),
   );
   if (!(Number.isInteger(size) && size > 0)) {
     throw new Error(`run: got batchSize ${size}; expected a positive integer`);

@@ -1,10 +1,13 @@
 /** Loads a model by its name or folder, and the prompts that belong to it. */
 import {
+  heldOutTexts,
   loadPromptSource,
   openModel,
+  packPrompts,
   type PromptOptions,
   type Prompts,
   type ResolveOptions,
+  shorten,
 } from "../checkpoints/mod.ts";
 import { layoutOf } from "./families/families.ts";
 import { checkSources, type Family, type Layout, readWeights } from "./families/layout.ts";
@@ -14,6 +17,8 @@ import { ALL_STEPS, NO_STEPS, possibleSteps, type Processing, processWeights } f
 export interface LoadOptions extends ResolveOptions {
   /** Steps of weight processing to leave out, such as `{ foldValueBiases: false }`; or false for none at all. */
   processing?: Partial<Processing> | false;
+  /** Hears of what a reader of the results should know. Default: a line on standard error. */
+  onNote?: (note: string) => void;
 }
 
 /**
@@ -22,7 +27,7 @@ export interface LoadOptions extends ResolveOptions {
  */
 export async function loadModel(
   name = "tiny-gelu-4l",
-  { processing: asked, ...options }: LoadOptions = {},
+  { processing: asked, onNote = console.warn, ...options }: LoadOptions = {},
 ): Promise<Model> {
   let found: { family: Family; layout: Layout } | undefined;
   const { config, checkpoint, ...known } = await openModel(name, {
@@ -33,7 +38,7 @@ export async function loadModel(
     },
   });
   try {
-    const read = await readWeights(found!.family, found!.layout, checkpoint);
+    const read = await readWeights(found!.family, found!.layout, checkpoint, onNote);
     const processing = possibleSteps(config, asked === false ? NO_STEPS : { ...ALL_STEPS, ...asked });
     const weights = processWeights(read, config, processing);
     return new Model({ ...known, config, weights, processing });
@@ -42,16 +47,24 @@ export async function loadModel(
   }
 }
 
-/** The prompts that belong to a model, named by prompts.json in its folder. @throws when it has none. */
+/**
+ * The prompts that belong to a model, named by prompts.json in its folder. Where it has none: the text of the embedded model's prompts,
+ * tokenised anew, which is ordinary prose and code. @throws for a model with neither prompts.json nor a tokenizer
+ */
 export async function promptsFor(
   model: Model,
   options: Omit<PromptOptions, "config"> = {},
 ): Promise<Prompts> {
-  if (model.promptSource) {
-    return await loadPromptSource(model.promptSource, { ...options, config: model.config });
+  const { config, tokenizer, promptSource } = model;
+  if (promptSource) return await loadPromptSource(promptSource, { ...options, config });
+  if (tokenizer) {
+    const source = `${model.name} has no prompts.json: the embedded model's held-out text`;
+    const length = Math.min(256, config.n_ctx); // as long as the texts are
+    const packed = await packPrompts(await heldOutTexts(), { config, tokenizer, source, length });
+    return shorten(packed, { ...options, count: Math.min(options.count ?? packed.count, packed.count) });
   }
   throw new Error(
-    `model ${model.name} has no prompts.json: which prompts belong to it is not known. ` +
-      `Load some with loadPrompts("….safetensors"), or make some with model.prompts([…texts]).`,
+    `model ${model.name} has no prompts.json and no tokenizer.json: there are no prompts for it. ` +
+      `Load some with loadPrompts("….safetensors"), or put a tokenizer.json beside its weights.`,
   );
 }

@@ -83,6 +83,11 @@ export class Model {
     );
   }
 
+  /** The same, or undefined where the model's folder has none. */
+  get knownAdversarial(): AdversarialPrompts | undefined {
+    return this.#adversarial;
+  }
+
   /** Token ids [batch, pos] as an input of a run. `name` tells several inputs apart. */
   tokens(name = "tokens"): Tensor {
     const dims = [{ name: "batch", size: "batch" }, { name: "pos", size: "pos" }];

@@ -15,7 +15,7 @@ import { DEFAULT_SETTINGS } from "../../lib/experiments/scan/settings.ts";
 import { foundWriters } from "../../lib/experiments/scan/scan.ts";
 import { loadModel } from "../../lib/transformer/load.ts";
 import { withFolder } from "../checkpoints/small_model.ts";
-import { plantedPrompts, writePlanted } from "../experiments/scan/planted.ts";
+import { plantedPrompts, writePlanted } from "../experiments/scan/planted/kinds.ts";
 import { randomPrompts } from "../transformer/models.ts";
 import { schemaViolations } from "./json_schema.ts";
 
@@ -60,18 +60,16 @@ Deno.test("runScan() finds what is planted in a folder, and writes a report that
   await withPlanted("shared", async (run, folder) => {
     const target = log();
     const result = await run({ target, settings: { untrainedPrompts: 16 } });
-    assertEquals(foundWriters(result).map((w) => w.candidate.name), ["L0H2"]);
+    assertEquals(foundWriters(result).map((w) => w.writer), ["L0H2"]);
     assertEquals(files(`${folder}/out`), ["report.html", "report.json", "screen.safetensors"]);
     const json = JSON.parse(await Deno.readTextFile(`${folder}/out/report.json`));
     assertEquals(schemaViolations(json, schema), []);
-    assertEquals(json.writers[0].verdict.cleaners.length, 6);
+    assertEquals(json.writers[0].cleaners.length, 6);
     assert(json.untrained);
 
     const html = await Deno.readTextFile(`${folder}/out/report.html`);
     assertStringIncludes(html, "L0H2 writes what is later erased");
-    for (
-      const plot of ["heat_map", "L0H2_locations", "L0H2_nodes", "L0H2_patches", "L0H2_positions", "L0H2_dla"]
-    ) {
+    for (const plot of ["writers", "layers", "heat_map", "L0H2_locations", "L0H2_cleaners"]) {
       assertStringIncludes(html, `<figure id="${plot}"`);
     }
     assertStringIncludes(html, "What was not found, and why");
@@ -84,9 +82,12 @@ Deno.test("runScan() finds what is planted in a folder, and writes a report that
 
     const text = scanText(result);
     assertStringIncludes(text, "L0H2 writes what is later erased");
-    assertMatch(text, /^L0H2 +\d\.\d\d +\d\.\d\d +-[01]\.\d\d/m);
-    assertStringIncludes(target.lines.join(""), "choosing writers: 24 prompts …\n");
-    assertMatch(target.lines.join(""), /times those of a plain forward pass; about \d+ MiB for weights/);
+    assertMatch(text, /^L0H2 +\d+\.\d % +−?0\.\d\d +0\.\d\d +0\.\d\d +L2H1, L2H2/m);
+    assertStringIncludes(target.lines.join(""), "screening 38 nodes: 24 prompts …\n");
+    assertMatch(
+      target.lines.join(""),
+      /About [\d.]+ s: [\d.]+ s for the first pass .*About [\d.]+ GiB of memory/s,
+    );
   });
 });
 
@@ -108,18 +109,18 @@ Deno.test("runScan() interrupted in the first pass: the next run goes on, and th
     const write = target.write;
     target.write = (text) => {
       write(text);
-      if (/ 8\/24 prompts/.test(text)) stop.abort(new Error("interrupted"));
+      if (text.startsWith("examining")) stop.abort(new Error("interrupted"));
     };
     await assertRejects(() => run({ signal: stop.signal, target, batchSize: 4 }), Error, "interrupted");
     assertEquals(files(`${folder}/out`), ["screen.safetensors"]);
     const again = log();
     const result = await run({ target: again, batchSize: 4 });
-    assertStringIncludes(again.lines.join(""), "First pass: 8 of 24 prompts are done");
+    assertStringIncludes(again.lines.join(""), "First pass: 48 of its runs are done");
     assertEquals(JSON.stringify(result), JSON.stringify(whole));
     // Other thresholds need no second first pass; other prompts do.
     const other = log();
-    await run({ target: other, settings: { drop: 0.4 } });
-    assertStringIncludes(other.lines.join(""), "24 of 24 prompts are done");
+    await run({ target: other, settings: { specific: 0.4 } });
+    assertStringIncludes(other.lines.join(""), "48 of its runs are done");
     const shorter = log();
     await run({ target: shorter, length: 12 });
     assert(!shorter.lines.join("").includes("are done"));
@@ -147,7 +148,7 @@ Deno.test("runScan() of text: tokenised with the model's tokenizer and packed", 
       maxTokens: 2000,
       outDir: `${folder}/out`,
       target: log(),
-      settings: { writers: 2 },
+      settings: { examine: 2 },
     });
     assertEquals(result.prompts.length, 64);
     assertEquals(result.prompts.count, Math.floor(2000 / 63));
@@ -157,15 +158,8 @@ Deno.test("runScan() of text: tokenised with the model's tokenizer and packed", 
 
 Deno.test("runScan() gives a sound report of every family's checkpoint", async () => {
   const families = new URL("../reference/families/", import.meta.url).pathname;
-  const loose = {
-    present: [-10, 10] as const,
-    drop: 0,
-    effect: 0,
-    below: 0,
-    q: 1,
-    groupEffect: 0,
-    dropShare: 0,
-  };
+  const loose = { specific: 0, share: 0, q: 1 };
+  let through = 0;
   await withFolder(async (folder) => {
     for (const name of ["gpt2", "pythia", "smollm", "gpt-neo", "qwen2"]) {
       const model = await loadModel(families + name);
@@ -176,16 +170,18 @@ Deno.test("runScan() gives a sound report of every family's checkpoint", async (
         prompts: `${folder}/${name}.safetensors`,
         outDir: `${folder}/${name}`,
         target: log(),
-        settings: { ...loose, writers: 2 }, // so that every pass runs
+        settings: { ...loose, examine: 2 }, // so that every pass runs
       });
       const html = await Deno.readTextFile(`${folder}/${name}/report.html`);
       assert(!/NaN|undefined|\[object/.test(html), name);
       const json = JSON.parse(await Deno.readTextFile(`${folder}/${name}/report.json`));
       assertEquals(schemaViolations(json, schema), [], name);
       assertEquals(result.model.layers, model.config.n_layers);
-      assert(result.writers.some((w) => w.causal), `${name}: some writer was patched`);
+      assert(result.writers.length > 0, `${name}: some node was examined`);
+      through += result.writers.filter((w) => w.routes && w.attribution).length;
     }
   });
+  assert(through > 0, "some writers go through every pass"); // these weights are random: not one in each family
 });
 
 Deno.test("runScan() says what to do when prompts are missing, too few, or of a kind that it cannot read", async () => {
@@ -226,13 +222,13 @@ Deno.test("readArguments() reads options and settings, and refuses what it does 
     "9999",
     "--out",
     "x",
-    "--drop",
+    "--specific",
     "0.5",
-    "--present-low",
-    "0.8",
+    "--screen-tokens",
+    "800",
   );
   assertEquals([all.prompts, all.length, all.maxTokens, all.outDir], ["a.txt", 128, 9999, "x"]);
-  assertEquals([all.settings!.drop, all.settings!.present], [0.5, [0.8, 1.5]]);
+  assertEquals([all.settings!.specific, all.settings!.screenTokens], [0.5, 800]);
   assertEquals(readArguments(["--help"]), "help");
   assertThrows(() => read(), Error, "got 0 models; expected one");
   assertThrows(() => read("a", "b"), Error, "got 2 models");
@@ -253,7 +249,7 @@ Deno.test("deno task scan --help names every setting with its default; wrong usa
   };
   const help = await run("--help");
   assertEquals(help.code, 0);
-  for (const option of ["--prompts", "--drop 0.3", "--present-high 1.5", "--group-effect 0.2", "--seed 1"]) {
+  for (const option of ["--prompts", "--specific 0.15", "--screen-tokens 1024", "--examine 16", "--seed 1"]) {
     assertStringIncludes(help.out, option);
   }
   const wrong = await run("a", "--nonsense");

@@ -116,3 +116,16 @@ Deno.test("retention() refuses what it cannot mean", async () => {
     "expected at least 2",
   );
 });
+
+Deno.test("retention(): its cleaners follow the rule from its own responses", async () => {
+  const { responses, cleaners } = await retention(model, prompts, { rotations: 3 });
+  const of = (node: string, run: string) => responses.find((r) => r.node === node && r.run === run)!.ratio;
+  assert(cleaners.length > 0);
+  for (const { node, response, specific } of cleaners) {
+    assertEquals(response, of(node, "writer"));
+    assert(response <= -0.02 && specific.interval[0] > 0, node);
+    // The draws have equal denominators up to rounding: a rotated vector is as long.
+    assertAlmostEquals(specific.value, of(node, "control") - response, 1e-5);
+  }
+  assertEquals((await retention(model, prompts, { rotations: 0 })).cleaners, []);
+});

@@ -6,19 +6,13 @@ import { fig3a, fig3b } from "../../lib/figures/fig3.ts";
 import { fig4 } from "../../lib/figures/fig4.ts";
 import { choose, fig5 } from "../../lib/figures/fig5.ts";
 import { toSvg } from "../../lib/figures/svg.ts";
-import { regress } from "../../lib/stats/regression.ts";
+import { fitsOverPrompts } from "../../lib/experiments/composition_fits.ts";
 import { locationNames, locationRows, nodeRows, pairRows, promptRows } from "./made_up_rows.ts";
 import { assertSound } from "./svg_checks.ts";
 
 const heads = Array.from({ length: 8 }, (_, h) => `L0H${h}`);
 
-function fits(rows: ReturnType<typeof pairRows>) {
-  const x = rows.map((row) => row.writer);
-  return {
-    composition: regress(x, rows.map((r) => r.composition)),
-    total: regress(x, rows.map((r) => r.total)),
-  };
-}
+const fits = (rows: ReturnType<typeof pairRows>) => fitsOverPrompts(rows, "L0H2");
 
 Deno.test("fig1() draws a line a writer, the writer twice, its band once, and names every line and location", () => {
   const drawing = assertSound(toSvg(fig1(locationRows(heads), { writer: "L0H2" })));
@@ -27,7 +21,7 @@ Deno.test("fig1() draws a line a writer, the writer twice, its band once, and na
   assertEquals(drawing.count("dot"), 2 * 9, "only the writer has dots, in both panels");
   for (const name of [...heads, ...locationNames(4)]) assertStringIncludes(drawing.words, name);
   assertStringIncludes(drawing.words, "projection ratio of resid onto L0H2 (median, 25–75 %)");
-  assertStringIncludes(drawing.words, "Figure 1 · Residual stream projected onto each writer’s output");
+  assertStringIncludes(drawing.words, "Figure 1 · Residual stream projected onto each head’s output");
   assertStringIncludes(drawing.words, "307,200 positions");
 });
 
@@ -64,7 +58,8 @@ Deno.test("figures refuse rows that they cannot draw, and say what is wrong", ()
   assertThrows(() => fig3a([]), Error, "Drawing Figure 3a failed: got no rows");
   assertThrows(() => fig3b([]), Error, "Drawing Figure 3b failed: got no rows");
   assertThrows(() => fig4([]), Error, "Drawing Figure 4 failed: got no rows");
-  assertThrows(() => fig5([], fits(pairRows(10))), Error, "Drawing Figure 5 failed: got no rows");
+  assertThrows(() => fig5([], fits(pairRows(3000))), Error, "Drawing Figure 5 failed: got no rows");
+  assertThrows(() => fig5(pairRows(3000), [], {}), Error, 'got no fit of "composition"');
   assertThrows(() => fig1(locationRows(heads), { writer: "L9H9" }), Error, `no rows for the writer "L9H9"`);
   const empty = locationRows(heads).map((row) => ({ ...row, median: NaN }));
   assertThrows(() => fig1(empty, { writer: "L0H2" }), Error, "none of 72 rows has finite median, low, high");
@@ -142,13 +137,27 @@ Deno.test("fig4() draws each prompt with its answers, samples, bar and clean val
       drawing.count("dot"),
       rows.reduce((sum, row) => sum + row.samples.length, 0) + 2 * rows.length,
     );
-    assertStringIncludes(drawing.words, "“␣west” over “␣east”");
+    assertStringIncludes(drawing.words, "“␣west” over “␣east” by 1.00");
     assertStringIncludes(drawing.words, "class Ship:⏎⇥def");
     assertStringIncludes(drawing.words, "⏎ line break, ⇥ tab, ␣ space.");
     assertStringIncludes(drawing.words, "DLA of the logit difference (logits)");
-    assertStringIncludes(drawing.words, "1.00, 1.33, 1.67, 2.00");
+    for (const lead of ["1.33", "1.67", "2.00"]) assertStringIncludes(drawing.words, `by ${lead}`);
     assertEquals(drawing.words.includes("L3H2"), panel === "b");
   }
+});
+
+Deno.test("fig4() draws both panels on one axis, and says so", () => {
+  const rows = [...promptRows("a"), ...promptRows("b")];
+  const ticks = (panel: "a" | "b") => {
+    const drawing = assertSound(toSvg(fig4(rows, { panel })));
+    assertStringIncludes(drawing.words, "Panels a and b have the same axis.");
+    assertEquals(drawing.words.includes("L3H2"), panel === "b");
+    assertEquals(drawing.words.includes("the head with the highest DLA besides the writer"), panel === "b");
+    return drawing.texts.map((box) => box.text).filter((text) => /^−?\d\.\d$/.test(text));
+  };
+  assertEquals(ticks("a"), ticks("b"));
+  assert(!toSvg(fig4(promptRows("a"))).includes("same axis"));
+  assertThrows(() => fig4(promptRows("a"), { panel: "b" }), Error, "got rows of the panels a");
 });
 
 Deno.test("fig4() shows the end of a very long prompt, breaks long words, and draws without samples", () => {
@@ -164,24 +173,34 @@ Deno.test("fig4() shows the end of a very long prompt, breaks long words, and dr
   assert(drawing.height < 700, `rows stay of a sane height, got ${drawing.height} in all`);
 });
 
-Deno.test("fig5() draws a choice of the pairs, both fits with their bands, and the numbers of the fits", () => {
+Deno.test("fig5() draws a choice of the pairs, both fits, and their numbers with intervals", () => {
   const rows = pairRows(5000);
   const fit = fits(rows);
   const drawing = assertSound(toSvg(fig5(rows, fit, { writer: "L0H2" })));
   assertEquals(drawing.count("dot"), 2 * 3000);
   assertStringIncludes(drawing.words, "Drawn are 3,000 pairs chosen at random (seed 1).");
-  assertStringIncludes(drawing.words, "all 5,000 pairs");
-  for (const { r, slope, slopeError } of Object.values(fit)) {
-    const text = `r = −${Math.abs(r).toFixed(3)}, slope = −${Math.abs(slope).toFixed(3)} ± ${
-      (2 * slopeError).toFixed(3)
-    }`;
-    assertStringIncludes(drawing.words, text);
+  assertStringIncludes(drawing.words, "the 4,995 pairs that are not at position 0");
+  const minus = (x: number) => x.toFixed(2).replace("-", "−");
+  for (const { r, slope } of fit) {
+    const text = (name: string, { value, interval }: typeof r) =>
+      `${name} ${minus(value)} [${interval.map(minus).join(", ")}]`;
+    assertStringIncludes(drawing.words, `${text("r", r)}, ${text("slope", slope)}`);
   }
   assertEquals(toSvg(fig5(rows, fit)), toSvg(fig5(rows, fit)), "the same rows give the same file");
 });
 
+Deno.test("fig5() with a baseline draws r and slope of every head, the writer's as a square", () => {
+  const rows = pairRows(3000);
+  const [own] = fits(rows);
+  const baseline = Array.from({ length: 16 }, (_, i) => ({ ...own, node: `L${i >> 3}H${i % 8}` }));
+  const drawing = assertSound(toSvg(fig5(rows, fits(rows), { baseline })));
+  assertEquals(drawing.count("dot"), 2 * 3000 + 2 * 16);
+  assertStringIncludes(drawing.words, "c · r of every early head");
+  assertStringIncludes(drawing.words, "square: L0H2");
+});
+
 Deno.test("fig5() draws all of few pairs", () => {
-  const rows = pairRows(40);
+  const rows = pairRows(40).map((row, i) => ({ ...row, prompt: i % 4 }));
   const drawing = assertSound(toSvg(fig5(rows, fits(rows))));
   assertEquals(drawing.count("dot"), 80);
   assert(!drawing.words.includes("chosen at random"));

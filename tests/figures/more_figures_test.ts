@@ -1,9 +1,9 @@
 /** Figures 6 to 10, the appendix and the heat map. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import type { NodePairRow, NormRow } from "../../lib/experiments/rows.ts";
+import type { NormRow, PairResponseRow } from "../../lib/experiments/rows.ts";
 import { appendix } from "../../lib/figures/appendix.ts";
 import { fig10 } from "../../lib/figures/fig10.ts";
-import { fig6 } from "../../lib/figures/fig6.ts";
+import { fig6, fig6Shared } from "../../lib/figures/fig6.ts";
 import { fig7 } from "../../lib/figures/fig7.ts";
 import { fig8 } from "../../lib/figures/fig8.ts";
 import { fig9 } from "../../lib/figures/fig9.ts";
@@ -23,6 +23,7 @@ function normRows(nodes: string[]): NormRow[] {
       return Array.from({ length: 20 }, (_, i) => ({
         node,
         embedding,
+        scale: "own" as const,
         from: i * width,
         to: (i + 1) * width,
         share: i < 4 ? 0.25 : 0,
@@ -35,7 +36,8 @@ function lossRows() {
   const random = new Random(6);
   return ["none", ...heads].map((node) => {
     const median = node === "none" ? 2.25 : 0.1 * random.next();
-    return { node, median, mean: median, low: median - 0.02, high: median + 0.03, n: 300 };
+    const by = node === "none" ? "none" as const : "resampled" as const;
+    return { node, by, median, mean: median, low: median - 0.02, high: median + 0.03, n: 300 };
   });
 }
 
@@ -52,15 +54,19 @@ function positionRows(n: number) {
 function ablationRows(texts: string[]) {
   const random = new Random(8);
   return texts.flatMap((prompt) =>
-    heads.map((node) => ({ prompt, node, dla: random.normal(), effect: random.normal() }))
+    heads.map((node) => ({
+      prompt,
+      node,
+      dla: random.normal(),
+      effect: random.normal(),
+      zeroed: random.normal(),
+    }))
   );
 }
 
-function pairs(writers: string[], cleaners: string[]): NodePairRow[] {
+function pairs(writers: string[], nodes: string[]): PairResponseRow[] {
   const random = new Random(9);
-  return writers.flatMap((writer) =>
-    cleaners.map((cleaner) => ({ writer, cleaner, median: 0.3 * random.normal() }))
-  );
+  return writers.flatMap((writer) => nodes.map((node) => ({ writer, node, ratio: 0.3 * random.normal() })));
 }
 
 Deno.test("fig6() draws both kinds of embeddings in a panel a head, as densities", () => {
@@ -88,6 +94,37 @@ Deno.test("fig6() draws one head of a model without positional embeddings", () =
   assertEquals(drawing.marks("legend entry").length, 1);
 });
 
+Deno.test("fig6Shared() draws tokens and positions side by side; fig6() refuses rows of two scales", () => {
+  const summary = heads.flatMap((node, h) =>
+    (["token", "position"] as const).map((embedding) => {
+      const median = embedding === "token" ? 0.3 : 0.02 * (h + 1);
+      return { node, embedding, norm: median, median, low: 0.8 * median, high: 1.2 * median, n: 100 };
+    })
+  );
+  const drawing = assertSound(toSvg(fig6Shared(summary, { writer: "L0H2" })));
+  assertEquals(drawing.count("dot"), 16);
+  assertStringIncludes(drawing.words, "L0H2 (writer)");
+  assertStringIncludes(drawing.words, "divided by one scale");
+  assertStringIncludes(assertSound(toSvg(fig6(normRows(heads)))).words, "its own LayerNorm scale");
+  const shared = normRows(heads).map((row) => ({ ...row, scale: "shared" as const }));
+  assertThrows(() => fig6([...normRows(heads), ...shared]), Error, "got rows of the scales own and shared");
+});
+
+Deno.test("fig7() draws zero and mean beside the resampled writer, and says what they are", () => {
+  const [none, ...rest] = lossRows();
+  const more = (["zero", "mean"] as const).map((by) => ({ ...rest[2], by }));
+  const drawing = assertSound(toSvg(fig7([none, ...rest, ...more], { writer: "L0H2" })));
+  assertEquals(drawing.count("dot"), 10);
+  assertStringIncludes(drawing.words, "L0H2 zero");
+  assertStringIncludes(drawing.words, "its mean over the prompts at the same position");
+});
+
+Deno.test("fig8() says where both curves are one", () => {
+  const words = (apart?: boolean) => assertSound(toSvg(fig8(positionRows(20), { apart }))).words;
+  assertStringIncludes(words(false), "do not tell which part is erased");
+  assert(!words(true).includes("one line") && !words().includes("one line"));
+});
+
 Deno.test("fig7() draws the heads, marks the writer, and names the clean loss", () => {
   const drawing = assertSound(toSvg(fig7(lossRows(), { writer: "L0H2" })));
   assertEquals(drawing.count("dot"), 8);
@@ -110,10 +147,11 @@ Deno.test("fig8() draws both parts with bands and names them at their ends", () 
 
 Deno.test("fig9() draws a mark a head and prompt, and rings the writer", () => {
   const drawing = assertSound(toSvg(fig9(ablationRows(prompts), { writer: "L0H2" })));
-  assertEquals(drawing.count("dot"), 24 + 3);
+  assertEquals(drawing.count("dot"), 24 + 3 + 3);
   assertStringIncludes(drawing.words, "“class Ship:⏎⇥def”");
   assertStringIncludes(drawing.words, "8 heads, 3 prompts");
-  assertEquals(drawing.marks("legend entry").length, 4);
+  assertEquals(drawing.marks("legend entry").length, 5);
+  assertStringIncludes(drawing.words, "L0H2 set to zero instead");
   const many = assertSound(toSvg(fig9(ablationRows(Array.from({ length: 9 }, (_, i) => `prompt ${i}`)))));
   assertEquals(
     many.marks("legend entry").length,
@@ -149,13 +187,13 @@ Deno.test("appendix() draws a panel a node, with ticks under the lowest only", (
 
 Deno.test("heatMap() draws every measured pair, white at 0, and says what is missing", () => {
   const rows = pairs(heads, ["L2H0", "L2H1", "L2H2", "L2H3"]);
-  rows[0].median = NaN;
-  rows[1].median = 0;
+  rows[0].ratio = NaN;
+  rows[1].ratio = 0;
   const drawing = assertSound(toSvg(heatMap(rows)));
   assertEquals(drawing.count("cell"), rows.length - 1);
   const fill = drawing.marks("cell")[0].children[0].getAttribute("fill")!;
   assert(fill.match(/\d+/g)!.every((channel) => Number(channel) > 230), `0 is near white, got ${fill}`);
-  assertStringIncludes(drawing.words, "Grey: not measured.");
+  assertStringIncludes(drawing.words, "Grey: does not read it.");
   assert(drawing.root.querySelector("image") !== null, "the colour legend is drawn");
 });
 
@@ -163,14 +201,14 @@ Deno.test("heatMap() draws 157 × 157 nodes, one pair, and leaves out nodes of w
   const names = Array.from({ length: 157 }, (_, i) => `L${Math.floor(i / 13)}H${i % 13}`);
   assertSound(toSvg(heatMap(pairs(names, names))));
   assertSound(toSvg(heatMap(pairs(["L0H2"], ["L2H2"]))));
-  const rows = [...pairs(["L0H2"], ["L2H2", "L2H3"]), { writer: "L1H1", cleaner: "L3H3", median: NaN }];
+  const rows = [...pairs(["L0H2"], ["L2H2", "L2H3"]), { writer: "L1H1", node: "L3H3", ratio: NaN }];
   assert(!assertSound(toSvg(heatMap(rows))).words.includes("L1H1"));
 });
 
 Deno.test("heatMap() says how many values lie beyond its limit", () => {
   const rows = pairs(["L0H2"], ["L2H2", "L2H3", "L2H4"]).map((row, i) => ({
     ...row,
-    median: [5, -0.2, -3][i],
+    ratio: [5, -0.2, -3][i],
   }));
   assertStringIncludes(
     assertSound(toSvg(heatMap(rows))).words,

@@ -57,6 +57,21 @@ Deno.test("table() shows the columns asked for, rounded", async () => {
   assertEquals(frame(rows, { columns: { node: "where", n: "positions" } }).columns, ["where", "positions"]);
 });
 
+Deno.test("table() shows spaces that HTML would drop, and line breaks", async () => {
+  const rows = [{ answer: " params" }, { answer: "params" }, { answer: "\n" }, { answer: "\n   " }, {
+    answer: "a b",
+  }];
+  const text = await printed(() => table(rows));
+  assertEquals(text.split("\n").map((line) => line.trim()), [
+    "answer",
+    "␣params",
+    "params",
+    "\\n",
+    "\\n␣␣␣",
+    "a b",
+  ]);
+});
+
 Deno.test("table() leaves rows out beyond the limit and says so", async () => {
   const rows = Array.from({ length: 30 }, (_, i) => ({ i }));
   const text = await printed(() => table(rows, { limit: 5 }));
@@ -66,5 +81,7 @@ Deno.test("table() leaves rows out beyond the limit and says so", async () => {
 
 Deno.test("frame() says what it cannot make a table of", () => {
   assertThrows(() => frame([]), Error, "got no rows");
+  assertThrows(() => frame(Promise.resolve([]) as unknown as []), Error, 'put "await" before what makes it');
+  assertThrows(() => frame(undefined as unknown as []), Error, "table: got undefined");
   assertThrows(() => frame([{ a: 1 }], { columns: ["b"] }), Error, `no row has "b"; the fields are a`);
 });

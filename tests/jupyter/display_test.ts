@@ -16,6 +16,12 @@ Deno.test("display() in a kernel shows the whole bundle, and replaces it by id",
     const { outputs } = await kernel.execute(`await display(${JSON.stringify(bundle)})`);
     assertEquals(outputs, [{ output_type: "display_data", data: bundle, metadata: {} }]);
 
+    const metadata = { "image/png": { alt: "one dot" } };
+    const told = await kernel.execute(
+      `await display(${JSON.stringify(bundle)}, ${JSON.stringify({ metadata })})`,
+    );
+    assertEquals(told.outputs, [{ output_type: "display_data", data: bundle, metadata }]);
+
     const { outputs: replaced } = await kernel.execute(`
       await display({ "text/plain": "0 %" }, { id: "bar" });
       await display({ "text/plain": "50 %" }, { id: "bar", update: true });
@@ -25,6 +31,25 @@ Deno.test("display() in a kernel shows the whole bundle, and replaces it by id",
       "100 %",
       "between\n",
     ]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("display() refuses what the kernel would lose", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    await using kernel = await Kernel.start({ cwd: dir, runtimeDir: dir, env: { NO_COLOR: "1" } });
+    const show = (size: number) =>
+      `import { display } from "${MODULE}"; await display({ "text/plain": "x".repeat(${size}) });`;
+    const { outputs: [kept] } = await kernel.execute(show(7e6));
+    assertEquals((kept as Fields).data["text/plain"].length, 7e6);
+    const { outputs: [refused] } = await kernel.execute(show(9e6));
+    assertEquals(
+      (refused as Fields).evalue,
+      "display(): got 9.0 MB in one output; the kernel loses what is larger than 8 MB. " +
+        "Show less at once, or write it to a file.",
+    );
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from expected import digits, groups
+from expected import digits, groups, heads_only
 from runs import (clean_run, direct_logit_attribution, location_hook, locations, node_names, node_output, patched_run,
                   projection_ratio, top2_direction, v_composition)
 from tiny_model import MODEL_FOLDER, PROMPTS_FILE, ROOT, Cleanup, load_model, load_prompts, save_safetensors, sha256, versions
@@ -60,7 +60,7 @@ def points(model, tokens: torch.Tensor, cleanup: Cleanup) -> dict[str, torch.Ten
         for node in nodes:
             found[f"{run_name}/{node}"] = projection_ratio(node_output(run.cache, node), writer)
     found["dla/writer"] = direct_logit_attribution(model, clean, writer, direction)
-    for name, members in groups(cleanup.cleaners).items():
+    for name, members in groups(heads_only(cleanup.cleaners)).items():
         composed = sum(v_composition(model, clean, cleanup.writer, c) for c in members)
         total = sum(node_output(clean.cache, c) for c in members)
         found[f"dla/composition {name}"] = direct_logit_attribution(model, clean, composed, direction)

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from expected_format import in_figures
 from runs import (clean_run, direct_logit_attribution, location_hook, locations, node_names, node_output, patched_run,
                   projection_ratio, top2_direction, v_composition)
-from tiny_model import MODEL_FOLDER, PROMPTS_FILE, ROOT, Cleanup, head, load_model, load_prompts, sha256, versions
+from tiny_model import MODEL_FOLDER, PROMPTS_FILE, ROOT, Cleanup, head, layer_of, load_model, load_prompts, sha256, versions
 
 BATCH = 22
 FIGURE5_PROMPTS = 30
@@ -67,16 +67,21 @@ def sum_name(heads: list[str]) -> str:
 
 def groups(cleaners: list[str]) -> dict[str, list[str]]:
     """The cleaners of each layer, and all of them, by the name of their sum."""
-    layers = sorted({head(c)[0] for c in cleaners})
-    of_layer = [[c for c in cleaners if head(c)[0] == layer] for layer in layers]
+    layers = sorted({layer_of(c) for c in cleaners})
+    of_layer = [[c for c in cleaners if layer_of(c) == layer] for layer in layers]
     return {sum_name(g): g for g in [*of_layer, cleaners]}
+
+
+def heads_only(cleaners: list[str]) -> list[str]:
+    """V-composition is of heads: what an MLP writes because of the writer is no linear part of its output."""
+    return [c for c in cleaners if not c.startswith("MLP")]
 
 
 def node_row(pairs: Pairs, key: str, node: str, positions: str, cleanup: Cleanup, run: str) -> dict:
     is_sum = "+" in node
     kind = "sum" if is_sum else "mlp" if node.startswith("MLP") else "head" if node.startswith("L") else "embed"
     last = node.split("+")[-1]
-    layer = -1 if kind == "embed" else int(last[3:]) if kind == "mlp" else head(last)[0]
+    layer = -1 if kind == "embed" else layer_of(last)
     return {"writer": cleanup.writer, "node": node, "kind": kind, "layer": layer,
             "cleaner": is_sum or node in cleanup.cleaners, "run": run, **pairs.band(key, positions)}
 
@@ -111,7 +116,7 @@ def projection_figures(model, prompts: torch.Tensor, cleanup: Cleanup) -> dict:
             for name, members in sums.items():
                 patched_pairs[variant].add(name, sum(node_output(run.cache, c) for c in members), writer)
             if len(layers) == 1:
-                for c in (c for c in cleanup.cleaners if head(c)[0] == layers[0]):
+                for c in (c for c in heads_only(cleanup.cleaners) if layer_of(c) == layers[0]):
                     lost = outputs[c] - node_output(run.cache, c)
                     identity = max(identity, float((lost - v_composition(model, clean, cleanup.writer, c)).abs().max()))
     result: dict = {"identity": {"what": "max |clean head result − patched head result − V-composition| over all single-layer patches",
@@ -164,8 +169,9 @@ def figure5(model, prompts: torch.Tensor, cleanup: Cleanup) -> dict:
         return direct_logit_attribution(model, clean, output, direction).numpy()
 
     x_post, x_next = (dla(node_output(clean.cache, cleanup.writer), d) for d in (top2, next_token))
-    last_one = cleanup.cleaners[-1]
-    for name, members in {last_one: [last_one], **groups(cleanup.cleaners)}.items():
+    cleaners = heads_only(cleanup.cleaners)
+    last_one = cleaners[-1]
+    for name, members in {last_one: [last_one], **groups(cleaners)}.items():
         composed = sum(v_composition(model, clean, cleanup.writer, c) for c in members)
         unweighted = sum(v_composition(model, clean, cleanup.writer, c, attention=False) for c in members)
         total = sum(node_output(clean.cache, c) for c in members)

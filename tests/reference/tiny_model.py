@@ -96,6 +96,11 @@ class Cleanup:
         return Cleanup(content["writer"], content["cleaners"], content["patchedLayers"])
 
 
+def layer_of(name: str) -> int:
+    """"L2H5" → 2, "MLP2" → 2."""
+    return int(name[3:]) if name.startswith("MLP") else head(name)[0]
+
+
 def head(name: str) -> tuple[int, int]:
     """"L0H5" → (0, 5)."""
     layer, index = name[1:].split("H")

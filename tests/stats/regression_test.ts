@@ -1,7 +1,8 @@
 // Anscombe's quartet (The American Statistician 27, 1973): four data sets with one and the same fit. Published: y = 3.00 + 0.500 x,
 // standard error of the slope 0.118, multiple R² 0.667. More digits: R, summary(lm(y1 ~ x1, anscombe)) and so on.
-import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { regress } from "../../lib/stats/regression.ts";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { Random } from "../../lib/stats/random.ts";
+import { BlockRegression, regress } from "../../lib/stats/regression.ts";
 
 const x = [10, 8, 13, 9, 11, 14, 6, 4, 12, 7, 5];
 const x4 = [8, 8, 8, 8, 8, 8, 8, 19, 8, 8, 8];
@@ -56,4 +57,29 @@ Deno.test("regress() refuses what has no line", () => {
   assertThrows(() => regress([1, 1, 1], [1, 2, 3]), Error, "all 3 x are equal");
   assertThrows(() => regress([1, 2], [1, 2]), Error, "at least 3");
   assertThrows(() => regress([1, 2, 3], [1, 2]), Error, "the same number");
+});
+
+Deno.test("BlockRegression: over all blocks it is the regression of all points; over a draw, of the drawn ones", () => {
+  const random = new Random(5);
+  const points = Array.from({ length: 60 }, (_, i) => {
+    const x = 3 + random.normal();
+    return { x, y: -0.7 * x + 0.2 * random.normal(), block: i % 4 };
+  });
+  const sums = new BlockRegression(4);
+  for (const { x, y, block } of points) sums.add(x, y, block);
+  const direct = (part: typeof points) => regress(part.map((p) => p.x), part.map((p) => p.y));
+  const drawn = [3, 1, 1, 0];
+  for (
+    const [got, want] of [
+      [sums.at(), direct(points)],
+      [sums.at(Int32Array.from(drawn)), direct(drawn.flatMap((b) => points.filter((p) => p.block === b)))],
+    ]
+  ) {
+    for (const field of ["n", "r", "slope", "intercept"] as const) {
+      assertAlmostEquals(got[field], want[field], 1e-10);
+    }
+  }
+  const equal = new BlockRegression(1);
+  for (const y of [1, 2, 3]) equal.add(7, y, 0);
+  assert(Number.isNaN(equal.at().slope) && Number.isNaN(equal.at().r));
 });

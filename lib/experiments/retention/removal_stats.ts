@@ -10,6 +10,9 @@ import { sumOfBlocks } from "../../stats/block_sums.ts";
 /** Prompts are dealt into at most so many blocks: prompt i stands in block i mod 64. */
 export const BLOCKS = 64;
 
+/** Of what single tokens are kept, as histograms: every response and R at every location; R everywhere; R at the end of the stream. */
+export type Kept = "responses" | "locations" | "end";
+
 export interface Shape {
   /** Locations from the write on, and how many later nodes are written by then. */
   locations: readonly { location: string; after: number }[];
@@ -20,29 +23,36 @@ export interface Shape {
 
 export class RemovalStats {
   readonly shape: Shape;
+  readonly kept: Kept;
   /** R of each token: one series for each location; at the end of the stream, one for each block. */
-  readonly retained: Histograms;
+  readonly retained?: Histograms;
   readonly ends: Histograms;
   /** ρ of each token: one series for each later node. */
-  readonly responses: Histograms;
+  readonly responses?: Histograms;
+  /** By later node: tokens on which it writes back. */
+  readonly negative: Int32Array;
   /** Σ (c - c̃)·δ by later node and block, and Σ ‖δ‖² by block. */
   readonly dots: Float64Array;
   readonly squares: Float64Array;
   #quantiles?: BlockQuantile;
 
-  constructor(shape: Shape) {
-    this.shape = shape;
+  constructor(shape: Shape, kept: Kept = "responses") {
+    [this.shape, this.kept] = [shape, kept];
     const { locations, nodes, blocks } = shape;
-    this.retained = new Histograms(locations.length);
+    if (kept !== "end") this.retained = new Histograms(locations.length);
+    if (kept === "responses") this.responses = new Histograms(nodes.length);
     this.ends = new Histograms(blocks);
-    this.responses = new Histograms(nodes.length);
+    this.negative = new Int32Array(nodes.length);
     this.dots = new Float64Array(nodes.length * blocks);
     this.squares = new Float64Array(blocks);
   }
 
-  /** One token: (c - c̃)·δ of each later node from `at` on, and ‖δ‖². A token at which δ is zero does not count. */
-  add(dots: ArrayLike<number>, at: number, square: number, prompt: number): void {
-    if (!(square > 0)) return;
+  /**
+   * One token: (c - c̃)·δ of each later node from `at` on, and ‖δ‖². A token at which δ is zero does not count.
+   * @returns false when a number is not finite: nothing is to be said then
+   */
+  add(dots: ArrayLike<number>, at: number, square: number, prompt: number): boolean {
+    if (square === 0) return true;
     const { locations, blocks } = this.shape;
     const block = prompt % blocks;
     this.squares[block] += square;
@@ -52,39 +62,60 @@ export class RemovalStats {
         const response = dots[at + node] / square;
         retained += response;
         this.dots[node * blocks + block] += dots[at + node];
-        this.responses.add(node, response);
+        if (response < 0) this.negative[node]++;
+        this.responses?.add(node, response);
       }
-      this.retained.add(i, retained);
+      this.retained?.add(i, retained);
     }
+    if (!Number.isFinite(retained + square)) return false;
     this.ends.add(block, retained);
+    this.#quantiles = undefined;
+    return true;
+  }
+
+  /** The arrays behind it, by name: what is saved, and added when parts are joined. */
+  get arrays(): Record<string, Int32Array | Float64Array> {
+    const { ends, negative, dots, squares, retained, responses } = this;
+    const tokens = {
+      ...(retained && { retained: retained.counts }),
+      ...(responses && { responses: responses.counts }),
+    };
+    return { ends: ends.counts, negative, dots, squares, ...tokens };
+  }
+
+  /** Adds what another measurement of the same shape holds. */
+  join(other: RemovalStats): void {
+    const own = this.arrays;
+    for (const [name, from] of Object.entries(other.arrays)) {
+      const to = own[name];
+      for (let i = 0; i < to.length; i++) to[i] += from[i];
+    }
     this.#quantiles = undefined;
   }
 
   /** Several measurements of one shape, added up. */
   static joined(parts: readonly RemovalStats[]): RemovalStats {
-    const sum = new RemovalStats(parts[0].shape);
-    for (const part of parts) {
-      const pairs = [
-        [sum.retained.counts, part.retained.counts],
-        [sum.ends.counts, part.ends.counts],
-        [sum.responses.counts, part.responses.counts],
-        [sum.dots, part.dots],
-        [sum.squares, part.squares],
-      ];
-      for (const [to, from] of pairs) from.forEach((x, i) => to[i] += x);
-    }
+    const sum = new RemovalStats(parts[0].shape, parts[0].kept);
+    for (const part of parts) sum.join(part);
     return sum;
   }
 
   /** Tokens that count. */
   get tokens(): number {
-    return this.retained.total(0);
+    let sum = 0;
+    for (let block = 0; block < this.shape.blocks; block++) sum += this.ends.total(block);
+    return sum;
   }
 
-  /** Median R at the end of the stream, over all blocks or over those drawn. */
-  end(draw?: Int32Array): number {
+  /** Median R at the end of the stream, or another quantile, over all blocks or over those drawn. */
+  end(draw?: Int32Array, p = 0.5): number {
     this.#quantiles ??= new BlockQuantile(this.ends);
-    return this.#quantiles.at(0.5, draw);
+    return this.#quantiles.at(p, draw);
+  }
+
+  /** Share of tokens on which a later node's response is below 0. */
+  below(node: number): number {
+    return this.negative[node] / this.tokens;
   }
 
   /** Σ (c - c̃)·δ / Σ ‖δ‖²: the response of a later node to the whole text. These add up: 1 + Σ = `ratioAt` the end. */

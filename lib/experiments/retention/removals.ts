@@ -2,15 +2,17 @@
  * Removals: runs in which what one node adds lacks a vector, and what becomes of that vector. A writer's own output, its rotated output
  * and every variant are removals. Runs that stand in one graph share the clean run, and each costs only the layers after its writer.
  */
-import type { Prompts } from "../../checkpoints/mod.ts";
+import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
 import { laterLocations, laterNodes } from "../../metrics/later_nodes.ts";
 import { removal, responseDots, type Route } from "../../metrics/retention.ts";
-import { cost, type Feeds, type RunOptions, stream } from "../../tensor/run.ts";
+import { vInputPatch } from "../../metrics/v_composition.ts";
+import { type Feeds, type RunOptions, stream } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { inParts } from "../part_progress.ts";
-import { BLOCKS, RemovalStats, type Shape } from "./removal_stats.ts";
+import { refuseNotFinite } from "../finite.ts";
+import { BLOCKS, type Kept, RemovalStats, type Shape } from "./removal_stats.ts";
 
 export interface Removal {
   /** Names it among the results. */
@@ -21,6 +23,8 @@ export interface Removal {
   delta: Tensor;
   /** Default "all". */
   route?: Route;
+  /** The post's patch instead: only the V input of these layers loses `delta`, with their ln1 scales frozen. */
+  patchedLayers?: readonly number[];
 }
 
 export interface RemovalOptions extends RunOptions {
@@ -30,19 +34,32 @@ export interface RemovalOptions extends RunOptions {
   firstPrompt?: number;
   /** Blocks for the bootstrap. Default: one a prompt, at most 64. */
   blocks?: number;
+  /** What is kept of single tokens. Default "responses". */
+  kept?: Kept;
+  /** Removals that were measured before, by their keys: they are not measured again. */
+  done?: ReadonlyMap<string, RemovalStats>;
+  /** Told after each graph what is measured so far: a place to save it. */
+  onMeasured?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;
 }
 
+/** See RunOptions. */
+const LEAST_TOKENS = 512;
 /** A graph of more steps takes long to compile; one of fewer repeats the clean run more often. */
 const STEPS_A_GRAPH = 12_000;
 const STEPS_A_LAYER = 30;
 
+/** About the steps that a removal adds to a graph. */
+function stepsOf(model: Model, { writer }: { writer: string }): number {
+  const layers = new Set(laterNodes(model.config, writer).map((node) => node.layer)).size;
+  return STEPS_A_LAYER * Math.max(1, layers);
+}
+
 /** The removals in graphs of bearable size, in their order. */
-function graphs(model: Model, removals: readonly Removal[]): Removal[][] {
-  const groups: Removal[][] = [];
+export function graphs<T extends { writer: string }>(model: Model, removals: readonly T[]): T[][] {
+  const groups: T[][] = [];
   let steps = Infinity;
   for (const one of removals) {
-    const layers = new Set(laterNodes(model.config, one.writer).map((node) => node.layer)).size;
-    const own = STEPS_A_LAYER * Math.max(1, layers);
+    const own = stepsOf(model, one);
     if (steps + own > STEPS_A_GRAPH) {
       groups.push([]);
       steps = 0;
@@ -64,30 +81,17 @@ export function shapeOfRemoval(model: Model, writer: string, blocks: number): Sh
 /** Dots [batch, pos, node] and ‖δ‖² [batch, pos] of each removal. */
 function outputsOf(model: Model, clean: Forward, removals: readonly Removal[]): Record<string, Tensor> {
   const outputs: Record<string, Tensor> = {};
-  removals.forEach(({ writer, delta, route }, i) => {
+  removals.forEach(({ writer, delta, route, patchedLayers }, i) => {
     const nodes = laterNodes(model.config, writer);
     outputs[`square${i}`] = delta.sumSquares("d_model");
     if (nodes.length === 0) return;
-    const without = model.forward({ hooks: removal(clean, writer, delta, route) });
+    const hooks = patchedLayers
+      ? vInputPatch(clean, patchedLayers, delta)
+      : removal(clean, writer, delta, route);
+    const without = model.forward({ hooks });
     outputs[`dots${i}`] = responseDots(clean, without, delta, nodes);
   });
   return outputs;
-}
-
-/** FLOPs and bytes of measuring the removals on one prompt. */
-export function costOfRemovals(
-  model: Model,
-  clean: Forward,
-  removals: readonly Removal[],
-  length: number,
-): { flops: number; peakBytes: number } {
-  const costs = graphs(model, removals).map((group) =>
-    cost(outputsOf(model, clean, group), { batch: 1, pos: length })
-  );
-  return {
-    flops: costs.reduce((sum, { flops }) => sum + flops, 0),
-    peakBytes: Math.max(0, ...costs.map((c) => c.peakBytes)),
-  };
 }
 
 /** Statistics of each removal by its key. @throws when two have one key, and where numbers stop being finite */
@@ -98,27 +102,39 @@ export async function measureRemovals(
   removals: readonly Removal[],
   options: RemovalOptions = {},
 ): Promise<Map<string, RemovalStats>> {
-  const { feeds = {}, firstPrompt = 0, blocks = Math.min(BLOCKS, prompts.count), ...run } = options;
-  const stats = new Map<string, RemovalStats>();
-  for (const { key, writer } of removals) {
-    if (stats.has(key)) throw new Error(`removals: two are called "${key}"`);
-    stats.set(key, new RemovalStats(shapeOfRemoval(model, writer, blocks)));
+  const { feeds = {}, firstPrompt = 0, blocks = Math.min(BLOCKS, prompts.count) } = options;
+  const { kept, done = new Map(), onMeasured } = options;
+  const run: RunOptions = { leastTokens: LEAST_TOKENS, ...options };
+  if (new Set(removals.map(({ key }) => key)).size < removals.length) {
+    throw new Error(`removals: two have one key among ${removals.map(({ key }) => key).join(", ")}`);
   }
-  const groups = graphs(model, removals);
-  const part = inParts(run, groups.length);
+  const stats = new Map<string, RemovalStats>(done);
+  const groups = graphs(model, removals.filter(({ key }) => !done.has(key)));
+  const part = inParts(
+    run,
+    groups.length,
+    groups.map((group) => group.reduce((sum, one) => sum + stepsOf(model, one), 0)),
+  );
   const fed = { ...feed(prompts, model.config), ...feeds };
   for (const [i, group] of groups.entries()) {
+    const own = group.map(({ writer }) => new RemovalStats(shapeOfRemoval(model, writer, blocks), kept));
     for await (const { start, results } of stream(outputsOf(model, clean, group), fed, part(i))) {
-      group.forEach(({ key }, k) => {
-        const one = stats.get(key)!;
+      for (const [k, one] of own.entries()) {
         const squares = results[`square${k}`].data, dots = results[`dots${k}`]?.data ?? [];
         const nodes = one.shape.nodes.length;
         for (let t = 0; t < squares.length; t++) {
-          const prompt = firstPrompt + start + Math.floor(t / prompts.length);
-          one.add(dots, t * nodes, squares[t], prompt);
+          const prompt = start + Math.floor(t / prompts.length);
+          if (one.add(dots, t * nodes, squares[t], firstPrompt + prompt)) continue;
+          await refuseNotFinite(
+            model,
+            selectPrompts(prompts, [prompt]),
+            `the run without ${group[k].writer}`,
+          );
         }
-      });
+      }
     }
+    group.forEach(({ key }, k) => stats.set(key, own[k]));
+    await onMeasured?.(stats);
   }
   return stats;
 }

@@ -10,8 +10,10 @@ import type { RunOptions } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Model } from "../../transformer/model.ts";
 import { assumptions, Bands } from "../experiment.ts";
-import { checkChoice, checkOptions } from "../options.ts";
-import type { FirstPositionRow, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
+import { checkPatchedLayers } from "../patched_layers.ts";
+import { checkArguments, checkChoice, checkOptions, RUN_OPTIONS } from "../options.ts";
+import type { CleanerRow, FirstPositionRow, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
+import { cleanersOf } from "./cleaners.ts";
 import { firstPosition } from "./first_position.ts";
 import { measureRemovals, type Removal } from "./removals.ts";
 import { Summary } from "./summary.ts";
@@ -27,6 +29,11 @@ export interface RetentionOptions extends RunOptions {
   remove?: Removed;
   /** What of the model answers. Default "all". */
   route?: Route;
+  /**
+   * The patch of Figure 3 instead of a removal: only the V input of these layers, which come after the writer's, loses the output, with
+   * their ln1 scales frozen. What is left is what would be left if nobody but these heads' values erased.
+   */
+  patchedLayers?: readonly number[];
   /** Which positions lose the output. Default "rest": all but position 0, which is reported as a class of its own. */
   positions?: RemovedPositions;
   /** Random rotations of the writer's own output, as a control. Default 3; 0: none. */
@@ -44,17 +51,13 @@ const OPTIONS: Record<keyof RetentionOptions, true> = {
   strength: true,
   remove: true,
   route: true,
+  patchedLayers: true,
   positions: true,
   rotations: true,
   otherNode: true,
   seed: true,
   quantiles: true,
-  batchSize: true,
-  memoryBytes: true,
-  signal: true,
-  onProgress: true,
-  threads: true,
-  createSession: true,
+  ...RUN_OPTIONS,
 };
 
 export interface RetentionResult {
@@ -63,6 +66,8 @@ export interface RetentionResult {
   responses: ResponseRow[];
   /** One row a writer: what is left at the end. */
   writers: WriterRow[];
+  /** Who cleans up, by the rule in cleaners.ts; empty without a control. */
+  cleaners: CleanerRow[];
   /** Position 0; empty unless it stands apart. */
   first: FirstPositionRow[];
   assumptions: Record<string, string>;
@@ -74,6 +79,7 @@ export async function retention(
   prompts: Prompts,
   options: RetentionOptions = {},
 ): Promise<RetentionResult> {
+  checkArguments("retention", { model, prompts });
   checkOptions("retention", options, OPTIONS);
   const { remove = "all", route = "all", positions = "rest", seed = 1, strength = 1, rotations = 3 } =
     options;
@@ -86,6 +92,11 @@ export async function retention(
     throw new Error(`retention: got ${rotations} rotations; expected a whole number of at least 0`);
   }
   const names = writersOf(model, options.writer);
+  const { patchedLayers } = options;
+  if (patchedLayers && route !== "all") {
+    throw new Error(`retention: got patchedLayers and route "${route}"; expected one of them`);
+  }
+  if (patchedLayers) { for (const writer of names) checkPatchedLayers(model.config, writer, patchedLayers); }
   const bands = new Bands({ quantiles: options.quantiles });
   const run: RunOptions = { ...options };
 
@@ -100,6 +111,7 @@ export async function retention(
       key,
       writer,
       route,
+      patchedLayers,
       delta: atPositions(delta, positions),
     });
     const controls = turns.map((Q) => rotated(w, Q));
@@ -122,11 +134,14 @@ export async function retention(
     rows: summaries.flatMap((s) => s.locations()),
     responses: summaries.flatMap((s) => s.responses()),
     writers: summaries.map((s) => s.writer(sizes.nodes.get(s.name)!.share * strength)),
+    cleaners: summaries.flatMap((s) => cleanersOf(model.config, s)),
     first,
     assumptions: {
       ...assumptions(model, prompts, bands),
       positions: { rest: "1 and later", first: "0 alone", all: "all" }[positions],
-      removed: `${remove === "all" ? "the writer's output" : remove}, strength ${strength}, route ${route}`,
+      removed: `${remove === "all" ? "the writer's output" : remove}, strength ${strength}, ${
+        patchedLayers ? `from the V input of layers ${patchedLayers.join(", ")} alone` : `route ${route}`
+      }`,
       control: [
         rotations > 0 ? `the writer's own output, rotated ${rotations} times, seed ${seed}` : "",
         options.otherNode ? `${options.otherNode} at the writer's length` : "",

@@ -1,8 +1,9 @@
 /** The rows of one writer, from the statistics of its removal and of its control's. */
 import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { laterNodes } from "../../metrics/later_nodes.ts";
+import type { Histograms } from "../../stats/histogram.ts";
 import { Random } from "../../stats/random.ts";
-import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
+import { bootstrapDraws, bootstrapInterval, pBelowZero } from "../../stats/significance.ts";
 import { findNode } from "../../transformer/nodes.ts";
 import type { Band, Estimate, RemovalName, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
 import { RemovalStats } from "./removal_stats.ts";
@@ -61,7 +62,7 @@ export class Summary {
     return runs;
   }
 
-  #band(histograms: RemovalStats["retained"], series: number): Band {
+  #band(histograms: Histograms, series: number): Band {
     const [median, low, high] = [0.5, ...this.#quantiles].map((p) => histograms.quantile(series, p));
     return { median, low, high, n: histograms.total(series) };
   }
@@ -74,7 +75,7 @@ export class Summary {
         location,
         run,
         ratio: stats.ratioAt(i),
-        ...this.#band(stats.retained, i),
+        ...this.#band(stats.retained!, i),
         ...(i === 0 && { median: 1, low: 1, high: 1 }), // by definition; a histogram would say 1 ± half a bin
       }))
     );
@@ -89,10 +90,10 @@ export class Summary {
         kind,
         layer,
         run,
-        below: stats.responses.shareBelowZero(i),
+        below: stats.below(i),
         ratio: stats.response(i),
         interval: bootstrapInterval((draw) => stats.response(i, draw), this.#draws),
-        ...this.#band(stats.responses, i),
+        ...this.#band(stats.responses!, i),
       }))
     );
   }
@@ -114,6 +115,17 @@ export class Summary {
 
   specific(): Estimate {
     return this.#estimate((draw) => this.#control((s, d) => s.end(d), draw) - this.own.end(draw));
+  }
+
+  /** One-sided bootstrap p-value of "no more of the output is erased than of the control". */
+  pSpecific(): number {
+    return pBelowZero((draw) => this.own.end(draw) - this.#control((s, d) => s.end(d), draw), this.#draws);
+  }
+
+  /** Σ over all later nodes of the specific response: what the cleaners' parts are parts of. */
+  specificRatio(): number {
+    const last = this.own.shape.locations.length - 1;
+    return this.#control((s) => s.ratioAt(last)) - this.own.ratioAt(last);
   }
 
   /** @param share mean length of what is taken out, as a part of the stream's */

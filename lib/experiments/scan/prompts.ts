@@ -1,10 +1,12 @@
 /** What a scan asks of its prompts: enough of them, long enough, and different. They are halved: one half to choose, one to test. */
 import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
 
-/** Fewer tokens say nothing on attention, and the nulls turn positions by half the length. */
+/** Fewer tokens say nothing on attention. */
 const LEAST_LENGTH = 8;
 /** With halves of fewer than 8 prompts no test can be sure at the default level: 2^-7 × a few tests > 0.05. */
 export const LEAST_PROMPTS = 16;
+/** Prompts of a half that are used in any case, however long they are: intervals are over prompts. */
+const LEAST_SCREENED = 8, LEAST_EXAMINED = 16;
 
 /** @throws when a scan of these prompts could say nothing */
 export function checkScanPrompts({ tokens, count, length, source }: Prompts): void {
@@ -32,9 +34,15 @@ export function checkScanPrompts({ tokens, count, length, source }: Prompts): vo
   }
 }
 
-/** Every other prompt, so that both halves have the same mix. */
-export function halves(prompts: Prompts): [first: Prompts, second: Prompts] {
+/** Which prompts serve which pass: as many as hold about the tokens asked for, of every other prompt each, so that both have the same mix. */
+export function passes(
+  prompts: Prompts,
+  { screenTokens, tokens }: { screenTokens: number; tokens: number },
+): { screened: Prompts; examined: Prompts } {
   const rows = Array.from({ length: prompts.count }, (_, row) => row);
-  const take = (offset: number) => selectPrompts(prompts, rows.filter((row) => row % 2 === offset));
-  return [take(0), take(1)];
+  const take = (offset: number, least: number, wanted: number) => {
+    const count = Math.max(least, Math.round(wanted / (prompts.length - 1)));
+    return selectPrompts(prompts, rows.filter((row) => row % 2 === offset).slice(0, count));
+  };
+  return { screened: take(0, LEAST_SCREENED, screenTokens), examined: take(1, LEAST_EXAMINED, tokens) };
 }

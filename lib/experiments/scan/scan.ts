@@ -1,112 +1,128 @@
 /**
- * Scans a model for clean-up: which nodes write what is later erased, who erases it, is it causal, and does it make direct logit
- * attribution mislead?
+ * Scans a model for clean-up: what becomes of what each node writes, who erases it, by which route, and does it make direct logit
+ * attribution mislead? Every verdict is retention beside a control (metrics/retention.ts).
  *
- * Prompts are halved: writers are chosen on the first half (screen.ts) and examined on the second (confirm.ts, causal.ts), so that
- * the choice does not flatter the evidence. Every writer passed over and every cleaner rejected is in the result with its reason.
+ * Prompts are halved: candidates are chosen on the first half (screen.ts, candidates.ts) and examined on the second (examine.ts), so that
+ * the choice does not flatter the evidence. Every node that is passed over and every writer that is not found is in the result with the
+ * reason.
  */
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
+import { modelNodes } from "../../transformer/nodes.ts";
 import { assumptions, Bands } from "../experiment.ts";
-import { type Candidate, candidates } from "./candidates.ts";
-import { type Causal, causes } from "./causal.ts";
-import { judge, type Verdict } from "./cleaners.ts";
-import { confirm, type Evidence } from "./confirm.ts";
-import { type Consequence, consequence } from "./consequence.ts";
-import { type PairTable, pairTable } from "./pairs.ts";
-import { checkScanPrompts, halves, LEAST_PROMPTS } from "./prompts.ts";
-import { Screen } from "./screen.ts";
+import { checkArguments, checkOptions, RUN_OPTIONS } from "../options.ts";
+import type { RemovalStats } from "../retention/removal_stats.ts";
+import { type Lengths, measureSizes } from "../retention/sizes.ts";
+import { attribution } from "./attribution.ts";
+import { type Candidate, candidates, erased } from "./candidates.ts";
+import { examine, type ExaminedWriter } from "./examine.ts";
+import { checkScanPrompts, LEAST_PROMPTS, passes } from "./prompts.ts";
+import { routes } from "./routes.ts";
+import { type LayerContraction, screen, type ScreenResult } from "./screen.ts";
 import { checkSettings, type ScanSettings } from "./settings.ts";
+import { type Sink, sink } from "./sinks.ts";
 import { shuffled, summarize, type UntrainedResult } from "./untrained.ts";
-
-/** A writer that was examined, found or not. */
-export interface ExaminedWriter {
-  candidate: Candidate;
-  evidence: Evidence;
-  verdict: Verdict;
-  /** Of a writer that was found. */
-  causal?: Causal;
-  /** Of a writer that was found and has cleaner heads. */
-  consequence?: Consequence;
-}
 
 export interface ScanResult {
   model: { name: string; layers: number; heads: number; d_model: number; parameters: number };
-  prompts: { count: number; length: number; source: string };
+  /** All that were given; how many served each pass. */
+  prompts: { count: number; length: number; source: string; screened: number; examined: number };
   settings: ScanSettings;
   assumptions: Record<string, string>;
-  /** Examined writers; those with no `verdict.notFound` are found. */
+  /** Examined writers, the most erased first; those with no `notFound` are found. */
   writers: ExaminedWriter[];
-  /** Nodes that were passed over after the first pass, with the reason. */
+  /** Nodes that were not examined, with the reason. */
   passedOver: Candidate[];
-  /** Statistics of all pairs on the first half. */
-  pairs: PairTable;
+  /** What is left at the end of what is written in each layer, whatever it says. */
+  layers: LayerContraction[];
+  /** Mean length of the stream at each location, at position 0 and elsewhere. */
+  stream: ({ location: string } & Lengths)[];
+  sink?: Sink;
+  /** Response of each later node to each writer, on the first half. */
+  responses: ScreenResult["responses"];
   /** What the same scan finds in the model with its weights shuffled, when that was asked for. */
   untrained?: UntrainedResult;
 }
 
 export interface ScanOptions extends RunOptions {
   settings?: Partial<ScanSettings>;
-  /** The first pass, when it is to be saved while it runs or taken up again. */
-  screen?: Screen;
-  /** After each batch of the first pass: a place to save the screen's state. */
-  onBatch?: () => void | Promise<void>;
+  /** What an interrupted first pass over the same prompts had measured, and told after each part: a place to save it. */
+  screened?: ReadonlyMap<string, RemovalStats>;
+  onScreened?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;
   /** Told at the start of each pass. */
   onPass?: (name: string, prompts: number) => void;
 }
 
+const OPTIONS: Record<keyof ScanOptions, true> = {
+  ...RUN_OPTIONS,
+  settings: true,
+  screened: true,
+  onScreened: true,
+  onPass: true,
+};
+
 /** The writers of a result that count as found. */
 export function foundWriters({ writers }: Pick<ScanResult, "writers">): ExaminedWriter[] {
-  return writers.filter(({ verdict }) => verdict.notFound === undefined);
+  return writers.filter(({ notFound }) => notFound === undefined);
 }
 
-/** @throws when prompts are too few, too short or all the same, or a setting is out of its range */
+/** @throws when prompts are too few, too short or all the same, a setting is out of its range, or numbers are not finite */
 export async function scan(model: Model, prompts: Prompts, options: ScanOptions = {}): Promise<ScanResult> {
+  checkArguments("scan", { model, prompts });
+  checkOptions("scan", options, OPTIONS);
   const settings = checkSettings(options.settings);
   checkScanPrompts(prompts);
-  const { screen = new Screen(model), onPass, onBatch, settings: _, ...run } = options;
-  const { seed, attributionPrompts } = settings;
-  const bands = new Bands();
-  const [first, second] = halves(prompts);
+  const { onPass, screened: done, onScreened, settings: _, ...run } = options;
+  const { seed, rotations } = settings;
+  const { screened, examined } = passes(prompts, settings);
+  const quiet = { ...run, onProgress: undefined };
 
-  onPass?.("choosing writers", first.count);
-  await screen.fold(first, { ...run, onBatch });
-  const all = candidates(screen, settings);
-  const chosen = all.filter((c) => !c.rejected);
+  const names = modelNodes(model.config).map((node) => node.name);
+  onPass?.("measuring lengths", screened.count);
+  const sizes = await measureSizes(model, screened, names, run);
+  onPass?.(`screening ${names.length} nodes`, screened.count);
+  const { nodes, layers, responses } = await screen(model, screened, sizes, {
+    ...run,
+    seed,
+    ...(done && { done }),
+    ...(onScreened && { onMeasured: onScreened }),
+  });
+  const all = candidates(nodes, settings);
+  const chosen = all.filter((c) => !c.passedOver).map((c) => c.name);
 
-  if (chosen.length > 0) onPass?.("testing cleaners", second.count);
-  const { quantiles } = bands;
-  const least = settings.effect / 2;
-  const testing = { ...run, seed, quantiles, least, level: settings.q };
-  const evidence = await confirm(model, screen, chosen, second, testing);
-  const writers: ExaminedWriter[] = [];
-  for (const [i, candidate] of chosen.entries()) {
-    const verdict = judge(evidence[i], settings);
-    const examined: ExaminedWriter = { candidate, evidence: evidence[i], verdict };
-    writers.push(examined);
-    if (verdict.notFound) continue;
-    const { name } = candidate, cleaners = verdict.cleaners.map((c) => c.node);
-    onPass?.(`patching the cleaners of ${name}`, second.count);
-    examined.causal = await causes(model, name, cleaners, second, { ...run, seed, quantiles });
-    onPass?.(`attribution of ${name}`, Math.min(second.count, attributionPrompts));
-    const found = await consequence(model, name, cleaners, second, { ...run, seed, attributionPrompts });
-    if (found) examined.consequence = found;
+  if (chosen.length > 0) onPass?.(`examining ${chosen.length} of them`, examined.count);
+  const writers = await examine(model, chosen, examined, sizes, settings, run);
+  writers.sort((a, b) => rank(b) - rank(a));
+  const found = foundWriters({ writers });
+  if (found.length > 0) {
+    onPass?.(`routes of ${found.length} writers`, examined.count);
+    const specific = new Map(found.map((w) => [w.writer, w.specific.value] as const));
+    const byRoute = await routes(model, specific, examined, { ...run, seed, rotations });
+    for (const writer of found) {
+      writer.routes = byRoute.get(writer.writer)!;
+      onPass?.(`attribution of ${writer.writer}`, examined.count);
+      writer.attribution = await attribution(model, writer.writer, examined, { ...run, seed });
+    }
   }
+  const sunk = await sink(model, screened, sizes, quiet);
   const result: ScanResult = {
     model: describe(model),
-    prompts: { count: prompts.count, length: prompts.length, source: prompts.source },
-    settings,
-    assumptions: {
-      ...assumptions(model, prompts, bands),
-      ...vocabulary(model),
-      split: `writers are chosen on ${first.count} prompts and tested on the other ${second.count}`,
-      causal:
-        "V input (heads) or the input of ln2 (MLPs) patched, scales frozen to the clean run's unless said otherwise",
+    prompts: {
+      count: prompts.count,
+      length: prompts.length,
+      source: prompts.source,
+      screened: screened.count,
+      examined: examined.count,
     },
+    settings,
+    assumptions: assumed(model, prompts, screened, examined, settings),
     writers,
-    passedOver: all.filter((c) => c.rejected),
-    pairs: pairTable(screen),
+    passedOver: all.filter((c) => c.passedOver),
+    layers,
+    stream: [...sizes.stream].map(([location, lengths]) => ({ location, ...lengths })),
+    ...(sunk && { sink: sunk }),
+    responses,
   };
   if (settings.untrainedPrompts > 0) {
     const count = Math.min(prompts.count, Math.max(LEAST_PROMPTS, settings.untrainedPrompts));
@@ -115,9 +131,31 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
       settings: { ...settings, untrainedPrompts: 0 },
       onPass: (name, prompts) => onPass?.(`weights shuffled: ${name}`, prompts),
     });
-    result.untrained = summarize(count, found.writers, found.passedOver);
+    result.untrained = summarize(count, found);
   }
   return result;
+}
+
+const rank = ({ specific, share, notFound }: ExaminedWriter) =>
+  erased({ specific: specific.value, share }) + (notFound === undefined ? 1e6 : 0);
+
+function assumed(
+  model: Model,
+  prompts: Prompts,
+  screened: Prompts,
+  examined: Prompts,
+  { rotations }: ScanSettings,
+): Record<string, string> {
+  return {
+    ...assumptions(model, prompts, new Bands()),
+    positions: "1 and later; position 0 apart",
+    ...vocabulary(model),
+    split: `candidates are chosen on ${screened.count} prompts and examined on ${examined.count} others`,
+    "control of the screen":
+      "one output of each layer's heads for each prompt in turn, rotated; of MLPs and embeddings their own",
+    "control of the examination": `the writer's own output, rotated ${rotations} times`,
+    intervals: "95 %, bootstrap over prompts and over the control's draws",
+  };
 }
 
 /** Many checkpoints have more ids than their tokenizer; the opposite is refused when a model is loaded. */

@@ -1,9 +1,9 @@
 /**
  * The state of a first pass as a file, so that a scan that was interrupted goes on where it was, and another scan of the same model
- * and prompts with other settings need not repeat the pass.
+ * and prompts with other thresholds need not repeat the pass.
  *
- * A safetensors file with the arrays of ScreenState; its metadata hold a key, SHA-256 over everything that the pass depends on: the
- * weights, the settings of the model, the prompts, and the form of the state.
+ * A safetensors file with the arrays of each removal's statistics; its metadata hold a key, SHA-256 over everything that the pass
+ * depends on (the weights, the settings of the model, the prompts, the seed and the form of the state), and a checksum of the arrays.
  */
 import { bytesOf, type RawTensor } from "../../checkpoints/dtypes.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
@@ -11,10 +11,14 @@ import { SafetensorsFile } from "../../checkpoints/safetensors.ts";
 import { writeSafetensors } from "../../checkpoints/safetensors_write.ts";
 import { BINS } from "../../stats/histogram.ts";
 import type { Model } from "../../transformer/model.ts";
-import { POSITION_BINS, Screen, type ScreenState } from "./screen.ts";
+import { BLOCKS, RemovalStats } from "../retention/removal_stats.ts";
+import { shapeOfRemoval } from "../retention/removals.ts";
+import { screenRemovals } from "./screen.ts";
 
-/** Goes up when what is folded changes. */
-const FORM = 2;
+/** Goes up when what is kept changes. */
+const FORM = 3;
+
+export type Screened = ReadonlyMap<string, RemovalStats>;
 
 async function digest(bytes: Uint8Array): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
@@ -22,41 +26,70 @@ async function digest(bytes: Uint8Array): Promise<string> {
 }
 
 /** What the first pass over `prompts` depends on, as a hash. */
-export async function screenKey(model: Model, prompts: Prompts): Promise<string> {
-  const parts = [`form ${FORM}, ${BINS} bins, ${POSITION_BINS} position bins`, JSON.stringify(model.config)];
-  for (const name of [...model.weights.keys()].sort()) {
-    parts.push(
-      `${name} ${await digest(bytesOf(model.weights.get(name)!.data as Float32Array<ArrayBuffer>))}`,
-    );
+export async function screenKey(model: Model, prompts: Prompts, seed: number): Promise<string> {
+  const parts = [`form ${FORM}, ${BINS} bins, seed ${seed}`, JSON.stringify(model.config)];
+  for (const [name, { data }] of [...model.weights].sort(([a], [b]) => a < b ? -1 : 1)) {
+    parts.push(`${name} ${await digest(bytesOf(data as Float32Array<ArrayBuffer>))}`);
   }
   parts.push(`prompts ${prompts.count} × ${prompts.length} ${await digest(bytesOf(prompts.tokens))}`);
   return await digest(new TextEncoder().encode(parts.join("\n")));
 }
 
-/** Writes the state; never half of it. */
-export async function saveScreen(path: string, screen: Screen, key: string): Promise<void> {
-  const tensors: Record<string, RawTensor> = {};
-  for (const [name, data] of Object.entries(screen.state)) {
-    tensors[name] = { dtype: data instanceof Float64Array ? "F64" : "I32", dims: [data.length], data };
+async function checksum(tensors: Record<string, RawTensor>): Promise<string> {
+  const parts: string[] = [];
+  for (const [name, { data }] of Object.entries(tensors)) {
+    parts.push(`${name} ${await digest(bytesOf(data as Float64Array<ArrayBuffer>))}`);
   }
-  await writeSafetensors(path, tensors, { key });
+  return await digest(new TextEncoder().encode(parts.sort().join("\n")));
 }
 
-/** The screen that was saved under `key`. `undefined`: there is no such file, or it belongs to something else or is damaged. */
-export async function loadScreen(path: string, model: Model, key: string): Promise<Screen | undefined> {
+/** Writes the state; never half of it. */
+export async function saveScreen(path: string, stats: Screened, key: string): Promise<void> {
+  const tensors: Record<string, RawTensor> = {};
+  for (const [removal, one] of stats) {
+    for (const [name, data] of Object.entries(one.arrays)) {
+      if (data.length === 0) continue; // the last node has no later ones
+      tensors[`${removal}/${name}`] = {
+        dtype: data instanceof Float64Array ? "F64" : "I32",
+        dims: [data.length],
+        data: data as RawTensor["data"],
+      };
+    }
+  }
+  await writeSafetensors(path, tensors, { key, checksum: await checksum(tensors) });
+}
+
+/** What was saved under `key`. `undefined`: there is no such file, or it belongs to something else or is damaged. */
+export async function loadScreen(
+  path: string,
+  model: Model,
+  prompts: Prompts,
+  seed: number,
+  key: string,
+): Promise<Screened | undefined> {
   let file: SafetensorsFile | undefined;
   try {
     await Deno.stat(path);
     file = await SafetensorsFile.open(path);
     if (file.metadata.key !== key) return undefined;
-    const fresh = new Screen(model).state;
-    const state: Record<string, unknown> = {};
-    for (const [name, { length, constructor }] of Object.entries(fresh)) {
-      const { data } = await file.read(name);
-      if (data.length !== length || data.constructor !== constructor) return undefined;
-      state[name] = data;
+    const stats = new Map<string, RemovalStats>();
+    const read: Record<string, RawTensor> = {};
+    for (const { key: removal, writer } of screenRemovals(model, model.forward(), prompts, seed).removals) {
+      const blocks = Math.min(BLOCKS, prompts.count);
+      const one = new RemovalStats(shapeOfRemoval(model, writer, blocks), "end");
+      if (!file.tensors.has(`${removal}/ends`)) continue; // not measured yet
+      for (const [name, array] of Object.entries(one.arrays)) {
+        if (array.length === 0) continue;
+        const tensor = await file.read(`${removal}/${name}`);
+        if (tensor.data.length !== array.length || tensor.data.constructor !== array.constructor) {
+          return undefined;
+        }
+        read[`${removal}/${name}`] = tensor;
+        array.set(tensor.data as never);
+      }
+      stats.set(removal, one);
     }
-    return new Screen(model, state as unknown as ScreenState);
+    return await checksum(read) === file.metadata.checksum ? stats : undefined;
   } catch {
     return undefined; // a file that cannot be read is no state: the pass begins anew and replaces it
   } finally {

@@ -5,16 +5,15 @@
 import { Random } from "../../stats/random.ts";
 import { Model } from "../../transformer/model.ts";
 import type { Weights } from "../../transformer/weights.ts";
-import type { Candidate } from "./candidates.ts";
-import type { Verdict } from "./cleaners.ts";
+import type { ScanResult } from "./scan.ts";
 
 export interface UntrainedResult {
   prompts: number;
-  /** Writers that went on to the second pass, and those that count as found. */
+  /** Writers that were examined, and those that count as found. */
   examined: string[];
   found: string[];
-  /** Largest drop of a median PR among all nodes. */
-  largestDrop: number;
+  /** Largest specific erasure among all nodes, on the first half. */
+  largestSpecific: number;
 }
 
 /** A model of the same form whose weights are each shuffled. */
@@ -40,18 +39,12 @@ export function shuffled(model: Model, seed: number): Model {
 }
 
 /** What the scan of a shuffled model says, in short. */
-export function summarize(
-  prompts: number,
-  writers: readonly { candidate: Candidate; verdict: Verdict }[],
-  passedOver: readonly Candidate[],
-): UntrainedResult {
-  const drops = [...passedOver, ...writers.map((w) => w.candidate)].map((c) => c.drop).filter(
-    Number.isFinite,
-  );
+export function summarize(prompts: number, { writers, passedOver }: ScanResult): UntrainedResult {
+  const specific = [...passedOver.map((c) => c.specific), ...writers.map((w) => w.specific.value)];
   return {
     prompts,
-    examined: writers.map((w) => w.candidate.name),
-    found: writers.filter((w) => w.verdict.notFound === undefined).map((w) => w.candidate.name),
-    largestDrop: Math.max(0, ...drops),
+    examined: writers.map((w) => w.writer),
+    found: writers.filter((w) => w.notFound === undefined).map((w) => w.writer),
+    largestSpecific: Math.max(0, ...specific.filter(Number.isFinite)),
   };
 }

@@ -1,11 +1,26 @@
-/** What a scan found, in sentences: the beginning of the report, of the terminal's output and of the notebook. */
-import { SHARED } from "./cleaners.ts";
-import { type ExaminedWriter, foundWriters, type ScanResult } from "./scan.ts";
+/**
+ * What a scan found, in sentences: the beginning of the report, of the terminal's output and of the notebook. Each sentence is printed on
+ * the condition that makes it true; where a condition does not hold, another sentence says what does.
+ */
+import type { Estimate } from "../rows.ts";
+import type { ExaminedWriter } from "./examine.ts";
+import { foundWriters, type ScanResult } from "./scan.ts";
 
-const percent = (x: number) => number(100 * x, 0) + " %";
+/** A writer whose output is the same at a position in all prompts to at least this part is called positional. */
+export const SHARED = 0.7;
+/** A route is named when it carries at least this part of the specific erasure. */
+export const ROUTE = 0.6;
+/** Mean |DLA|, in logits, below which nothing is said of it. */
+const LITTLE = 0.005;
+/** Cleaners named in a sentence; the table has them all. */
+const NAMED = 4;
 
-/** With a true minus sign. */
-const number = (x: number, digits = 2) => x.toFixed(digits).replace("-", "−");
+const minus = (text: string) => text.replace("-", "−");
+export const number = (x: number, digits = 2) => minus(x.toFixed(digits).replace(/^-(0\.?0*)$/, "$1"));
+export const percent = (x: number) => `${number(100 * x, 0)} %`;
+/** "0.34 (0.21 to 0.47)". */
+export const estimate = ({ value, interval: [low, high] }: Estimate) =>
+  `${number(value)} (${number(low)} to ${number(high)})`;
 
 /** "A", "A and B", "A, B and C". */
 export function listed(names: readonly string[]): string {
@@ -13,74 +28,199 @@ export function listed(names: readonly string[]): string {
   return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
-/** One paragraph for each writer found, or one that says that there is none; then one on the untrained null, where it was run. */
+/** Paragraphs: what was found, one for each writer, then what is true of the model as a whole. */
 export function inWords(result: ScanResult): string[] {
+  return [
+    overview(result),
+    ...foundWriters(result).map((writer) => describeWriter(writer)),
+    ...modelInWords(result),
+  ];
+}
+
+/** How many writers, out of how many nodes. */
+export function overview(result: ScanResult): string {
+  const { writers, passedOver, settings: { specific } } = result;
+  const nodes = writers.length + passedOver.length;
   const found = foundWriters(result);
-  const nodes = result.writers.length + result.passedOver.length;
-  const paragraphs = found.length > 0 ? found.map(describeWriter) : [
-    `No clean-up was found. Of ${nodes} nodes, ${result.writers.length} had an output that is there just after it is written ` +
-    `and falls away later on; for ${result.writers.length === 1 ? "it" : "none of them"} ` +
-    `${result.writers.length === 1 ? "no" : "did"} later nodes erase enough of it to pass the tests.`,
-  ];
-  if (result.untrained) {
-    const { prompts, found, examined, largestDrop } = result.untrained;
-    paragraphs.push(
-      `With each weight's values shuffled, the same scan of ${prompts} prompts found ` +
-        `${found.length === 0 ? "no writer" : `${found.length} (${listed(found)})`}; ` +
-        `${examined.length} went on to the second pass, and the largest drop of a median was ${
-          largestDrop.toFixed(2)
-        }.`,
-    );
+  if (found.length > 0) {
+    const names = listed(found.slice(0, 8).map((w) => w.writer)) + (found.length > 8 ? " and others" : "");
+    return `${
+      found.length === 1 ? "One node writes" : `${found.length} nodes write`
+    } what is specifically erased ` +
+      `(by ${number(specific)} or more beyond the control): ${names}.`;
   }
-  return paragraphs;
+  const examined = writers.length === 0
+    ? `None of ${nodes} nodes lost enough more than its layer's control to be examined.`
+    : `Of ${nodes} nodes ${writers.length} ${writers.length === 1 ? "was" : "were"} examined; ` +
+      `the largest specific erasure is ${estimate(largest(writers).specific)}.`;
+  return `No clean-up was found. ${examined}`;
 }
 
-function describeWriter({ candidate, evidence, verdict, causal, consequence }: ExaminedWriter): string {
-  const { name, highest, lowest, drop } = candidate;
-  const cleaners = verdict.cleaners.map((c) => c.node);
-  const sentences = [
-    `${name} writes what is later erased: the median projection ratio of the residual stream onto its output falls by ` +
-    `${drop.toFixed(2)} from ${highest} to ${lowest}, and by more than 0.3 on ${
-      percent(evidence.dropShare)
-    } of tokens.`,
-    `${listed(cleaners)} ${cleaners.length === 1 ? "erases" : "erase"} it: together they write ` +
-    `${number(verdict.groupRatio)} times its output.`,
-  ];
-  if (name !== "pos_embed" && verdict.sharedAcrossPrompts >= SHARED) { // that of pos_embed is, by its nature
-    sentences.push(
-      `What is erased is the same across prompts (${
-        percent(verdict.sharedAcrossPrompts)
-      } of it is found with the writer's output ` +
-        `of another prompt at the same position): its positional mean, such as information on the position.`,
-    );
-  }
-  if (causal) {
-    const { frozen, control } = causal.patched;
-    sentences.push(
-      `Taking the output out of the cleaners' input undoes ${percent(frozen.undone)} of the erasure ` +
-        `(95 %: ${percent(frozen.interval[0])} to ${percent(frozen.interval[1])}); an unrelated vector ` +
-        `of the same length ${control.undone < 0 ? "adds to it by" : "undoes"} ${
-          percent(Math.abs(control.undone))
-        }.`,
-      causalWord(frozen.undone, control.undone),
-    );
-  }
-  if (consequence) {
-    sentences.push(
-      `Direct logit attribution of ${name} goes with that of the part of the cleaners' output which comes from it at ` +
-        `r = ${number(consequence.composition.r)}, slope ${
-          number(consequence.composition.slope)
-        }: that much of what ` +
-        `the attribution shows is taken back.`,
-    );
-  }
-  return sentences.filter(Boolean).join(" ");
+function largest(writers: readonly ExaminedWriter[]): ExaminedWriter {
+  return writers.reduce((a, b) => b.specific.value > a.specific.value ? b : a);
 }
 
-/** A reading of the patch: the numbers stand beside it. */
-function causalWord(undone: number, control: number): string {
-  const net = undone - Math.abs(control);
-  if (net >= 0.5) return "So they erase it mainly because they read it.";
-  if (net >= 0.15) return "So they erase it in part because they read it; the rest comes by other ways.";
-  return "That is not clearly more than the control: their reading it does not explain the erasure.";
+/** One writer that was found. */
+export function describeWriter(writer: ExaminedWriter): string {
+  return [left(writer), erasers(writer), route(writer), positional(writer), attributed(writer)]
+    .filter(Boolean).join(" ");
+}
+
+/** The same in one sentence, for a table. */
+export function oneSentence(writer: ExaminedWriter): string {
+  const { cleaners, specific, attribution, shared, writer: name } = writer;
+  const [first] = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
+  const by = first && first.specific.value >= specific.value / 2
+    ? `mostly by ${first.node}`
+    : "by many, a little each";
+  const said = name !== "pos_embed" && shared >= SHARED
+    ? `, ${percent(shared)} of it the same in all prompts`
+    : "";
+  const dla = !attribution || attribution.meanAbsolute < LITTLE
+    ? ""
+    : attribution.takenBack.interval[0] > attribution.controlTakenBack.interval[1]
+    ? "; its attribution misleads"
+    : "; its attribution misleads no more than that of what merely is written there";
+  return `${percent(specific.value)} erased because of what it says, ${by}${said}${dla}.`;
+}
+
+function left({ writer, left, control, specific }: ExaminedWriter): string {
+  const what = left.value < 0
+    ? `${writer} writes what is later erased and turned round: at the end of the stream ${
+      number(left.value)
+    } of it is left`
+    : `${writer} writes what is later erased: at the end of the stream ${number(left.value)} of it is left`;
+  return `${what}, and ${number(control.value)} of the same output rotated. So ${
+    estimate(specific)
+  } of it is erased ` +
+    `because of what it says.`;
+}
+
+function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
+  if (cleaners.length === 0) {
+    return `No single later node surely takes back more of it than of the control: the erasing is spread over many.`;
+  }
+  const ranked = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
+  const named = ranked.slice(0, NAMED).map((c) => `${c.node} (${number(c.specific.value)})`);
+  const more = ranked.length > NAMED ? ` and ${ranked.length - NAMED} more` : "";
+  const sum = ranked.reduce((total, c) => total + c.specific.value, 0);
+  const names = more ? named.join(", ") + more : listed(named);
+  const one = ranked.length === 1;
+  const rest = specificRatio - sum;
+  const others = Math.abs(rest) < 0.02
+    ? "that is all"
+    : rest > 0
+    ? `the other later nodes take back another ${number(rest)}`
+    : `the other later nodes give ${number(-rest)} of it back`;
+  return `${names} ${one ? "takes" : "take"} back more of it than of the control${
+    one ? "" : `: together ${number(sum)}`
+  }; ` +
+    `${others} (parts of all that was written, over the whole text).`;
+}
+
+/** The mean over tokens can be spread otherwise than the median: then no route is named. */
+function route({ routes, specific }: ExaminedWriter): string {
+  if (!routes) return "";
+  const parts = [
+    ["through values and MLP inputs", routes.values],
+    ["through the normalisations' scales", routes.scales],
+    ["through attention patterns", routes.attention],
+  ] as const;
+  const main = parts.find(([, part]) => part >= ROUTE * specific.value);
+  if (!main) {
+    return `No route carries most of that: ${
+      listed(parts.map(([name, part]) => `${number(part)} ${name}`))
+    }.`;
+  }
+  return `Most of that goes ${main[0]}: ${number(main[1])} of ${number(specific.value)}.`;
+}
+
+function positional({ writer, shared }: ExaminedWriter): string {
+  if (writer === "pos_embed" || shared < SHARED) return ""; // that of pos_embed is, by its nature
+  return `${percent(shared)} of its output is the same at a position in all prompts.`;
+}
+
+function attributed({ writer, attribution }: ExaminedWriter): string {
+  if (!attribution) return "";
+  const { takenBack, controlTakenBack, meanAbsolute, effect } = attribution;
+  const size = `Direct logit attribution credits it with ${
+    number(meanAbsolute)
+  } logits at a token, in the mean.`;
+  if (meanAbsolute < LITTLE) return `Direct logit attribution credits it with next to nothing.`;
+  const beyond = takenBack.interval[0] > controlTakenBack.interval[1];
+  const less = takenBack.interval[1] < controlTakenBack.interval[0];
+  const sure = takenBack.interval[0] > 0;
+  const back = sure
+    ? `Later nodes take back ${percent(takenBack.value)} of that (95 %: ${
+      percent(takenBack.interval[0])
+    } to ` +
+      `${percent(takenBack.interval[1])})`
+    : takenBack.interval[1] < 0
+    ? `Later nodes do not take that back but add ${percent(-takenBack.value)} to it`
+    : `Whether later nodes take that back is not sure (95 %: ${percent(takenBack.interval[0])} to ` +
+      `${percent(takenBack.interval[1])})`;
+  const control = `, of the rotated output's ${percent(controlTakenBack.value)}`;
+  const verdict = beyond
+    ? `: attribution misleads more for ${writer} than for what merely is written there.`
+    : less
+    ? `: less than of what merely is written there.`
+    : `: no clear difference.`;
+  const loss = `Without its output the model loses ${
+    number(effect.value)
+  } logits for each logit of attribution.`;
+  return `${size} ${back}${control}${verdict} ${loss}`;
+}
+
+/** What is true of the model as a whole: how much of anything is left, what is protected, position 0, and the untrained null. */
+export function modelInWords(result: ScanResult): string[] {
+  return [contraction(result), kept(result), sunk(result), untrained(result)].filter((text) => text !== "");
+}
+
+function contraction({ layers }: ScanResult): string {
+  const heads = layers.filter((l) => l.kind === "head");
+  if (heads.length < 2) return "";
+  const least = heads.reduce((a, b) => b.left < a.left ? b : a);
+  const places = heads.length <= 5
+    ? heads
+    : [0, 0.25, 0.5, 0.75, 1].map((p) => heads[Math.round(p * (heads.length - 1))]);
+  const course = places.map(({ layer, left }) => `layer ${layer}: ${number(left)}`).join(", ");
+  const says = least.left < 0.8
+    ? `The model writes back part of anything: of what a head of a layer writes, whatever it says, is left at the end`
+    : `The model leaves most of anything in the stream: of what a head of a layer writes, whatever it says, is left at the end`;
+  return `${says}: ${course}. Only what goes beyond that counts as clean-up here.`;
+}
+
+function kept({ passedOver }: ScanResult): string {
+  const names = passedOver.filter((c) => c.passedOver?.startsWith("protected")).map((c) => c.name);
+  if (names.length === 0) return "";
+  const shown = names.slice(0, 8);
+  const more = names.length > shown.length ? ` and ${names.length - shown.length} more` : "";
+  return `Kept better than the control: ${more ? shown.join(", ") + more : listed(shown)}.`;
+}
+
+function sunk({ sink }: ScanResult): string {
+  if (!sink) return "";
+  const { times, writer, norm, elsewhere, takenBackBy, left, location } = sink;
+  const length = (x: number) => x >= 100 ? Math.round(x).toLocaleString("en") : x.toPrecision(2);
+  const back = takenBackBy && takenBackBy.part >= 0.1
+    ? `${takenBackBy.node} takes ${percent(takenBackBy.part)} of that back; ${
+      number(left)
+    } of it is left at the end.`
+    : `No later node takes a tenth of that back; ${number(left)} of it is left at the end.`;
+  return `Position 0 is an attention sink: the stream there is ${
+    length(times)
+  } times as long as elsewhere (${location}). ` +
+    `${writer} writes a vector of length ${length(norm)} there, and ${
+      length(elsewhere)
+    } elsewhere. ${back} It is left out of all other numbers.`;
+}
+
+function untrained({ untrained: null_ }: ScanResult): string {
+  if (!null_) return "";
+  const { prompts, found, examined, largestSpecific } = null_;
+  return `With each weight's values shuffled, the same scan of ${prompts} prompts found ` +
+    `${found.length === 0 ? "no writer" : `${found.length} (${listed(found)})`}; ${examined.length} ` +
+    `${examined.length === 1 ? "was" : "were"} examined, and the largest specific erasure was ${
+      number(largestSpecific)
+    }.`;
 }

@@ -66,9 +66,7 @@ function attentionTypes(
 ): Pick<ModelConfig, "attn_types" | "window_size"> {
   const { attention_layers, attention_types } = values.json;
   const key = Array.isArray(attention_layers) ? "attention_layers" : "attention_types";
-  const repeated = (Array.isArray(attention_types) ? attention_types : []).flatMap(([kinds, times]) =>
-    Array.from({ length: times }, () => kinds).flat()
-  );
+  const repeated = attention_layers == null ? repeatedTypes(values, attention_types, n_layers) : [];
   const listed: unknown[] = Array.isArray(attention_layers) ? attention_layers : repeated;
   if (listed.length !== n_layers) {
     values.refuse(`"${key}" names ${listed.length} layers, "num_layers" is ${n_layers}.`);
@@ -76,4 +74,23 @@ function attentionTypes(
   const attn_types = listed.map((type) => values.choice(key, ["global", "local"] as const, type));
   const window_size = values.size("window_size", { fallback: 256 });
   return attn_types.includes("local") && window_size < n_ctx ? { attn_types, window_size } : {};
+}
+
+/** [[["global", "local"], 6]] → "global", "local", six times. Never longer than the model has layers. */
+function repeatedTypes(values: ConfigValues, types: unknown, n_layers: number): unknown[] {
+  const repeated: unknown[] = [];
+  for (const entry of Array.isArray(types) ? types : []) {
+    const [kinds, times] = Array.isArray(entry) ? entry : [];
+    if (
+      !Array.isArray(kinds) || kinds.length === 0 || !Number.isInteger(times) || times < 1 ||
+      repeated.length + times * kinds.length > n_layers
+    ) {
+      const shown = JSON.stringify(entry)?.slice(0, 60);
+      values.refuse(
+        `"attention_types" has ${shown}; [["global", "local"], n] was expected, for at most ${n_layers} layers in all.`,
+      );
+    }
+    for (let i = 0; i < times; i++) repeated.push(...kinds);
+  }
+  return repeated;
 }

@@ -29,6 +29,8 @@ export interface Source {
   add?: number;
   /** May be missing: zeros then. */
   optional?: boolean;
+  /** A head of its own that a file holds although its model is said to be tied: its name. It is read, with a note. */
+  own?: string;
 }
 
 /** TransformerLens name → where it stands. Biases that the family does not have are left out: zeros. */
@@ -79,11 +81,15 @@ export function checkSources(family: Family, layout: Layout, checkpoint: Checkpo
   });
 }
 
-/** Reads every weight, one tensor at a time; one that several weights are parts of is read once. */
+/**
+ * Reads every weight, one tensor at a time; one that several weights are parts of is read once. `onNote` hears of what a reader of
+ * the results should know.
+ */
 export async function readWeights(
   family: Family,
   layout: Layout,
   checkpoint: Checkpoint,
+  onNote: (note: string) => void = () => {},
 ): Promise<Weights> {
   const { config } = layout;
   const sources = fileSources(family, layout, checkpoint);
@@ -110,6 +116,13 @@ export async function readWeights(
     );
   }
   shareEqual(weights);
+  const own = sources.get("unembed.W_U")?.own;
+  if (own !== undefined && weights.get("unembed.W_U")!.data !== weights.get("embed.W_E")!.data) {
+    onNote(
+      `${checkpoint.path}: config.json ties the output head to the embedding, but the file holds ${own} ` +
+        `with other values. The file's head is used.`,
+    );
+  }
   return weights;
 }
 

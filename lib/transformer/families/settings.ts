@@ -66,7 +66,12 @@ export function unembedding(
       const from = found ?? (tied ? prefix + embedding : names[0]);
       const b_U = (found ?? names[0]).replace(/weight$/, "bias");
       return [
-        ["unembed.W_U", { from, axes: "d_vocab d_model", ...(scale !== undefined && { scale }) }],
+        ["unembed.W_U", {
+          from,
+          axes: "d_vocab d_model",
+          ...(scale !== undefined && { scale }),
+          ...(tied && found !== undefined && { own: found }),
+        }],
         ...(bias && !isBase ? [["unembed.b_U", { from: b_U, axes: "d_vocab" }] as [string, Source]] : []),
       ];
     },

@@ -1,7 +1,7 @@
 // What a scan refuses, in one sentence that says what to do; and unusual models that it must get through.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Prompts } from "../../../lib/checkpoints/mod.ts";
-import { halves } from "../../../lib/experiments/scan/prompts.ts";
+import { passes } from "../../../lib/experiments/scan/prompts.ts";
 import { scan, type ScanResult } from "../../../lib/experiments/scan/scan.ts";
 import { checkSettings, DEFAULT_SETTINGS } from "../../../lib/experiments/scan/settings.ts";
 import { inWords } from "../../../lib/experiments/scan/words.ts";
@@ -32,43 +32,54 @@ Deno.test("scan() refuses ids that the model does not have, before it runs", asy
 
 Deno.test("checkSettings() fills in defaults and refuses what is out of range", () => {
   assertEquals(checkSettings(), DEFAULT_SETTINGS);
-  assertEquals(checkSettings({ drop: 0.5 }).drop, 0.5);
+  assertEquals(checkSettings({ specific: 0.5 }).specific, 0.5);
   assertThrows(() => checkSettings({ q: 0 }), Error, "got 0 for the setting q; expected a number in");
   assertThrows(
-    () => checkSettings({ writers: 2.5 }),
+    () => checkSettings({ examine: 2.5 }),
     Error,
-    "got 2.5 for the setting writers; expected a whole number",
+    "got 2.5 for the setting examine; expected a whole number",
   );
-  assertThrows(() => checkSettings({ below: NaN }), Error, "got NaN");
-  assertThrows(() => checkSettings({ present: [2, 1] }), Error, "the smaller number first");
+  assertThrows(() => checkSettings({ share: NaN }), Error, "got NaN");
   assertThrows(
-    () => checkSettings({ drops: 1 } as never),
+    () => checkSettings({ specifc: 1 } as never),
     Error,
-    'no setting "drops"; there are present, drop',
+    'no setting "specifc"; there are specific, share',
   );
+  assertThrows(() => checkSettings({ specifc: 1 } as never), Error, 'Did you mean "specific"?');
 });
 
-Deno.test("halves() deals prompts out in turn, kinds with them", () => {
-  const prompts = randomPrompts(model, 2, 5, 3);
-  const [first, second] = halves({ ...prompts, kinds: ["prose", "code", "prose", "code", "prose"] });
-  assertEquals([first.count, second.count], [3, 2]);
-  assertEquals(first.kinds, ["prose", "prose", "prose"]);
-  assertEquals(
-    second.tokens,
-    Int32Array.from([...prompts.tokens.slice(3, 6), ...prompts.tokens.slice(9, 12)]),
-  );
+Deno.test("passes() deals prompts out in turn, kinds with them, and takes no more than asked for", () => {
+  const prompts = randomPrompts(model, 2, 50, 9);
+  const kinds = Array.from({ length: 50 }, (_, i) => i % 2 ? "code" as const : "prose" as const);
+  const few = passes({ ...prompts, kinds }, { screenTokens: 80, tokens: 160 });
+  assertEquals([few.screened.count, few.examined.count], [10, 20]); // 8 tokens a prompt besides the first
+  assertEquals(few.screened.kinds![1], "prose");
+  assertEquals(few.examined.tokens.slice(9, 18), prompts.tokens.slice(27, 36));
+  const least = passes(prompts, { screenTokens: 16, tokens: 16 });
+  assertEquals([least.screened.count, least.examined.count], [8, 16]);
+  const all = passes(prompts, { screenTokens: 1e6, tokens: 1e6 });
+  assertEquals([all.screened.count, all.examined.count], [25, 25]);
 });
+
+/** Settings at which everything is examined and all passes run. */
+const LENIENT = { specific: 0, share: 0, q: 1 };
 
 /** Every number that a reader sees is one, or is left out. */
 function checkSound(result: ScanResult, name: string): void {
-  assertEquals(result.writers.length + result.passedOver.length > 0, true, name);
-  for (const { evidence } of result.writers) {
-    for (const node of evidence.nodes) assert(Number.isFinite(node.ratio), `${name}: ${node.node}`);
+  assert(result.writers.length + result.passedOver.length > 0, name);
+  for (const { writer, left, control, specific, cleaners, growth, shared } of result.writers) {
+    const numbers = [
+      left.value,
+      control.value,
+      specific.value,
+      growth,
+      shared,
+      ...cleaners.map((c) => c.response),
+    ];
+    assert(numbers.every(Number.isFinite), `${name}: ${writer} ${numbers}`);
   }
-  assert(
-    inWords(result).every((text) => text.length > 0 && !/NaN|undefined/.test(text)),
-    inWords(result).join(),
-  );
+  const words = inWords(result);
+  assert(words.every((text) => text.length > 0 && !/NaN|undefined|Infinity/.test(text)), words.join());
 }
 
 Deno.test("scan() gets through models of one layer, one head, no MLP, and of other families' forms", async () => {
@@ -79,45 +90,39 @@ Deno.test("scan() gets through models of one layer, one head, no MLP, and of oth
     "RMS": { normalization: "RMS" },
     "LN unfolded": { normalization: "LN" },
   };
-  // Everything is examined and every drop counts, so that all passes run.
-  const settings = {
-    present: [-10, 10] as const,
-    drop: 0,
-    effect: 0,
-    below: 0,
-    q: 1,
-    groupEffect: 0,
-    dropShare: 0,
-  };
   for (const [name, changes] of Object.entries(kinds)) {
     const { model } = small(3, changes);
     const prompts = randomPrompts(model, 4, 16, 9);
     checkSound(await scan(model, prompts), name);
-    checkSound(await scan(model, prompts, { settings: { ...settings, writers: 3 } }), `${name}, all passes`);
+    checkSound(await scan(model, prompts, { settings: LENIENT }), `${name}, all passes`);
   }
 });
 
-Deno.test("scan(): a writer that writes nothing at some tokens leaves no NaN in any pass", async () => {
+Deno.test("scan(): a node that writes nothing at some tokens, or at all, leaves no NaN in any pass", async () => {
   const { model } = small(5, { act_fn: "relu" });
-  // Token 3 is the zero vector: embed writes nothing there.
-  const W_E = model.weights.get("embed.W_E")!;
-  W_E.data.fill(0, 3 * model.config.d_model, 4 * model.config.d_model);
-  const settings = {
-    present: [-100, 100] as const,
-    drop: 0,
-    effect: 0,
-    below: 0,
-    q: 1,
-    groupEffect: 0,
-    dropShare: 0,
-  };
-  const result = await scan(model, randomPrompts(model, 6, 24, 9), {
-    settings: { ...settings, present: [-10, 10], writers: 20 },
-  });
+  // Token 3 is the zero vector: embed writes nothing there. And a pruned head.
+  model.weights.get("embed.W_E")!.data.fill(0, 3 * model.config.d_model, 4 * model.config.d_model);
+  const { d_head, d_model } = model.config;
+  model.weights.get("blocks.0.attn.W_O")!.data.fill(0, 0, d_head * d_model);
+  const prompts = randomPrompts(model, 6, 32, 9);
+  const result = await scan(model, prompts, { settings: LENIENT });
   checkSound(result, "zero embedding");
-  const embed = result.writers.find((w) => w.candidate.name === "embed")!;
-  assert(embed.evidence.nodes[0].n < 12 * 9, "tokens of norm 0 do not count");
-  for (const { causal } of result.writers.filter((w) => w.causal)) {
-    for (const { undone } of Object.values(causal!.patched)) assert(Number.isFinite(undone));
+  const pruned = result.passedOver.find((c) => c.name === "L0H0")!;
+  assertEquals(pruned.passedOver, "it writes nothing");
+});
+
+Deno.test("numbers that are not finite end a scan, and the hook point where they begin is named", async () => {
+  const { model } = small(7);
+  const W_out = model.weights.get("blocks.1.mlp.W_out")!.data;
+  const kept = W_out[5];
+  for (const damaged of [NaN, Infinity, 2.7e33]) {
+    W_out[5] = damaged;
+    const where = damaged === 2.7e33
+      ? /values at (blocks\.1\.|ln_final)\S+ are not all finite/
+      : /values at blocks\.1\.hook_mlp_out are/;
+    const error = await assertRejects(() => scan(model, randomPrompts(model, 8, 16, 9)), Error);
+    assert(where.test(error.message), `${damaged}: ${error.message}`);
   }
+  W_out[5] = kept;
+  checkSound(await scan(model, randomPrompts(model, 8, 16, 9)), "mended");
 });

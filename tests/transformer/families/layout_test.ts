@@ -201,6 +201,13 @@ const refusals: [name: string, changes: Json, message: string][] = [
   ],
   ["pythia", { hidden_size: 31 }, '"hidden_size" 31 is not a multiple of "num_attention_heads" 2'],
   ["gpt-neo", { attention_layers: ["global"] }, '"attention_layers" names 1 layers, "num_layers" is 2'],
+  ...[[[["global", "local"], 1e8]], [null], [[["global"], "2"]], [[["global"], 2.5]], [["global", 2]]].map((
+    attention_types,
+  ): [string, Json, string] => [
+    "gpt-neo",
+    { attention_layers: undefined, attention_types },
+    '[["global", "local"], n] was expected, for at most 2 layers in all',
+  ]),
   [
     "gpt-neo",
     { attention_layers: ["global", "dilated"] },

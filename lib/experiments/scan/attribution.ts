@@ -1,0 +1,86 @@
+/**
+ * What a writer's erasure does to direct logit attribution (DLA), at all positions from 1 on. u is the logit direction of the two most
+ * probable tokens over the final scale (metrics/attribution.ts), δ the writer's output, Δ what of it is left at the end:
+ *
+ *     taken back = 1 - Σ (Δ·u)(δ·u) / Σ (δ·u)²         part of the DLA that later nodes take back (a slope through the origin)
+ *     effect     = Σ (fall of the logit difference without δ)(δ·u) / Σ (δ·u)²
+ *
+ * both over tokens, by block of prompts. The control is the writer's rotated output, whose DLA is held against itself.
+ */
+import type { Prompts } from "../../checkpoints/mod.ts";
+import {
+  attributionVector,
+  directLogitAttribution,
+  readDifference,
+  topTwoDirection,
+} from "../../metrics/attribution.ts";
+import { atPositions, removal } from "../../metrics/retention.ts";
+import { rotated, rotation } from "../../metrics/rotation.ts";
+import { sumOfBlocks } from "../../stats/block_sums.ts";
+import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
+import { type RunOptions, stream } from "../../tensor/run.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { feed, type Model } from "../../transformer/model.ts";
+import { BLOCKS } from "../retention/removal_stats.ts";
+import type { Estimate } from "../rows.ts";
+
+const DRAWS = 1000;
+
+export interface Attribution {
+  /** Mean |DLA| of the writer, in logits. */
+  meanAbsolute: number;
+  /** Part of its DLA that later nodes take back; of its rotated output. Below 0: they add to it. */
+  takenBack: Estimate;
+  controlTakenBack: Estimate;
+  /** Logits that the model loses without the output, for each logit of DLA. */
+  effect: Estimate;
+  prompts: number;
+}
+
+export async function attribution(
+  model: Model,
+  name: string,
+  prompts: Prompts,
+  options: RunOptions & { seed: number },
+): Promise<Attribution> {
+  const { seed, ...run } = options;
+  const clean = model.forward();
+  const direction = topTwoDirection(clean);
+  const u = attributionVector(clean, direction);
+  const end = clean.residualStream().at(-1)!.value;
+  const w = atPositions(clean.node(name));
+  const outputs: Record<string, Tensor> = {};
+  for (const [key, delta] of Object.entries({ own: w, control: rotated(w, rotation(model.config, seed)) })) {
+    const without = model.forward({ hooks: removal(clean, name, delta) });
+    const left = atPositions(end.sub(without.residualStream().at(-1)!.value));
+    const dla = directLogitAttribution(delta, u);
+    outputs[`${key} square`] = dla.mul(dla).sum("pos");
+    outputs[`${key} left`] = dla.mul(directLogitAttribution(left, u)).sum("pos");
+    if (key === "control") continue;
+    outputs.absolute = dla.abs().sum("pos");
+    outputs.effect = dla.mul(readDifference(clean, direction).sub(readDifference(without, direction))).sum(
+      "pos",
+    );
+  }
+  const blocks = Math.min(BLOCKS, prompts.count);
+  const sums = Object.fromEntries(Object.keys(outputs).map((key) => [key, new Float64Array(blocks)]));
+  for await (const { start, results } of stream(outputs, feed(prompts, model.config), run)) {
+    for (const [key, { data }] of Object.entries(results)) {
+      data.forEach((x: number, i: number) => sums[key][(start + i) % blocks] += x);
+    }
+  }
+  const draws = bootstrapDraws(blocks, DRAWS, seed);
+  const estimate = (statistic: (draw?: Int32Array) => number): Estimate => ({
+    value: statistic(),
+    interval: bootstrapInterval(statistic, draws),
+  });
+  const ratio = (above: string, below: string, draw?: Int32Array) =>
+    sumOfBlocks(sums[above], draw) / sumOfBlocks(sums[below], draw);
+  return {
+    meanAbsolute: sumOfBlocks(sums.absolute) / (prompts.count * (prompts.length - 1)),
+    takenBack: estimate((draw) => 1 - ratio("own left", "own square", draw)),
+    controlTakenBack: estimate((draw) => 1 - ratio("control left", "control square", draw)),
+    effect: estimate((draw) => ratio("effect", "own square", draw)),
+    prompts: prompts.count,
+  };
+}

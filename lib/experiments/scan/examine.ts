@@ -1,0 +1,124 @@
+/**
+ * The second pass of a scan, on prompts that the first did not see: is more of each candidate's output erased than of its rotated output,
+ * surely so, who erases it, and where along the depth?
+ */
+import type { Prompts } from "../../checkpoints/mod.ts";
+import { atPositions } from "../../metrics/retention.ts";
+import { rotated, rotation } from "../../metrics/rotation.ts";
+import { benjaminiHochberg } from "../../stats/significance.ts";
+import type { RunOptions } from "../../tensor/run.ts";
+import { feed, type Model } from "../../transformer/model.ts";
+import { run } from "../../tensor/run.ts";
+import { cleanersOf } from "../retention/cleaners.ts";
+import { measureRemovals, type Removal } from "../retention/removals.ts";
+import type { Sizes } from "../retention/sizes.ts";
+import { Summary } from "../retention/summary.ts";
+import type { CleanerRow, Estimate, RetentionRow, WriterRow } from "../rows.ts";
+import { shiftedPrompts } from "../shifted_prompts.ts";
+import type { Attribution } from "./attribution.ts";
+import type { RouteShares } from "./routes.ts";
+import type { ScanSettings } from "./settings.ts";
+
+/** A writer that was examined, found or not. */
+export interface ExaminedWriter extends WriterRow {
+  control: Estimate;
+  specific: Estimate;
+  /** p-value of "no specific erasure", adjusted over all examined writers. */
+  q: number;
+  /** Why it does not count as found; absent when it does. */
+  notFound?: string;
+  /** Retention by location, of its output and of the control. */
+  locations: RetentionRow[];
+  cleaners: CleanerRow[];
+  /** Σ of all later nodes' specific responses: what the cleaners' parts are parts of. */
+  specificRatio: number;
+  /** Σ w·w′ / Σ ‖w‖², w′ what it writes at the same position of another prompt: 1, it writes the same everywhere. */
+  shared: number;
+  /** How much longer the stream is at its end than where the output is written: what stays as it was is diluted by that. */
+  growth: number;
+  /** Of a writer that was found. */
+  routes?: RouteShares;
+  attribution?: Attribution;
+}
+
+export async function examine(
+  model: Model,
+  names: readonly string[],
+  prompts: Prompts,
+  sizes: Sizes,
+  settings: ScanSettings,
+  options: RunOptions,
+): Promise<ExaminedWriter[]> {
+  if (names.length === 0) return [];
+  const { seed, rotations } = settings;
+  const clean = model.forward();
+  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const removals: Removal[] = names.flatMap((writer) => {
+    const w = clean.node(writer);
+    const controls = turns.map((Q, i) => ({
+      key: `${writer} control ${i}`,
+      writer,
+      delta: atPositions(rotated(w, Q)),
+    }));
+    return [{ key: writer, writer, delta: atPositions(w) }, ...controls];
+  });
+  const stats = await measureRemovals(model, prompts, clean, removals, { ...options, kept: "locations" });
+  const shared = await sharedParts(model, names, prompts, { ...options, onProgress: undefined });
+  const summaries = names.map((name) => {
+    const controls = turns.map((_, i) => stats.get(`${name} control ${i}`)!);
+    return new Summary(model.config, name, stats.get(name)!, controls, { seed, quantiles: [0.25, 0.75] });
+  });
+  const adjusted = benjaminiHochberg(summaries.map((summary) => summary.pSpecific()));
+  return summaries.map((summary, i): ExaminedWriter => {
+    const { name } = summary, row = summary.writer(sizes.nodes.get(name)!.share);
+    const [control, specific] = [row.control!, row.specific!];
+    const places = summary.own.shape.locations;
+    const [start, end] = [places[0], places.at(-1)!].map(({ location }) => sizes.stream.get(location)!.rest);
+    const notFound = reason(specific, adjusted[i], settings);
+    return {
+      ...row,
+      control,
+      specific,
+      q: adjusted[i],
+      ...(notFound !== undefined && { notFound }),
+      locations: summary.locations(),
+      cleaners: cleanersOf(model.config, summary),
+      specificRatio: summary.specificRatio(),
+      shared: shared[i],
+      growth: end / start,
+    };
+  });
+}
+
+function reason(
+  { value, interval: [low, high] }: Estimate,
+  q: number,
+  settings: ScanSettings,
+): string | undefined {
+  const measured = `${value.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  if (value < settings.specific) return `its specific erasure is ${measured}, less than ${settings.specific}`;
+  if (!(low > 0 && q <= settings.q)) {
+    return `its specific erasure, ${measured}, is not sure: adjusted p ${q.toPrecision(2)}`;
+  }
+}
+
+/** Of each node: how much of what it writes it writes at the same position of another prompt as well. Position 0 does not count. */
+async function sharedParts(
+  model: Model,
+  names: readonly string[],
+  prompts: Prompts,
+  options: RunOptions,
+): Promise<number[]> {
+  const clean = model.forward(), other = model.forward({ tokens: model.tokens("other") });
+  const outputs = Object.fromEntries(names.flatMap((name) => {
+    const w = atPositions(clean.node(name));
+    return [
+      [`${name} both`, w.dot(other.node(name), "d_model").sum("pos")],
+      [`${name} own`, w.sumSquares("d_model").sum("pos")],
+    ];
+  }));
+  const feeds = { ...feed(prompts, model.config), other: feed(shiftedPrompts(prompts)).tokens };
+  const values = await run(outputs, feeds, options);
+  const sum = (key: string) => (values[key].data as Float32Array).reduce((a, b) => a + b, 0);
+  return names.map((name) => sum(`${name} both`) / sum(`${name} own`));
+}

@@ -1,0 +1,23 @@
+/** A figure's check cell: the measured rows beside the expected ones, or a line that says that none are known for this model. */
+import { compare, type Expected, summary, worst } from "../experiments/expected.ts";
+import { table } from "./table.ts";
+
+/**
+ * Shows the comparisons with the largest differences, whether they agree or not, and how many agree; `await` it.
+ * @param rows the measured rows of `figure` @param most how many comparisons are shown. Default 5
+ * @param missing whether an expected row that was not measured counts as a comparison. Default true
+ */
+export async function showChecks(
+  figure: string,
+  rows: readonly object[],
+  expected: Expected,
+  { most = 5, missing = true } = {},
+): Promise<void> {
+  if (!Object.hasOwn(expected.figures, figure)) {
+    console.log(`No values of ${figure} are known for ${expected.model}: nothing to compare with.`);
+    return;
+  }
+  const checks = compare(figure, rows, expected).filter((check) => missing || check.verdict !== "missing");
+  if (checks.length > 0) await table(worst(checks, most), { digits: 6 });
+  console.log(summary(figure, checks, expected));
+}
