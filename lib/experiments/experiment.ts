@@ -2,7 +2,8 @@
  * An experiment: expressions to be computed, and how their values become rows. Experiments that are measured together stand in one
  * graph, so what they have in common is computed once, and prompts are read once.
  */
-import type { ModelConfig, Prompts } from "../checkpoints/mod.ts";
+import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
+import type { Prompts } from "../checkpoints/mod.ts";
 import { quantiles } from "../stats/quantiles.ts";
 import type { NdArray } from "../tensor/nd_array.ts";
 import { run, type RunOptions } from "../tensor/run.ts";
@@ -119,8 +120,11 @@ export function assumptions(model: Model, prompts: Prompts, bands: Bands): Recor
 }
 
 /** What a reader of results must know of a model that is not like the post's. */
-function ofConfig({ output_logits_soft_cap: cap, norm_placement, rotary_scaling, n_ctx }: ModelConfig) {
+function ofConfig(config: ModelConfig): Record<string, string> {
+  const { output_logits_soft_cap: cap, norm_placement, rotary_scaling, n_ctx } = config;
   return {
+    ...(outputSize(config) === 0 &&
+      { logitAttribution: "none: the files hold a base model, without an unembedding" }),
     ...(cap !== undefined &&
       {
         logitAttribution:

@@ -95,7 +95,8 @@ export async function ask(
     const top = await run({ first, second }, tokens, options);
     return { prompts, look, feeds: both(Int32Array.from(top.first.data), Int32Array.from(top.second.data)) };
   }
-  const { logits: { data } } = await run({ logits: clean.logits.select("pos", length - 1) }, tokens, options);
+  const logits = clean.linearLogits.select("pos", length - 1);
+  const { logits: { data } } = await run({ logits }, tokens, options);
   const order = [...data.keys()].sort((a, b) => data[b] - data[a]);
   const ids = wanted ?? [order[0], order[1]];
   const rows = ids.map((id) => ({

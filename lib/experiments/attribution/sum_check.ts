@@ -34,7 +34,8 @@ export async function attributions(
   const clean = model.forward();
   const [first, second] = [model.tokens("first"), model.tokens("second")];
   const { names, values } = attributionTerms(clean, first, second);
-  const difference = clean.logits.pick("d_vocab", first).sub(clean.logits.pick("d_vocab", second));
+  const logits = clean.linearLogits; // before a soft cap: what the terms add up to
+  const difference = logits.pick("d_vocab", first).sub(logits.pick("d_vocab", second));
   const last = prompts.length - 1;
   const outputs = look === "last"
     ? { terms: values.slice("pos", last, last + 1), difference: difference.slice("pos", last, last + 1) }

@@ -6,6 +6,7 @@
  * the choice does not flatter the evidence. Every node that is passed over and every writer that is not found is in the result with the
  * reason.
  */
+import { outputSize } from "../../checkpoints/config.ts";
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
@@ -101,6 +102,7 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
     const byRoute = await routes(model, specific, examined, { ...run, seed, rotations });
     for (const writer of found) {
       writer.routes = byRoute.get(writer.writer)!;
+      if (outputSize(model.config) === 0) continue; // a base model: there are no logits to attribute
       onPass?.(`attribution of ${writer.writer}`, examined.count);
       writer.attribution = await attribution(model, writer.writer, examined, { ...run, seed });
     }
