@@ -77,11 +77,14 @@ function packages({ env }: Start): string[] {
 
 const none: Permissions = { read: [], write: [], net: [], env: [], sys: [], run: [], ffi: false };
 
+/** What `task figures --in-place` writes anew. */
+const RENEWED = ["notebooks", "data/expected/rows", "data/pictures"];
+
 /** Names of the tasks that are started with permissions of their own, with what they may do. */
 export const TASKS: Record<string, (start: Start) => Permissions> = {
   figures({ root, cwd, args, execPath }) {
     const write = [resolve(cwd, option(args, "out") ?? join(root, "out"))];
-    if (args.includes("--in-place")) write.push(join(root, "notebooks"));
+    if (args.includes("--in-place")) write.push(...RENEWED.map((folder) => join(root, folder)));
     return { ...none, read: [root, ...write], write, net: ["127.0.0.1"], run: [execPath] };
   },
   scan: model,

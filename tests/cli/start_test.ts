@@ -43,7 +43,12 @@ Deno.test("Permissions: figures reads the project, talks to its kernel, and writ
   const { read, write, net, env, ffi } = TASKS.figures(start(["fig1"]));
   assertEquals([read, write, net], [["/p", "/p/out"], ["/p/out"], ["127.0.0.1"]]);
   assertEquals([env, ffi], [[], false]);
-  assertEquals(TASKS.figures(start(["--in-place", "--out", "x"])).write, ["/p/sub/x", "/p/notebooks"]);
+  assertEquals(TASKS.figures(start(["--in-place", "--out", "x"])).write, [
+    "/p/sub/x",
+    "/p/notebooks",
+    "/p/data/expected/rows",
+    "/p/data/pictures",
+  ]);
 });
 
 Deno.test("flagsOf() names every value, and gives up on a comma, at which Deno would split it", () => {
