@@ -88,6 +88,7 @@ export const TASKS: Record<string, (start: Start) => Permissions> = {
     return { ...none, read: [root, ...write], write, net: ["127.0.0.1"], run: [execPath] };
   },
   scan: model,
+  attribution: model,
   verify: model,
 };
 

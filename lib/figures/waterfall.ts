@@ -7,7 +7,7 @@ import * as Plot from "@observablehq/plot";
 import { compose, type Key } from "./compose.ts";
 import { distinct, sentences } from "./drawable.ts";
 import { textWidth } from "./font.ts";
-import { symbolNote } from "./prompt_text.ts";
+import { symbolNote, visible } from "./prompt_text.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 import { type Bar, type BarKind, waterfallBars, type WaterfallCase } from "./waterfall_bars.ts";
 
@@ -65,16 +65,13 @@ export function attributionWaterfall(
     style: { color: colors[kind], symbol: "square" },
     kind: "dot",
   });
-  const titles = [
-    options.subtitle ?? "",
-    ...cases.flatMap(({ title = "", subtitle = "" }) => [title, subtitle]),
-  ];
+  const titles = cases.flatMap(({ title = "", subtitle = "" }) => [title, subtitle]);
   return compose({
     title: options.title ??
       `From the attribution of ${nodes.length > 1 ? `${nodes.length} nodes` : nodes[0]} to ${
         nodes.length > 1 ? "their effects" : "its effect"
       }`,
-    ...(options.subtitle && { subtitle: options.subtitle }),
+    ...(options.subtitle && { subtitle: visible(options.subtitle) }),
     legend: [
       key("DLA", "dla"),
       ...(has((bar) => bar.kind === "back") ? [key("taken back by later nodes", "back")] : []),
@@ -90,8 +87,8 @@ export function attributionWaterfall(
         : []),
     ],
     panels: panels.map(({ one, bars }, i) => ({
-      title: one.title ?? one.row.node,
-      ...(one.subtitle && { subtitle: one.subtitle }),
+      title: visible(one.title ?? one.row.node),
+      ...(one.subtitle && { subtitle: visible(one.subtitle) }),
       plot: panel(bars, rowsBeside(i), Math.floor(width / columns), i % columns < columns - 1 ? between : 0),
     })),
     columns,
@@ -113,7 +110,7 @@ export function attributionWaterfall(
           : "Whiskers: 95 %, bootstrap over prompts."
         : "",
       cases.length > 1 ? "Each panel has its own scale." : "",
-      symbolNote(titles),
+      symbolNote([options.subtitle ?? "", ...titles].map(visible)),
     ),
     width,
   });
