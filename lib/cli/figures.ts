@@ -4,7 +4,7 @@
  *
  *     deno task figures                    all
  *     deno task figures fig1 fig3          those whose names begin so
- *     deno task figures --in-place         also writes the executed notebooks back to notebooks/
+ *     deno task figures --in-place         also renews what is committed: notebooks/, data/expected/rows, data/pictures
  *     deno task figures --out out/trial    another folder
  *
  * Each notebook writes into a folder of its own, out/.partial-…, named to it by the environment variable
@@ -32,6 +32,8 @@ export interface FiguresOptions {
   names?: string[];
   /** Also write the executed notebooks over the ones in `notebooksDir`. */
   inPlace?: boolean;
+  /** With `inPlace`: where each figure's rows are kept, and where the pictures that are already there are renewed. */
+  committed?: { rows: string; pictures: string };
   /** For each cell. Default 600 000. */
   cellTimeoutMs?: number;
   signal?: AbortSignal;
@@ -104,7 +106,10 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
       const recorded = { ...executed, metadata: { ...executed.metadata, cleanup_lens: run } };
       await writeNotebook(`${partial}/${name}.ipynb`, recorded);
       await publish(partial, outDir, name, run);
-      if (inPlace) await writeNotebook(path, executed);
+      if (inPlace) {
+        await writeNotebook(path, executed);
+        if (options.committed) await renew(outDir, run.files, options.committed);
+      }
       await writeIndex(outDir);
       progress.finish();
     } catch (error) {
@@ -131,6 +136,19 @@ async function publish(partial: string, outDir: string, name: string, run: RunRe
   }
 }
 
+/** Rows are kept of every figure, pictures of those that the README shows. */
+async function renew(
+  outDir: string,
+  files: readonly string[],
+  { rows, pictures }: { rows: string; pictures: string },
+): Promise<void> {
+  const shown = await fileNames(pictures);
+  for (const file of files) {
+    if (file.endsWith(".json")) await Deno.copyFile(`${outDir}/${file}`, `${rows}/${file}`);
+    if (shown.includes(file)) await Deno.copyFile(`${outDir}/${file}`, `${pictures}/${file}`);
+  }
+}
+
 async function writeIndex(outDir: string): Promise<void> {
   const names = (await fileNames(outDir)).filter((name) => name.endsWith(".ipynb"));
   names.sort(new Intl.Collator("en", { numeric: true }).compare);
@@ -144,7 +162,7 @@ async function writeIndex(outDir: string): Promise<void> {
 
 const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR]
   NAME        beginning of a notebook's name, such as fig1; default: all that begin with 00_, fig or check_
-  --in-place  also write the executed notebooks back to notebooks/
+  --in-place  also renew what is committed: notebooks, rows in data/expected/rows, the README's pictures
   --out DIR   where the results go; default: out`;
 
 const WRONG_USAGE = 2;
@@ -181,6 +199,7 @@ async function main(): Promise<number> {
       outDir,
       names: positionals,
       inPlace: values["in-place"],
+      committed: { rows: join(root, "data/expected/rows"), pictures: join(root, "data/pictures") },
       signal: interrupt.signal,
     });
     const took = formatSeconds((performance.now() - startedAt) / 1000);

@@ -46,7 +46,8 @@ export function fig5(
     "Figure 5",
     (row) => `prompt ${row.prompt}, position ${row.position}`,
   );
-  const drawn = choose(kept, dots, seed);
+  const counted = kept.filter((row) => row.position > 0); // as in the fits: identical points hide each other
+  const drawn = choose(counted, dots, seed);
   const fitOf = (field: FitRow["of"]) => {
     const found = fits.find((fit) => fit.of === field);
     if (found) return found;
@@ -120,7 +121,7 @@ export function fig5(
         ? `c, d: the same fit for the V-composition of the same cleaners with each head; bars: 95 % intervals; square: ${writer}.`
         : "",
       "The vertical axes differ.",
-      drawn.length < kept.length
+      drawn.length < counted.length
         ? `Drawn are ${drawn.length.toLocaleString("en")} pairs chosen at random (seed ${seed}).`
         : "",
       note,

@@ -186,36 +186,41 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
   }
   const began = performance.now();
   let compiled: { lowering: Lowering; session: Awaited<ReturnType<CreateSession>>; size: number } | undefined;
-  for (let start = 0; start < total; start += size) {
-    options.signal?.throwIfAborted();
-    const count = Math.min(size, total - start);
-    if (compiled?.size !== count) {
-      const lowering = new Lowering(outputs, { ...sizes, batch: count });
-      const session = await (options.createSession ?? createSession)(
-        lowering.graph.finish(),
-        options.threads,
-      );
-      compiled = { lowering, session, size: count };
+  try {
+    for (let start = 0; start < total; start += size) {
+      options.signal?.throwIfAborted();
+      const count = Math.min(size, total - start);
+      if (compiled?.size !== count) {
+        await compiled?.session.release?.();
+        const lowering = new Lowering(outputs, { ...sizes, batch: count });
+        const session = await (options.createSession ?? createSession)(
+          lowering.graph.finish(),
+          options.threads,
+        );
+        compiled = { lowering, session, size: count };
+      }
+      const { lowering, session } = compiled;
+      const fed = new Map<string, { data: Data; shape: readonly number[] }>(lowering.graph.params);
+      for (const name of inputs.keys()) {
+        const { data, shape } = feeds[name];
+        const row = data.length / shape[0];
+        fed.set(`in_${name}`, {
+          data: data.subarray(start * row, (start + count) * row),
+          shape: [count, ...shape.slice(1)],
+        });
+      }
+      const made = await session.run(fed);
+      const arrays: Record<string, NdArray> = {};
+      for (const [name, { from, names, shape }] of lowering.outputs) {
+        arrays[name] = new NdArray(made.get(from)!, names, shape);
+      }
+      yield { start, total, arrays, sizes: lowering.graph.sizes };
+      options.onProgress?.({ done: start + count, total, seconds: (performance.now() - began) / 1000 });
+      // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get their turn.
+      await new Promise((resolve) => setImmediate(resolve)); // setTimeout would cost 2 ms
     }
-    const { lowering, session } = compiled;
-    const fed = new Map<string, { data: Data; shape: readonly number[] }>(lowering.graph.params);
-    for (const name of inputs.keys()) {
-      const { data, shape } = feeds[name];
-      const row = data.length / shape[0];
-      fed.set(`in_${name}`, {
-        data: data.subarray(start * row, (start + count) * row),
-        shape: [count, ...shape.slice(1)],
-      });
-    }
-    const made = await session.run(fed);
-    const arrays: Record<string, NdArray> = {};
-    for (const [name, { from, names, shape }] of lowering.outputs) {
-      arrays[name] = new NdArray(made.get(from)!, names, shape);
-    }
-    yield { start, total, arrays, sizes: lowering.graph.sizes };
-    options.onProgress?.({ done: start + count, total, seconds: (performance.now() - began) / 1000 });
-    // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get their turn.
-    await new Promise((resolve) => setImmediate(resolve)); // setTimeout would cost 2 ms
+  } finally {
+    await compiled?.session.release?.();
   }
 }
 

@@ -99,6 +99,21 @@ Deno.test("runFigures() with inPlace also writes the executed notebook back, wit
   });
 });
 
+Deno.test("runFigures() with inPlace keeps every figure's rows, and renews the pictures that are there", async () => {
+  const files = { "fig1.json": "[1]", "fig1.png": "new", "fig2.png": "new" };
+  await withNotebooks({ "fig1": notebookText("# F", writes(files)) }, async (project) => {
+    const committed = { rows: `${project.dir}/rows`, pictures: `${project.dir}/pictures` };
+    for (const folder of Object.values(committed)) await Deno.mkdir(folder);
+    await Deno.writeTextFile(`${committed.pictures}/fig1.png`, "old");
+    await project.run({ committed });
+    assertEquals(await project.read("pictures/fig1.png"), "old", "not without inPlace");
+    await project.run({ inPlace: true, committed });
+    assertEquals(await project.read("rows/fig1.json"), "[1]");
+    assertEquals(await project.read("pictures/fig1.png"), "new");
+    assertEquals([...Deno.readDirSync(committed.pictures)].map(({ name }) => name), ["fig1.png"]);
+  });
+});
+
 Deno.test("runFigures(): a failing cell leaves out/ and the notebook as they were", async () => {
   const good = notebookText("# F", writes({ "fig1.svg": SVG, "fig1.json": "[1]" }));
   const bad = notebookText(

@@ -27,8 +27,11 @@ export const DOCUMENT_FILES: readonly string[] = [".txt", ".jsonl", ".parquet"];
 /** @throws for another kind of file, one that cannot be read, and a line or row that holds no document */
 export async function* documents(path: string): AsyncGenerator<Document> {
   const kind = DOCUMENT_FILES.find((ending) => path.toLowerCase().endsWith(ending));
-  if (kind === ".txt") yield longText(path);
-  else if (kind === ".jsonl") yield* jsonLines(path);
+  if (kind === ".txt") {
+    const text = longText(path);
+    await text.start(1); // a file that cannot be read is refused before anything is said of what it holds
+    yield text;
+  } else if (kind === ".jsonl") yield* jsonLines(path);
   else if (kind === ".parquet") yield* parquetDocuments(path);
   else {throw new Error(
       `${path}: texts are read from ${DOCUMENT_FILES.join(", ")}; got another kind of file.`,

@@ -7,6 +7,7 @@ import { laterLocations, laterNodes } from "../../metrics/later_nodes.ts";
 import { removal, responseDots, type Route } from "../../metrics/retention.ts";
 import { vInputPatch } from "../../metrics/v_composition.ts";
 import { type Feeds, type RunOptions, stream } from "../../tensor/run.ts";
+import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
@@ -104,7 +105,7 @@ export async function measureRemovals(
 ): Promise<Map<string, RemovalStats>> {
   const { feeds = {}, firstPrompt = 0, blocks = Math.min(BLOCKS, prompts.count) } = options;
   const { kept, done = new Map(), onMeasured } = options;
-  const run: RunOptions = { leastTokens: LEAST_TOKENS, ...options };
+  const run: RunOptions = { leastTokens: LEAST_TOKENS, createSession: createOnce, ...options };
   if (new Set(removals.map(({ key }) => key)).size < removals.length) {
     throw new Error(`removals: two have one key among ${removals.map(({ key }) => key).join(", ")}`);
   }
