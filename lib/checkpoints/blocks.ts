@@ -1,9 +1,10 @@
 /**
- * What a model is made of, layer by layer: one description, from which hook points, weights and their dims, the forward pass, weight
- * processing, nodes, locations and the exact decomposition follow.
+ * What a model is made of, layer by layer: one description, from which hook points, weights and their dims,
+ * the forward pass, weight processing, nodes, locations and the exact decomposition follow.
  *
- * A block is a list of branches, in the order in which they write: attention, then the MLP. Each branch reads one place of the residual
- * stream, through a norm or as it is, and adds what it makes, through a norm or as it is:
+ * A block is a list of branches, in the order in which they write: attention, then the MLP. Each branch reads
+ * one place of the residual stream, through a norm or as it is, and adds what it makes, through a norm or as
+ * it is:
  *
  *     stream += postNorm( branch( norm( stream at `reads` ) ) )
  *

@@ -1,15 +1,19 @@
 /**
- * ModelConfig: all that the forward pass needs to know of a model; and config.json of the TransformerLens toy models (gelu-4l's
- * kind) → ModelConfig. The Hugging Face families are read by lib/transformer/families.
+ * ModelConfig: all that the forward pass needs to know of a model; and config.json of the TransformerLens toy
+ * models (gelu-4l's kind) → ModelConfig. The Hugging Face families are read by lib/transformer/families.
  *
  * Keys read: d_model, n_layers, n_heads, d_head, d_mlp, n_ctx, d_vocab, act_fn, attn_only, normalization or
- * normalization_type, eps, tokenizer_name, default_prepend_bos, d_vocab_out, shortformer_pos. Other keys (learning rate, seed …) are
- * training records and are passed over, except those that would change the forward pass: these are refused by name.
+ * normalization_type, eps, tokenizer_name, default_prepend_bos, d_vocab_out, shortformer_pos. Other keys
+ * (learning rate, seed …) are training records and are passed over, except those that would change the
+ * forward pass: these are refused by name.
  */
 
 import { ConfigValues } from "./config_values.ts";
 
-/** "Pre": without learned weights of its own (they were folded into the next matrices). "none": nothing is normalised. */
+/**
+ * "Pre": without learned weights of its own (they were folded into the next matrices). "none": nothing is
+ * normalised.
+ */
 export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre" | "none";
 /** "gelu" is the exact erf form, "gelu_new" the tanh form, "relu2" max(x, 0)². */
 export type Activation = "gelu" | "gelu_new" | "relu" | "relu2" | "silu";
@@ -40,17 +44,22 @@ export interface ModelConfig {
   attn_scale?: number;
   /** Layer l divides q · k by l + 1 as well. Absent: false. */
   scale_attn_by_inverse_layer_idx?: boolean;
-  /** Kind of attention of each layer. "local": the last `window_size` positions alone. Absent: global in all. */
+  /**
+   * Kind of attention of each layer. "local": the last `window_size` positions alone. Absent: global in all.
+   */
   attn_types?: readonly ("global" | "local")[];
   window_size?: number;
   /**
-   * "standard": a learned W_pos is added to the embedding. Nothing is added in the others: "rotary" turns q and k by their position,
-   * "alibi" adds `alibi_slopes` to the scores. Absent: "standard".
+   * "standard": a learned W_pos is added to the embedding. Nothing is added in the others: "rotary" turns q
+   * and k by their position, "alibi" adds `alibi_slopes` to the scores. Absent: "standard".
    */
   positional_embedding_type?: "standard" | "rotary" | "alibi";
   /** ALiBi: what is added to the scores of a head for each position that the key is further on: [n_heads]. */
   alibi_slopes?: readonly number[];
-  /** Falcon's ALiBi: slope · position is rounded to bfloat16, and divided by attn_scale with q · k. Absent: neither. */
+  /**
+   * Falcon's ALiBi: slope · position is rounded to bfloat16, and divided by attn_scale with q · k. Absent:
+   * neither.
+   */
   alibi_before_scale_in_bfloat16?: boolean;
   /** Rotary models: how many of the d_head dims of q and k are turned, the first ones. */
   rotary_dim?: number;
@@ -63,29 +72,36 @@ export interface ModelConfig {
   /** Rotary models: false for each layer whose q and k are not turned. Absent: all are. */
   rotary_layers?: readonly boolean[];
   /**
-   * RMSNorm of q and k before they are turned: "head": over d_head of each head, with one weight [d_head]; "all": over all heads of a
-   * position together, weight [head, d_head]. Absent: none.
+   * RMSNorm of q and k before they are turned: "head": over d_head of each head, with one weight [d_head];
+   * "all": over all heads of a position together, weight [head, d_head]. Absent: none.
    */
   qk_norm?: "head" | "all";
   /** Scores s become cap · tanh(s / cap) before the mask. Absent: they stay. */
   attn_scores_soft_cap?: number;
   /** Logits x become cap · tanh(x / cap). Absent: they stay. */
   output_logits_soft_cap?: number;
-  /** Where the norms of a block stand: on what its branches read, on what they write, or on both. Absent: "before". */
+  /**
+   * Where the norms of a block stand: on what its branches read, on what they write, or on both. Absent:
+   * "before".
+   */
   norm_placement?: "before" | "both" | "after";
   /** The token embedding is normalised before it is written. Absent: false. */
   post_embedding_ln?: boolean;
   /** How many logits there are. 0: none, the files hold no unembedding. Absent: d_vocab. */
   d_vocab_out?: number;
-  /** Attention and MLP both read the residual stream before the block (ln1 and ln2 of it): there is no resid_mid. Absent: false. */
+  /**
+   * Attention and MLP both read the residual stream before the block (ln1 and ln2 of it): there is no
+   * resid_mid. Absent: false.
+   */
   parallel_attn_mlp?: boolean;
   /** The MLP's hidden layer is act_fn(x · W_gate + b_gate) · (x · W_in + b_in). Absent: false. */
   gated_mlp?: boolean;
 }
 
 /**
- * How turns were changed for contexts longer than those of the first training. "linear": every turn is divided by `factor`. "llama3" and
- * "yarn": slow turns are, fast ones are not, those between in part. "longrope": turn i is divided by short_factor[i].
+ * How turns were changed for contexts longer than those of the first training. "linear": every turn is
+ * divided by `factor`. "llama3" and "yarn": slow turns are, fast ones are not, those between in part.
+ * "longrope": turn i is divided by short_factor[i].
  */
 export interface RotaryScaling {
   rope_type: "linear" | "llama3" | "yarn" | "longrope";
@@ -116,7 +132,9 @@ export function keyValueHeads(config: ModelConfig): number {
 const normalizations: readonly Normalization[] = ["LN", "LNPre", "RMS", "RMSPre"];
 const activations: readonly Activation[] = ["gelu", "gelu_new", "relu", "silu"];
 
-/** Keys that change the forward pass, with the one value under which this library computes the right thing. */
+/**
+ * Keys that change the forward pass, with the one value under which this library computes the right thing.
+ */
 const onlyValue: Record<string, unknown> = {
   shortformer_pos: false,
   positional_embedding_type: "standard",

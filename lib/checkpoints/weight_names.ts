@@ -1,11 +1,15 @@
 /**
- * The weights of a model by TransformerLens name, and their dims: which there are follows from the description of its blocks.
+ * The weights of a model by TransformerLens name, and their dims: which there are follows from the
+ * description of its blocks.
  */
 import { blocks, type Branch, embeddings, embedNorm, finalNorm, keyValueDim } from "./blocks.ts";
 import { keyValueHeads, type ModelConfig, outputSize } from "./config.ts";
 import { didYouMean } from "./nearest.ts";
 
-/** Names of a weight's dims as a state dict stores them, by its name without its layer; "kv_head" is "head" where nothing is shared. */
+/**
+ * Names of a weight's dims as a state dict stores them, by its name without its layer; "kv_head" is "head"
+ * where nothing is shared.
+ */
 const STORED: Record<string, string> = {
   "embed.W_E": "d_vocab d_model",
   "pos_embed.W_pos": "pos d_model",
@@ -30,7 +34,10 @@ for (const norm of ["embed.ln", "ln1", "ln1_post", "ln2", "ln2_post", "ln_final"
   for (const x of ["w", "b"]) STORED[`${norm}.${x}`] = "d_model";
 }
 
-/** Names of a weight's dims in the order of a state dict. `config` matters where heads share keys, and for the norms of q and k. */
+/**
+ * Names of a weight's dims in the order of a state dict. `config` matters where heads share keys, and for the
+ * norms of q and k.
+ */
 export function storedDims(name: string, config?: ModelConfig): string[] {
   const short = name.replace(/^blocks\.\d+\./, "");
   const [, normed] = /^attn\.([qk])_norm\.w$/.exec(short) ?? [];
@@ -43,7 +50,10 @@ export function storedDims(name: string, config?: ModelConfig): string[] {
   return dims.split(" ").map((dim) => dim === "kv_head" ? shared : dim);
 }
 
-/** Sizes of the dims of one weight: as everywhere in a model, but that the unembedding may have a vocabulary of its own. */
+/**
+ * Sizes of the dims of one weight: as everywhere in a model, but that the unembedding may have a vocabulary
+ * of its own.
+ */
 export function dimSizes(config: ModelConfig, name: string): Readonly<Record<string, number>> {
   const { n_heads, d_model, d_head, d_mlp, n_ctx, d_vocab } = config;
   return {

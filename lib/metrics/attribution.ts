@@ -1,12 +1,14 @@
 /**
- * Direct logit attribution (DLA): what a node's output contributes to the difference of two logits if nothing came after it,
- * ((c - mean(c)) / s) · (W_U[:, t1] - W_U[:, t2]), with s the clean run's final LayerNorm scale and b_U left out. In logits.
- * Source: the post, section "Direct logit attribution". It leaves out all that later nodes do with c: that is the post's point.
+ * Direct logit attribution (DLA): what a node's output contributes to the difference of two logits if nothing
+ * came after it, ((c - mean(c)) / s) · (W_U[:, t1] - W_U[:, t2]), with s the clean run's final LayerNorm
+ * scale and b_U left out. In logits. Source: the post, section "Direct logit attribution". It leaves out all
+ * that later nodes do with c: that is the post's point.
  *
- * Where logits pass a soft cap (Gemma 2), DLA is of the logits before it: those are linear in what the nodes write, and the cap keeps
- * their order. Results say so among their assumptions.
+ * Where logits pass a soft cap (Gemma 2), DLA is of the logits before it: those are linear in what the nodes
+ * write, and the cap keeps their order. Results say so among their assumptions.
  *
- * Centring is symmetric, so DLA(c) = c · u with u = centre(W_U[:, t1] - W_U[:, t2]) / s: one vector for all nodes.
+ * Centring is symmetric, so DLA(c) = c · u with u = centre(W_U[:, t1] - W_U[:, t2]) / s: one vector for all
+ * nodes.
  */
 import { attentionOf, finalNorm } from "../checkpoints/blocks.ts";
 import { concat, type Tensor } from "../tensor/tensor.ts";
@@ -14,7 +16,10 @@ import type { Forward } from "../transformer/forward.ts";
 import { modelNodes } from "../transformer/nodes.ts";
 import { headDots } from "./projection.ts";
 
-/** The two most probable next tokens: ids [batch, pos] each, and the difference of their logits (before a soft cap). */
+/**
+ * The two most probable next tokens: ids [batch, pos] each, and the difference of their logits (before a soft
+ * cap).
+ */
 export function topTwo(forward: Forward): { first: Tensor; second: Tensor; logitDifference: Tensor } {
   const { values, indices } = forward.linearLogits.topK("d_vocab", 2);
   const pair = (t: Tensor) => [t.select("d_vocab", 0), t.select("d_vocab", 1)] as const;
@@ -34,8 +39,8 @@ export function topTwoDirection(forward: Forward): Tensor {
 }
 
 /**
- * u [batch, pos, d_model], with DLA(c) = c · u.
- * `direction`: W_U[:, t1] - W_U[:, t2], or W_U[:, t] for one logit. `forward`: the clean run, whose scale is used.
+ * u [batch, pos, d_model], with DLA(c) = c · u. `direction`: W_U[:, t1] - W_U[:, t2], or W_U[:, t] for one
+ * logit. `forward`: the clean run, whose scale is used.
  */
 export function attributionVector(forward: Forward, direction: Tensor): Tensor {
   return forward.backThroughNorm(finalNorm(forward.config), direction);
@@ -47,16 +52,18 @@ export function directLogitAttribution(c: Tensor, vector: Tensor): Tensor {
 }
 
 /**
- * The difference of two logits (before a soft cap) without b_U, which no node changes: [batch, pos], in logits. Unlike the logits
- * themselves it costs no product with the whole of W_U. `direction`: W_U[:, t1] - W_U[:, t2], [batch, pos, d_model].
+ * The difference of two logits (before a soft cap) without b_U, which no node changes: [batch, pos], in
+ * logits. Unlike the logits themselves it costs no product with the whole of W_U. `direction`: W_U[:, t1] -
+ * W_U[:, t2], [batch, pos, d_model].
  */
 export function readDifference(forward: Forward, direction: Tensor): Tensor {
   return forward.unembedded.dot(direction, "d_model");
 }
 
 /**
- * DLA of everything that adds up to logit(first) - logit(second): nodes and b_O in the order of the forward pass, then ln_final.b
- * where it is not folded away, and b_U. b_out is part of its MLP. `first`, `second`: token ids [batch, pos].
+ * DLA of everything that adds up to logit(first) - logit(second): nodes and b_O in the order of the forward
+ * pass, then ln_final.b where it is not folded away, and b_U. b_out is part of its MLP. `first`, `second`:
+ * token ids [batch, pos].
  */
 export function attributionTerms(
   forward: Forward,

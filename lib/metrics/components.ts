@@ -1,6 +1,7 @@
 /**
  * The exact additive identity: the residual stream at any location is the sum of what was written before it,
- * resid = embed + pos_embed + Σ (head results + b_O + MLP outputs). In models that normalise what a branch writes, head results and b_O stand as they pass that norm, with the run's own scale.
+ * resid = embed + pos_embed + Σ (head results + b_O + MLP outputs). In models that normalise what a branch
+ * writes, head results and b_O stand as they pass that norm, with the run's own scale.
  */
 import { blocks, embeddings } from "../checkpoints/blocks.ts";
 import { concat, type Tensor } from "../tensor/tensor.ts";
@@ -12,7 +13,10 @@ export interface Component {
   name: string;
   kind: "embed" | "head" | "mlp" | "bias";
   layer: number;
-  /** When its input is read, as a count of components that were written by then. A node cannot read what came later. */
+  /**
+   * When its input is read, as a count of components that were written by then. A node cannot read what came
+   * later.
+   */
   reads: number;
 }
 
@@ -55,7 +59,8 @@ export function decompose(forward: Forward, range?: PositionRange): Decompositio
       for (const { name, kind } of branchNodes(config, branch)) components.push({ name, kind, layer, reads });
       if (branch.kind === "mlp") parts.push(cut(forward.hook(branch.writes)).expand("component", 1));
       else {
-        // Positions are cut before the product with W_O: the results of all heads are the largest values of all.
+        // Positions are cut before the product with W_O: the results of all heads are the largest values of
+        // all.
         const result = `${branch.block}.attn.hook_result`;
         const results = forward.isHooked(result)
           ? cut(forward.hook(result))

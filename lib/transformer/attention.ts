@@ -1,6 +1,7 @@
 /**
- * Attention of one layer: z^h(i) = Σ_j A^h[i, j] v^h(j) with A = softmax over j of q(i) · k(j) / attn_scale, j ≤ i; in local layers
- * i - window_size < j ≤ i. Heads of q share those of k and v in grouped-query models: head h reads kv_head ⌊h · n_kv / n_heads⌋.
+ * Attention of one layer: z^h(i) = Σ_j A^h[i, j] v^h(j) with A = softmax over j of q(i) · k(j) / attn_scale,
+ * j ≤ i; in local layers i - window_size < j ≤ i. Heads of q share those of k and v in grouped-query models:
+ * head h reads kv_head ⌊h · n_kv / n_heads⌋.
  *
  * The fused form is used where no hook changes scores or pattern; both can be asked for in any case.
  */
@@ -12,7 +13,10 @@ import { normalize } from "./normalize.ts";
 import { rotate, slopesBeside } from "./positions.ts";
 import type { Trace } from "./trace.ts";
 
-/** What the heads make of the stream [batch, pos, d_model]. q, k and v read one normalised input unless their own input is hooked. */
+/**
+ * What the heads make of the stream [batch, pos, d_model]. q, k and v read one normalised input unless their
+ * own input is hooked.
+ */
 export function attention(trace: Trace, branch: AttentionBranch): Tensor {
   const { config } = trace;
   const { block, norm, qkNorm, rotation } = branch;
@@ -54,8 +58,8 @@ export function attention(trace: Trace, branch: AttentionBranch): Tensor {
 }
 
 /**
- * What the heads of one layer make of any values, with the pattern of this pass: values [batch, pos, head or kv_head, d_head] →
- * [batch, pos, head, d_head].
+ * What the heads of one layer make of any values, with the pattern of this pass: values [batch, pos, head or
+ * kv_head, d_head] → [batch, pos, head, d_head].
  */
 export function attend(trace: Trace, layer: number, values: Tensor): Tensor {
   const branch = attentionOf(trace.config, layer);
@@ -73,7 +77,10 @@ export function attend(trace: Trace, layer: number, values: Tensor): Tensor {
   return z.order("batch", "pos", "head", "d_head");
 }
 
-/** What the scores are made of: after norm and rotation where the model has them, with ALiBi's two dims where it has those. */
+/**
+ * What the scores are made of: after norm and rotation where the model has them, with ALiBi's two dims where
+ * it has those.
+ */
 function queriesAndKeys(trace: Trace, { block, divisor }: AttentionBranch): [q: Tensor, k: Tensor] {
   const { config } = trace;
   const name = config.positional_embedding_type === "rotary" ? "hook_rot_" : "hook_";

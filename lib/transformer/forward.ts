@@ -1,8 +1,9 @@
 /**
- * One forward pass, as expressions: nothing is computed until a run asks for it, and then only what it asks for.
+ * One forward pass, as expressions: nothing is computed until a run asks for it, and then only what it asks
+ * for.
  *
- * An intervention belongs to one forward pass: `model.forward({ hooks })` returns another pass and leaves the first as it was.
- * Parts that two passes have in common are computed once when both stand in one run.
+ * An intervention belongs to one forward pass: `model.forward({ hooks })` returns another pass and leaves the
+ * first as it was. Parts that two passes have in common are computed once when both stand in one run.
  */
 import { attentionOf, type Block, blocks, embeddings, embedNorm, finalNorm } from "../checkpoints/blocks.ts";
 import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
@@ -62,7 +63,10 @@ export class Forward {
     return cap === undefined ? this.linearLogits : this.linearLogits.mul(1 / cap).tanh().mul(cap);
   }
 
-  /** The logits before the soft cap, in models that have one: linear in what ln_final makes. Without a cap the logits. */
+  /**
+   * The logits before the soft cap, in models that have one: linear in what ln_final makes. Without a cap the
+   * logits.
+   */
   get linearLogits(): Tensor {
     if (outputSize(this.config) === 0) {
       throw new Error(
@@ -95,22 +99,25 @@ export class Forward {
   }
 
   /**
-   * What the heads of one layer make of any values, with the attention pattern of this pass: values [batch, pos, head or kv_head,
-   * d_head] → [batch, pos, head, d_head].
+   * What the heads of one layer make of any values, with the attention pattern of this pass: values [batch,
+   * pos, head or kv_head, d_head] → [batch, pos, head, d_head].
    */
   attend(layer: number, values: Tensor): Tensor {
     return attend(this.#trace, layer, values);
   }
 
-  /** Keys or values for each head: in grouped-query models, dim kv_head becomes head, each repeated for the heads that share it. */
+  /**
+   * Keys or values for each head: in grouped-query models, dim kv_head becomes head, each repeated for the
+   * heads that share it.
+   */
   forEachHead(values: Tensor): Tensor {
     return forEachHead(this.config, values);
   }
 
   /**
-   * What the norm `name` ("blocks.2.ln1") makes of a part of its input [… d_model], with the scale of this pass and without b: linear,
-   * so the parts add up to the whole. Without a name (a branch that has no such norm) the part itself. `positions`: those of the part,
-   * `start … end - 1`, where it does not have all.
+   * What the norm `name` ("blocks.2.ln1") makes of a part of its input [… d_model], with the scale of this
+   * pass and without b: linear, so the parts add up to the whole. Without a name (a branch that has no such
+   * norm) the part itself. `positions`: those of the part, `start … end - 1`, where it does not have all.
    */
   partThroughNorm(
     name: string | undefined,
@@ -125,7 +132,10 @@ export class Forward {
     return backThroughNorm(this.#trace, name, vector);
   }
 
-  /** What the heads of one layer write, without b_O: [batch, pos, head, d_model]. z · W_O, through the post-norm where there is one. */
+  /**
+   * What the heads of one layer write, without b_O: [batch, pos, head, d_model]. z · W_O, through the
+   * post-norm where there is one.
+   */
   headResults(layer: number): Tensor {
     return this.partThroughNorm(
       attentionOf(this.config, layer).postNorm,
@@ -154,7 +164,9 @@ export class Forward {
     return this.hook(node.kind === "embed" ? `hook_${node.name}` : `blocks.${node.layer}.hook_mlp_out`);
   }
 
-  /** The residual stream after each write: resid_pre0, resid_mid0, resid_post0, … each [batch, pos, d_model]. */
+  /**
+   * The residual stream after each write: resid_pre0, resid_mid0, resid_post0, … each [batch, pos, d_model].
+   */
   residualStream(): { location: string; value: Tensor }[] {
     return locations(this.config).map(({ location, hook }) => ({ location, value: this.hook(hook) }));
   }

@@ -1,12 +1,14 @@
 /**
- * The hook points of a model: TransformerLens' names, each with one shape for ever. What a model does not have, its hook points do
- * not have: no hook_pos_embed but hook_rot_q and hook_rot_k in rotary models, no hook_resid_mid where attention and MLP stand in
- * parallel, hook_pre_linear in gated MLPs. k and v (their inputs too) have a dim "kv_head" instead of "head" in grouped-query models,
- * so that a key's head is never taken for a query's. `hook_scale` is [batch, pos] as a lazy tensor
- * (a dimension of size 1 has no use where dims have names) and [batch, pos, 1] in what `runWithCache` returns.
+ * The hook points of a model: TransformerLens' names, each with one shape for ever. What a model does not
+ * have, its hook points do not have: no hook_pos_embed but hook_rot_q and hook_rot_k in rotary models, no
+ * hook_resid_mid where attention and MLP stand in parallel, hook_pre_linear in gated MLPs. k and v (their
+ * inputs too) have a dim "kv_head" instead of "head" in grouped-query models, so that a key's head is never
+ * taken for a query's. `hook_scale` is [batch, pos] as a lazy tensor (a dimension of size 1 has no use where
+ * dims have names) and [batch, pos, 1] in what `runWithCache` returns.
  *
- * hook_attn_out and hook_mlp_out are what is added to the stream: after the norms ln1_post and ln2_post where a model has them.
- * hook_result is before them. hook_q and hook_k are before q_norm and k_norm, hook_rot_q and hook_rot_k after norm and rotation.
+ * hook_attn_out and hook_mlp_out are what is added to the stream: after the norms ln1_post and ln2_post where
+ * a model has them. hook_result is before them. hook_q and hook_k are before q_norm and k_norm, hook_rot_q
+ * and hook_rot_k after norm and rotation.
  */
 import {
   type AttentionBranch,
@@ -101,7 +103,9 @@ export function spreadHooks(hooks: Hooks, points: ReadonlyMap<string, unknown>):
   return spread;
 }
 
-/** The names that a name or a pattern with `*` stands for. @throws when there are none, with the nearest name. */
+/**
+ * The names that a name or a pattern with `*` stands for. @throws when there are none, with the nearest name.
+ */
 export function matching(pattern: string, points: ReadonlyMap<string, unknown>): string[] {
   if (points.has(pattern)) return [pattern];
   if (pattern.includes("*")) {

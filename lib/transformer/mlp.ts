@@ -1,7 +1,8 @@
 /**
- * The MLP: act_fn(x · W_in + b_in) · W_out + b_out, or gated: (act_fn(x · W_gate + b_gate) · (x · W_in + b_in)) · W_out + b_out.
- * Hook points as in TransformerLens: hook_pre is what the activation function reads (in gated MLPs that of the gate), hook_pre_linear
- * what the gate is multiplied with, hook_post what W_out reads.
+ * The MLP: act_fn(x · W_in + b_in) · W_out + b_out, or gated: (act_fn(x · W_gate + b_gate) · (x · W_in +
+ * b_in)) · W_out + b_out. Hook points as in TransformerLens: hook_pre is what the activation function reads
+ * (in gated MLPs that of the gate), hook_pre_linear what the gate is multiplied with, hook_post what W_out
+ * reads.
  */
 import type { MlpBranch } from "../checkpoints/blocks.ts";
 import type { Activation } from "../checkpoints/config.ts";

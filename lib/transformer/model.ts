@@ -69,12 +69,18 @@ export class Model {
     );
   }
 
-  /** The layer whose heads Figures 1, 6 and 7 show: the writer's, or 0 where that is an embedding or no cleanup.json says. */
+  /**
+   * The layer whose heads Figures 1, 6 and 7 show: the writer's, or 0 where that is an embedding or no
+   * cleanup.json says.
+   */
   get writersLayer(): number {
     return this.#cleanup ? Math.max(0, findNode(this.config, this.#cleanup.writer).layer) : 0;
   }
 
-  /** Prompts on which DLA of the writer misleads (Figure 4). @throws when the model's folder has no adversarial.json. */
+  /**
+   * Prompts on which DLA of the writer misleads (Figure 4). @throws when the model's folder has no
+   * adversarial.json.
+   */
   get adversarial(): AdversarialPrompts {
     if (this.#adversarial) return this.#adversarial;
     throw new Error(
@@ -100,8 +106,9 @@ export class Model {
   }
 
   /**
-   * The values at hook points, as arrays, for looking. `names` may hold `*`; default: all. Shapes as in TransformerLens.
-   * Without unembedding there are no logits: [batch, pos, 0]. Values of all prompts are kept: ask for what is needed, or use `run` with expressions for more than a few prompts.
+   * The values at hook points, as arrays, for looking. `names` may hold `*`; default: all. Shapes as in
+   * TransformerLens. Without unembedding there are no logits: [batch, pos, 0]. Values of all prompts are
+   * kept: ask for what is needed, or use `run` with expressions for more than a few prompts.
    */
   async runWithCache(
     prompts: Prompts,
@@ -126,7 +133,10 @@ export class Model {
     return { logits, cache };
   }
 
-  /** Prompts from texts. BOS is put first where the model was trained so. All texts must have the same number of tokens. */
+  /**
+   * Prompts from texts. BOS is put first where the model was trained so. All texts must have the same number
+   * of tokens.
+   */
   prompts(texts: readonly string[], { prependBos = this.config.default_prepend_bos } = {}): Prompts {
     if (!this.tokenizer) {
       throw new Error(`model ${this.name} has no tokenizer.json; give token ids instead of text`);

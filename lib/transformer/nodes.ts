@@ -1,7 +1,8 @@
 /**
- * Nodes: what writes to the residual stream. "L2H3" (head 3 of layer 2), "MLP1", "embed", "pos_embed", in the post's notation.
- * Locations: where the residual stream is looked at: resid_pre0, resid_mid0, resid_post0, resid_mid1 …; without resid_mid where
- * attention and MLP are written together (parallel). Rotary models add no positions to the residual stream: no pos_embed.
+ * Nodes: what writes to the residual stream. "L2H3" (head 3 of layer 2), "MLP1", "embed", "pos_embed", in the
+ * post's notation. Locations: where the residual stream is looked at: resid_pre0, resid_mid0, resid_post0,
+ * resid_mid1 …; without resid_mid where attention and MLP are written together (parallel). Rotary models add
+ * no positions to the residual stream: no pos_embed.
  */
 import { blocks, type Branch, embeddings } from "../checkpoints/blocks.ts";
 import { didYouMean } from "../checkpoints/nearest.ts";
@@ -47,7 +48,10 @@ export function locationOf(hook: string): string {
   return place + layer;
 }
 
-/** Location name → hook name, in the order of the forward pass. resid_pre of a later layer is resid_post of the one before. */
+/**
+ * Location name → hook name, in the order of the forward pass. resid_pre of a later layer is resid_post of
+ * the one before.
+ */
 export function locations(config: ModelConfig): { location: string; hook: string; layer: number }[] {
   return blocks(config).flatMap(({ layer, residPre, branches }) => {
     const made = branches.flatMap(({ makes }) => makes === undefined ? [] : [makes]);

@@ -1,11 +1,13 @@
 /**
- * ln1, ln2 and ln_final, and where a model has them ln1_post, ln2_post, embed.ln, q_norm and k_norm. LayerNorm:
- * (x - mean(x)) / scale · w + b with scale = √(mean((x - mean(x))²) + eps). RMSNorm: x / scale · w with scale = √(mean(x²) + eps),
- * nothing subtracted. `hook_scale` is the scale, `hook_normalized` what stands before w and b, as in TransformerLens. After weight
- * processing w and b are gone where they could be folded into what reads the result.
+ * ln1, ln2 and ln_final, and where a model has them ln1_post, ln2_post, embed.ln, q_norm and k_norm.
+ * LayerNorm: (x - mean(x)) / scale · w + b with scale = √(mean((x - mean(x))²) + eps). RMSNorm: x / scale · w
+ * with scale = √(mean(x²) + eps), nothing subtracted. `hook_scale` is the scale, `hook_normalized` what
+ * stands before w and b, as in TransformerLens. After weight processing w and b are gone where they could be
+ * folded into what reads the result.
  *
- * With its scale given, a norm is linear: `partThroughNorm` is what it makes of a part of its input, so that the parts add up to the
- * whole (but for b), and `backThroughNorm` the transposed map: partThroughNorm(x) · v = x · backThroughNorm(v).
+ * With its scale given, a norm is linear: `partThroughNorm` is what it makes of a part of its input, so that
+ * the parts add up to the whole (but for b), and `backThroughNorm` the transposed map: partThroughNorm(x) · v
+ * = x · backThroughNorm(v).
  */
 import { sameExpression } from "../tensor/canonical.ts";
 import { layerNorm, rmsNorm } from "../tensor/layers.ts";
@@ -46,8 +48,8 @@ export function normalize(
     ? layerNorm(x, over[0], eps)
     : { normalized: one && rmsNorm(x, one, eps), scale: rmsScale() };
   const scale = trace.point(`${name}.hook_scale`, fused.scale, keep);
-  // A hook may have given another scale: the division is spelt out then. A scale frozen to that of a pass which is the same up to
-  // here is no other scale: Q, K and the pattern are then shared with that pass.
+  // A hook may have given another scale: the division is spelt out then. A scale frozen to that of a pass
+  // which is the same up to here is no other scale: Q, K and the pattern are then shared with that pass.
   const changed = !fused.normalized || !sameExpression(scale.node, fused.scale.node);
   const normalized = () =>
     changed ? (centres ? centred(trace.config, x) : x).div(scale) : fused.normalized as Tensor;

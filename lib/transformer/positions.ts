@@ -1,12 +1,14 @@
 /**
- * Positions: a learned vector added to the embedding ("standard"), or rotary: pair i of q and of k at position t is turned by the
- * angle t · f_i, so that q · k depends on how far apart the two are. With half = rotary_dim / 2, f_i = rotary_base^(-i / half) and
- * pairs (i, half + i) of the first rotary_dim dims of a head, as in GPT-NeoX and Llama:
+ * Positions: a learned vector added to the embedding ("standard"), or rotary: pair i of q and of k at
+ * position t is turned by the angle t · f_i, so that q · k depends on how far apart the two are. With half =
+ * rotary_dim / 2, f_i = rotary_base^(-i / half) and pairs (i, half + i) of the first rotary_dim dims of a
+ * head, as in GPT-NeoX and Llama:
  *
  *     x_i → x_i cos - x_{half+i} sin        x_{half+i} → x_{half+i} cos + x_i sin
  *
- * GPT-J's neighbouring pairs (2i, 2i + 1) are brought into this order when the weights are read (families/layout.ts).
- * Source: Su et al., arXiv 2104.09864. ALiBi ("alibi", Press et al., arXiv 2108.12409) adds to the scores: see `slopesBeside`.
+ * GPT-J's neighbouring pairs (2i, 2i + 1) are brought into this order when the weights are read
+ * (families/layout.ts). Source: Su et al., arXiv 2104.09864. ALiBi ("alibi", Press et al., arXiv 2108.12409)
+ * adds to the scores: see `slopesBeside`.
  */
 import type { Rotation } from "../checkpoints/blocks.ts";
 import type { ModelConfig, RotaryScaling } from "../checkpoints/config.ts";
@@ -24,7 +26,10 @@ export function rotaryFrequencies(rotation: Rotation): Float64Array {
   return frequencies.map((f, i) => f * (kept(i) + (1 - kept(i)) / factor));
 }
 
-/** How much of turn i stays as it was; the rest is divided by `factor`. Source: transformers, modeling_rope_utils.py. */
+/**
+ * How much of turn i stays as it was; the rest is divided by `factor`. Source: transformers,
+ * modeling_rope_utils.py.
+ */
 function keptShare(scaling: RotaryScaling, frequencies: Float64Array, base: number): (i: number) => number {
   const { rope_type, original_max_position_embeddings: length } = scaling;
   const between = (x: number) => Math.min(1, Math.max(0, x));
@@ -36,7 +41,8 @@ function keptShare(scaling: RotaryScaling, frequencies: Float64Array, base: numb
         `rotary_scaling "llama3" needs low_freq_factor, high_freq_factor and the original length`,
       );
     }
-    // Turns over the original context length: fewer than low → divided, more than high → kept, between → in part.
+    // Turns over the original context length: fewer than low → divided, more than high → kept, between → in
+    // part.
     return (i) => between((length * frequencies[i] / (2 * Math.PI) - low) / (high - low));
   }
   // yarn: the pair that makes `turns` turns over the original length, as a fraction of an index.
@@ -49,7 +55,10 @@ function keptShare(scaling: RotaryScaling, frequencies: Float64Array, base: numb
   return (i) => 1 - between((i - low) / (high === low ? 0.001 : high - low));
 }
 
-/** cos and sin of every position and frequency, [pos n_ctx, d_head rotary_dim / 2]: one array for all that turn alike. */
+/**
+ * cos and sin of every position and frequency, [pos n_ctx, d_head rotary_dim / 2]: one array for all that
+ * turn alike.
+ */
 const tables = new Map<string, { cos: Tensor; sin: Tensor }>();
 
 function rotaryTables(rotation: Rotation): { cos: Tensor; sin: Tensor } {
@@ -72,7 +81,10 @@ function rotaryTables(rotation: Rotation): { cos: Tensor; sin: Tensor } {
   return known;
 }
 
-/** q or k [batch, pos, head or kv_head, d_head], each position's pairs turned. The dims after rotary_dim stay as they are. */
+/**
+ * q or k [batch, pos, head or kv_head, d_head], each position's pairs turned. The dims after rotary_dim stay
+ * as they are.
+ */
 export function rotate(rotation: Rotation, x: Tensor): Tensor {
   const { d_head, rotary_dim = d_head } = rotation;
   const { cos, sin } = rotaryTables(rotation);
@@ -83,13 +95,15 @@ export function rotate(rotation: Rotation, x: Tensor): Tensor {
   return concat(parts, "d_head").order(...x.names);
 }
 
-/** What is added to the scores [pos, head], one array for each kind, so that equal expressions are recognised. */
+/**
+ * What is added to the scores [pos, head], one array for each kind, so that equal expressions are recognised.
+ */
 const biases = new Map<string, Float32Array>();
 
 /**
- * ALiBi by one more dim of each head: q' = [q, 1], k' = [k, slope · position · divisor], so that q' · k' / divisor is
- * q · k / divisor + slope · position of the key. (Adding slope · (key - query) would be the same: softmax does not see what is equal for
- * all keys.) Heads do not share keys in these models.
+ * ALiBi by one more dim of each head: q' = [q, 1], k' = [k, slope · position · divisor], so that q' · k' /
+ * divisor is q · k / divisor + slope · position of the key. (Adding slope · (key - query) would be the same:
+ * softmax does not see what is equal for all keys.) Heads do not share keys in these models.
  */
 export function slopesBeside(q: Tensor, k: Tensor, config: ModelConfig, divisor: number): [Tensor, Tensor] {
   const { n_ctx, alibi_slopes: slopes = [], alibi_before_scale_in_bfloat16: rounded = false } = config;

@@ -1,17 +1,19 @@
 /**
- * Weight processing, as TransformerLens does by default and as the post's numbers need it. The model computes the same
- * log-probabilities afterwards; what changes is where the residual stream's mean and the LayerNorm weights are accounted for.
+ * Weight processing, as TransformerLens does by default and as the post's numbers need it. The model computes
+ * the same log-probabilities afterwards; what changes is where the residual stream's mean and the LayerNorm
+ * weights are accounted for.
  *
- * Steps: 1. b_U = 0 where absent (done when reading). 2.–4. Fold ln1 into Q, K, V, ln2 into W_in (and W_gate), ln_final into W_U:
- * biases take W · ln.b, then W *= ln.w, then W -= mean over d_model. Every LayerNorm is then centre-and-scale only. (Norms of what a
- * branch writes, of q and k and of the embedding keep their weights: nothing linear reads what they make alone.) 5. Centre what
- * writes to the residual stream. 6. Centre the unembedding over the vocabulary. 7. Fold value biases into b_O.
+ * Steps: 1. b_U = 0 where absent (done when reading). 2.–4. Fold ln1 into Q, K, V, ln2 into W_in (and
+ * W_gate), ln_final into W_U: biases take W · ln.b, then W *= ln.w, then W -= mean over d_model. Every
+ * LayerNorm is then centre-and-scale only. (Norms of what a branch writes, of q and k and of the embedding
+ * keep their weights: nothing linear reads what they make alone.) 5. Centre what writes to the residual
+ * stream. 6. Centre the unembedding over the vocabulary. 7. Fold value biases into b_O.
  *
- * RMSNorm reads the mean of the residual stream like any other direction: nothing is centred but the unembedding, and step 5 is not
- * done, whatever is asked for (`possibleSteps`). Nor is step 6 under a soft cap of the logits, which sees what all of them share, nor
- * what concerns an unembedding that a model does not have.
- * Source: ../../README.md, "Weight processing"; TransformerLens `fold_layer_norm`, `center_writing_weights`, `center_unembed`,
- * `fold_value_biases`.
+ * RMSNorm reads the mean of the residual stream like any other direction: nothing is centred but the
+ * unembedding, and step 5 is not done, whatever is asked for (`possibleSteps`). Nor is step 6 under a soft
+ * cap of the logits, which sees what all of them share, nor what concerns an unembedding that a model does
+ * not have. Source: ../../README.md, "Weight processing"; TransformerLens `fold_layer_norm`,
+ * `center_writing_weights`, `center_unembed`, `fold_value_biases`.
  */
 import { blocks, type Branch, embeddings, embedNorm, finalNorm } from "../checkpoints/blocks.ts";
 import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
@@ -59,7 +61,10 @@ export function possibleSteps(config: ModelConfig, steps: Processing): Processin
   };
 }
 
-/** Returns processed copies; `weights` is not changed. A folded LayerNorm's `.w` and `.b` are gone from the result. */
+/**
+ * Returns processed copies; `weights` is not changed. A folded LayerNorm's `.w` and `.b` are gone from the
+ * result.
+ */
 export function processWeights(weights: Weights, config: ModelConfig, steps: Processing): Weights {
   const result: Weights = new Map(weights);
   const centred = subtractsMean(config);
@@ -114,7 +119,10 @@ export function processWeights(weights: Weights, config: ModelConfig, steps: Pro
   return result;
 }
 
-/** Weights and biases whose product is added to the stream as it is: what a norm makes has the mean of that norm's w and b. */
+/**
+ * Weights and biases whose product is added to the stream as it is: what a norm makes has the mean of that
+ * norm's w and b.
+ */
 function writers(config: ModelConfig): string[] {
   const branches = blocks(config).flatMap((block) => block.branches).filter((branch) => !branch.postNorm);
   const positions = embeddings(config).some(({ name }) => name === "pos_embed") ? ["pos_embed.W_pos"] : [];

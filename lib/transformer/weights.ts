@@ -1,6 +1,7 @@
 /**
- * A model's weights, by TransformerLens name, with named dims. They are kept in the order that matrix products read best
- * (W_Q [d_model, head, d_head], W_U [d_vocab, d_model]); names, not places, tell which dim is which.
+ * A model's weights, by TransformerLens name, with named dims. They are kept in the order that matrix
+ * products read best (W_Q [d_model, head, d_head], W_U [d_vocab, d_model]); names, not places, tell which dim
+ * is which.
  */
 import type { ModelConfig } from "../checkpoints/mod.ts";
 import { storedDims } from "../checkpoints/weight_names.ts";
@@ -43,8 +44,8 @@ export function zeros(name: string, shape: readonly number[], config?: ModelConf
 }
 
 /**
- * Copies with the axes in the order `axes`, up to three of them; axes that are left out stand at `offset`. Gives `data` itself when
- * nothing moves. The loop runs over the result in memory order.
+ * Copies with the axes in the order `axes`, up to three of them; axes that are left out stand at `offset`.
+ * Gives `data` itself when nothing moves. The loop runs over the result in memory order.
  */
 export function permute(
   data: Float32Array,

@@ -1,4 +1,5 @@
-// Whole experiments on models that are not like the post's: no unembedding, norms after attention, a soft cap of the logits, ALiBi.
+// Whole experiments on models that are not like the post's: no unembedding, norms after attention, a soft cap
+// of the logits, ALiBi.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { checkAttribution } from "../../lib/experiments/attribution/check_attribution.ts";
 import { embeddingNorms } from "../../lib/experiments/embedding_norms.ts";

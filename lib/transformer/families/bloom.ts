@@ -1,6 +1,6 @@
 /**
- * BLOOM: ALiBi in place of positions, the embedding normalised, LayerNorm, biases, q, k and v of a head together. Embeddings are tied.
- * Source: transformers, models/bloom.
+ * BLOOM: ALiBi in place of positions, the embedding normalised, LayerNorm, biases, q, k and v of a head
+ * together. Embeddings are tied. Source: transformers, models/bloom.
  */
 import type { ModelConfig } from "../../checkpoints/config.ts";
 import { alibiSlopes } from "./alibi.ts";
@@ -16,16 +16,18 @@ export const bloom: Family = {
   ignored: /^v_head\./,
   read(values) {
     values.only("apply_residual_connection_post_layernorm", false);
-    const [n_heads, d_model] = [
-      values.size("n_head"),
-      values.size(values.has("n_embed") ? "n_embed" : "hidden_size"),
-    ];
+    // Files of 2022 and newer ones call the same things otherwise.
+    const [heads, width, layers] = [["n_head", "num_attention_heads"], ["n_embed", "hidden_size"], [
+      "n_layer",
+      "num_hidden_layers",
+    ]].map(([key, other]) => values.has(key) ? key : other);
+    const [n_heads, d_model] = [values.size(heads), values.size(width)];
     const W_U = unembedding(values, true, "word_embeddings.weight", "lm_head.weight");
     const config: ModelConfig = {
-      n_layers: values.size("n_layer", mostLayers),
+      n_layers: values.size(layers, mostLayers),
       n_heads,
       d_model,
-      d_head: headSize(values, ["hidden_size", d_model], ["n_head", n_heads]),
+      d_head: headSize(values, [width, d_model], [heads, n_heads]),
       d_mlp: 4 * d_model,
       n_ctx: values.size("seq_length", { fallback: 2048 }),
       d_vocab: values.size("vocab_size"),

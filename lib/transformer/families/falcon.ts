@@ -1,6 +1,7 @@
 /**
- * Falcon: 7b (one k and v for all heads; one norm for attention and MLP in parallel), 40b and later ("new_decoder_architecture": grouped
- * heads, a norm for each), and rw (ALiBi, attention and MLP one after the other). Falcon3 is Llama. Source: transformers, models/falcon.
+ * Falcon: 7b (one k and v for all heads; one norm for attention and MLP in parallel), 40b and later
+ * ("new_decoder_architecture": grouped heads, a norm for each), and rw (ALiBi, attention and MLP one after
+ * the other). Falcon3 is Llama. Source: transformers, models/falcon.
  */
 import type { ModelConfig } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
@@ -17,6 +18,7 @@ export const falcon: Family = {
   prefix: "transformer.",
   ignored: /rotary_emb\.inv_freq$|^v_head\./,
   read(values) {
+    values.only("apply_residual_connection_post_layernorm", false);
     const [n_heads, d_model] = [
       values.size("num_attention_heads"),
       values.size(values.has("n_embed") ? "n_embed" : "hidden_size"),

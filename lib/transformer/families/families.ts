@@ -1,4 +1,6 @@
-/** Which family a model folder belongs to, by its config.json. A new family is one file and one entry here. */
+/**
+ * Which family a model folder belongs to, by its config.json. A new family is one file and one entry here.
+ */
 import { ConfigValues } from "../../checkpoints/config_values.ts";
 import { bloom } from "./bloom.ts";
 import { falcon } from "./falcon.ts";
@@ -52,7 +54,8 @@ export const families: readonly Family[] = [
 /**
  * Family and layout of a parsed config.json; `source` names it in errors.
  *
- * @throws for a family that is not supported, and for settings that are missing, contradictory or not supported.
+ * @throws for a family that is not supported, and for settings that are missing, contradictory or not
+ * supported.
  */
 export function layoutOf(
   json: Readonly<Record<string, unknown>>,
@@ -68,7 +71,10 @@ export function layoutOf(
   return { family, layout: family.read(settingsOf(family, values)) };
 }
 
-/** The settings of the text part, where a family has them in an object of their own; "architectures" stands outside. */
+/**
+ * The settings of the text part, where a family has them in an object of their own; "architectures" stands
+ * outside.
+ */
 function settingsOf(family: Family, values: ConfigValues): ConfigValues {
   if (family.inside === undefined) return values;
   const inside = values.inside(family.inside);

@@ -1,11 +1,12 @@
 /**
- * Gemma 1, 2 and 3 (text; also the text part of a multimodal file): Llama's layout; norm weights are stored without their 1, the embedding
- * is multiplied by √d_model, embeddings are tied. Gemma 2 and 3 also normalise what attention and MLP write, and divide scores by
- * √query_pre_attn_scalar; Gemma 2 caps scores and logits; Gemma 3 normalises q and k, and turns its local layers otherwise.
- * Source: transformers, models/gemma, gemma2, gemma3.
+ * Gemma 1, 2 and 3 (text; also the text part of a multimodal file): Llama's layout; norm weights are stored
+ * without their 1, the embedding is multiplied by √d_model, embeddings are tied. Gemma 2 and 3 also normalise
+ * what attention and MLP write, and divide scores by √query_pre_attn_scalar; Gemma 2 caps scores and logits;
+ * Gemma 3 normalises q and k, and turns its local layers otherwise. Source: transformers, models/gemma,
+ * gemma2, gemma3.
  */
 import type { Activation, ModelConfig } from "../../checkpoints/config.ts";
-import type { ConfigValues } from "../../checkpoints/config_values.ts";
+import { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { Family } from "./layout.ts";
 import { ignored, type Kind, llamaLike } from "./llama_like.ts";
 import { rotary } from "./rotary.ts";
@@ -38,6 +39,21 @@ export const gemma2: Family = {
     llamaLike(values, withPostNorms(values, { sliding: (layer) => (layer + 1) % 2 !== 0 }, [50, 30])),
 };
 
+/** What Gemma 3's multimodal files leave out of "text_config": the defaults of transformers' Gemma3TextConfig. */
+const GEMMA3_DEFAULTS = {
+  vocab_size: 262208,
+  hidden_size: 2304,
+  intermediate_size: 9216,
+  num_hidden_layers: 26,
+  num_attention_heads: 8,
+  num_key_value_heads: 4,
+  max_position_embeddings: 131072,
+  sliding_window: 4096,
+};
+
+const complete = (values: ConfigValues) =>
+  new ConfigValues({ ...GEMMA3_DEFAULTS, ...values.json }, values.source);
+
 const gemma3Kind = (values: ConfigValues): Kind => {
   const pattern = ["sliding_window_pattern", "_sliding_window_pattern"].find((key) => values.has(key));
   const every = pattern ? values.size(pattern) : 6;
@@ -58,7 +74,7 @@ export const gemma3: Family = {
   architectures: ["Gemma3ForCausalLM", "Gemma3TextModel"],
   prefix: ["model.", "language_model.model."],
   ignored,
-  read: (values) => llamaLike(values, gemma3Kind(values)),
+  read: (values) => llamaLike(complete(values), gemma3Kind(complete(values))),
 };
 
 export const gemma3Multimodal: Family = {
@@ -69,8 +85,8 @@ export const gemma3Multimodal: Family = {
   prefix: ["language_model.model.", "model.language_model."],
   ignored: /rotary_emb\.inv_freq$|^(model\.)?(vision_tower|multi_modal_projector)\./,
   read: (values) =>
-    llamaLike(values, {
-      ...gemma3Kind(values),
+    llamaLike(complete(values), {
+      ...gemma3Kind(complete(values)),
       head: { names: ["lm_head.weight", "language_model.lm_head.weight"] },
     }),
 };

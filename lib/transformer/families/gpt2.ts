@@ -1,7 +1,8 @@
 /**
- * GPT-2: learned positions, LayerNorm, tied embeddings. Matrices are stored [in, out] (Conv1D), q, k and v in one. The first files on
- * the hub have no "transformer." before the names, and causal masks among the tensors. GPT-BigCode (SantaCoder, StarCoder): the same with
- * matrices [out, in], and one k and v for all heads.
+ * GPT-2: learned positions, LayerNorm, tied embeddings. Matrices are stored [in, out] (Conv1D), q, k and v in
+ * one. The first files on the hub have no "transformer." before the names, and causal masks among the
+ * tensors. GPT-BigCode (SantaCoder, StarCoder): the same with matrices [out, in], and one k and v for all
+ * heads.
  */
 import type { ModelConfig } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";

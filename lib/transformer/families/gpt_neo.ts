@@ -1,6 +1,7 @@
 /**
- * GPT-Neo (also the TinyStories models): learned positions, LayerNorm, tied embeddings; q · k is not scaled; no biases on q, k, v;
- * layers alternate between global attention and the last "window_size" positions. Matrices are stored [out, in].
+ * GPT-Neo (also the TinyStories models): learned positions, LayerNorm, tied embeddings; q · k is not scaled;
+ * no biases on q, k, v; layers alternate between global attention and the last "window_size" positions.
+ * Matrices are stored [out, in].
  */
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { ModelConfig } from "../../checkpoints/mod.ts";
@@ -58,7 +59,10 @@ export const gptNeo: Family = {
   },
 };
 
-/** "attention_layers" names the kind of each layer; "attention_types" [[["global", "local"], 6]] repeats a pattern 6 times. */
+/**
+ * "attention_layers" names the kind of each layer; "attention_types" [[["global", "local"], 6]] repeats a
+ * pattern 6 times.
+ */
 function attentionTypes(
   values: ConfigValues,
   n_layers: number,

@@ -1,7 +1,7 @@
 /**
- * GPT-J and CodeGen: one LayerNorm for attention and MLP in parallel; neighbouring pairs of the first "rotary_dim" dims of each head are
- * turned; no biases in attention, but one of the unembedding. CodeGen has q, v and k in one matrix, in four blocks of heads.
- * Source: transformers, models/gptj, codegen.
+ * GPT-J and CodeGen: one LayerNorm for attention and MLP in parallel; neighbouring pairs of the first
+ * "rotary_dim" dims of each head are turned; no biases in attention, but one of the unembedding. CodeGen has
+ * q, v and k in one matrix, in four blocks of heads. Source: transformers, models/gptj, codegen.
  */
 import type { ModelConfig } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";

@@ -1,6 +1,7 @@
 /**
- * Granite 3: Llama with four factors: of the embedding, of what attention and MLP write, of the logits, and of the scores in place of
- * 1/√d_head. Three of them are part of the weights here. Source: transformers, models/granite.
+ * Granite 3: Llama with four factors: of the embedding, of what attention and MLP write, of the logits, and
+ * of the scores in place of 1/√d_head. Three of them are part of the weights here. Source: transformers,
+ * models/granite.
  */
 import type { Family } from "./layout.ts";
 import { biases } from "./llama.ts";

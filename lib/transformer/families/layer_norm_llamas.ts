@@ -1,7 +1,8 @@
 /**
- * StableLM, Starcoder2, Nemotron and Cohere (Command R): Llama's layout with LayerNorm. StableLM and Nemotron turn a part of each head;
- * Starcoder2 and Nemotron have no gate; Nemotron's norm weights are stored without their 1; Cohere's norms have no bias, its attention and
- * MLP read one norm in parallel, and it turns neighbouring pairs. Source: transformers, models/<the same names>.
+ * StableLM, Starcoder2, Nemotron and Cohere (Command R): Llama's layout with LayerNorm. StableLM and Nemotron
+ * turn a part of each head; Starcoder2 and Nemotron have no gate; Nemotron's norm weights are stored without
+ * their 1; Cohere's norms have no bias, its attention and MLP read one norm in parallel, and it turns
+ * neighbouring pairs. Source: transformers, models/<the same names>.
  */
 import type { Family } from "./layout.ts";
 import { biases } from "./llama.ts";

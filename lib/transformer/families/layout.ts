@@ -1,12 +1,14 @@
 /**
- * How a family of models stores itself: what its config.json means, and where each weight of a TransformerLens name stands in its
- * files. Everything behind this (forward pass, weight processing, metrics) is the same for all families.
+ * How a family of models stores itself: what its config.json means, and where each weight of a
+ * TransformerLens name stands in its files. Everything behind this (forward pass, weight processing, metrics)
+ * is the same for all families.
  *
- * Stored axes are written as in einops: "d_model (part head d_head)" is a matrix [d_model, 3 · n_heads · d_head] in which q, k and v
- * lie side by side, each with its heads side by side; `part` picks one of the three.
+ * Stored axes are written as in einops: "d_model (part head d_head)" is a matrix [d_model, 3 · n_heads ·
+ * d_head] in which q, k and v lie side by side, each with its heads side by side; `part` picks one of the
+ * three.
  *
- * What a family multiplies a weight with, or adds to it, is done here, and so is any order of rows: forward pass, hooks and processing
- * never hear of it.
+ * What a family multiplies a weight with, or adds to it, is done here, and so is any order of rows: forward
+ * pass, hooks and processing never hear of it.
  */
 import type { Checkpoint, ModelConfig } from "../../checkpoints/mod.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
@@ -22,14 +24,23 @@ export interface Source {
   axes: string;
   /** Of tensors that hold q, k and v: 0, 1 or 2. */
   part?: 0 | 1 | 2;
-  /** Of tensors that hold more than this weight, along their first axis: how long that is, and which row is this weight's row i. */
+  /**
+   * Of tensors that hold more than this weight, along their first axis: how long that is, and which row is
+   * this weight's row i.
+   */
   rows?: { of: number; at: (i: number) => number };
-  /** What the values are multiplied with, then what is added: constants of a family that are part of its weights here. */
+  /**
+   * What the values are multiplied with, then what is added: constants of a family that are part of its
+   * weights here.
+   */
   scale?: number;
   add?: number;
   /** May be missing: zeros then. */
   optional?: boolean;
-  /** A head of its own that a file holds although its model is said to be tied: its name. It is read, with a note. */
+  /**
+   * A head of its own that a file holds although its model is said to be tied: its name. It is read, with a
+   * note.
+   */
   own?: string;
 }
 
@@ -39,8 +50,8 @@ export type Sources = ReadonlyMap<string, Source>;
 export interface Layout {
   config: ModelConfig;
   /**
-   * `prefix` is what stands before the names in this file: one of `Family.prefix`, or nothing in older files; `has` tells whether it
-   * holds a tensor.
+   * `prefix` is what stands before the names in this file: one of `Family.prefix`, or nothing in older files;
+   * `has` tells whether it holds a tensor.
    */
   sources(prefix: string, has: (name: string) => boolean): Sources;
 }
@@ -51,7 +62,10 @@ export interface Family {
   /** config.json's "model_type" and "architectures". */
   readonly modelType: string;
   readonly architectures: readonly string[];
-  /** Before all names but that of the unembedding, such as "transformer."; of several, the one that a file has. */
+  /**
+   * Before all names but that of the unembedding, such as "transformer."; of several, the one that a file
+   * has.
+   */
   readonly prefix: string | readonly string[];
   /** Tensors that files carry and that no forward pass here reads, such as causal masks. */
   readonly ignored: RegExp;
@@ -82,8 +96,8 @@ export function checkSources(family: Family, layout: Layout, checkpoint: Checkpo
 }
 
 /**
- * Reads every weight, one tensor at a time; one that several weights are parts of is read once. `onNote` hears of what a reader of
- * the results should know.
+ * Reads every weight, one tensor at a time; one that several weights are parts of is read once. `onNote`
+ * hears of what a reader of the results should know.
  */
 export async function readWeights(
   family: Family,
@@ -126,7 +140,10 @@ export async function readWeights(
   return weights;
 }
 
-/** A file may hold the embedding a second time as its output head: they lie in memory once until processing changes them. */
+/**
+ * A file may hold the embedding a second time as its output head: they lie in memory once until processing
+ * changes them.
+ */
 function shareEqual(weights: Weights): void {
   const [W_E, W_U] = [weights.get("embed.W_E"), weights.get("unembed.W_U")];
   if (W_E && W_U && W_E.data.length === W_U.data.length && W_E.data.every((x, i) => x === W_U.data[i])) {

@@ -1,6 +1,6 @@
 /**
- * Llama (also SmolLM, SmolLM2, TinyLlama), Mistral, Qwen2 (also Qwen1.5, Qwen2.5) and Qwen3: RMSNorm, rotary, grouped-query attention,
- * gated MLP; no biases, but on q, k and v in Qwen2; norms of q and k in Qwen3.
+ * Llama (also SmolLM, SmolLM2, TinyLlama), Mistral, Qwen2 (also Qwen1.5, Qwen2.5) and Qwen3: RMSNorm, rotary,
+ * grouped-query attention, gated MLP; no biases, but on q, k and v in Qwen2; norms of q and k in Qwen3.
  */
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { Family } from "./layout.ts";
@@ -54,7 +54,10 @@ export const qwen3: Family = {
     }),
 };
 
-/** "attention_bias" is of q, k, v and o, "mlp_bias" of all three matrices of the MLP; neither where config.json does not say. */
+/**
+ * "attention_bias" is of q, k, v and o, "mlp_bias" of all three matrices of the MLP; neither where
+ * config.json does not say.
+ */
 export function biases(values: ConfigValues): { attentionBias: string; mlpBias: boolean } {
   return {
     attentionBias: values.flag("attention_bias", false) ? "QKVO" : "",

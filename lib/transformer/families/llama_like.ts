@@ -1,6 +1,7 @@
 /**
- * The layout that most families share with Llama: "model.layers.N.self_attn.q_proj.weight", matrices stored [out, in], rotary positions,
- * grouped-query attention. What differs is a {@linkcode Kind}; what a kind leaves out is as in Llama.
+ * The layout that most families share with Llama: "model.layers.N.self_attn.q_proj.weight", matrices stored
+ * [out, in], rotary positions, grouped-query attention. What differs is a {@linkcode Kind}; what a kind
+ * leaves out is as in Llama.
  */
 import type { Activation, ModelConfig } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
@@ -43,7 +44,9 @@ const llamaNames: Stored = {
   W_out: "mlp.down_proj",
 };
 
-/** Tensors of files that no forward pass reads: buffers of older versions, the value head of a reward model. */
+/**
+ * Tensors of files that no forward pass reads: buffers of older versions, the value head of a reward model.
+ */
 export const ignored = /rotary_emb\.inv_freq$|^v_head\./;
 
 export function llamaLike(values: ConfigValues, kind: Kind = {}): Layout {

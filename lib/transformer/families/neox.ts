@@ -1,6 +1,7 @@
 /**
- * GPT-NeoX and Pythia: rotary on a part of each head, LayerNorm, untied embeddings; attention and MLP in parallel unless
- * "use_parallel_residual" is false. Matrices are stored [out, in]; q, k and v of a head lie together, head after head.
+ * GPT-NeoX and Pythia: rotary on a part of each head, LayerNorm, untied embeddings; attention and MLP in
+ * parallel unless "use_parallel_residual" is false. Matrices are stored [out, in]; q, k and v of a head lie
+ * together, head after head.
  */
 import type { ModelConfig } from "../../checkpoints/mod.ts";
 import type { Family } from "./layout.ts";

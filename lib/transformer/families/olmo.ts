@@ -1,7 +1,7 @@
 /**
- * OLMo 2 and 3: Llama's layout, but attention and MLP read the stream as it is, and what they write is normalised before it is added; q and
- * k are normalised over all heads together. OLMo 3: three of four layers see a window, and longer contexts ("yarn") are for full layers.
- * Source: transformers, models/olmo2, olmo3.
+ * OLMo 2 and 3: Llama's layout, but attention and MLP read the stream as it is, and what they write is
+ * normalised before it is added; q and k are normalised over all heads together. OLMo 3: three of four layers
+ * see a window, and longer contexts ("yarn") are for full layers. Source: transformers, models/olmo2, olmo3.
  */
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { Family } from "./layout.ts";

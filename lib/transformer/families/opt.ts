@@ -1,6 +1,7 @@
 /**
- * OPT: learned positions whose table begins with two rows that no text uses, LayerNorm, ReLU, tied embeddings. Not OPT-350m, which
- * normalises after the block and projects its embeddings. Source: transformers, models/opt.
+ * OPT: learned positions whose table begins with two rows that no text uses, LayerNorm, ReLU, tied
+ * embeddings. Not OPT-350m, which normalises after the block and projects its embeddings. Source:
+ * transformers, models/opt.
  */
 import type { ModelConfig } from "../../checkpoints/config.ts";
 import type { Family } from "./layout.ts";

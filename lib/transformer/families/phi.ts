@@ -1,7 +1,7 @@
 /**
- * Phi-1, 1.5, 2: LayerNorm, one for attention and MLP in parallel, an MLP without a gate, biases everywhere, also of the unembedding; a part
- * of each head is turned. Phi-3, 3.5, 4: Llama with q, k and v in one matrix and gate and up in another; longer contexts by "longrope".
- * Source: transformers, models/phi, phi3.
+ * Phi-1, 1.5, 2: LayerNorm, one for attention and MLP in parallel, an MLP without a gate, biases everywhere,
+ * also of the unembedding; a part of each head is turned. Phi-3, 3.5, 4: Llama with q, k and v in one matrix
+ * and gate and up in another; longer contexts by "longrope". Source: transformers, models/phi, phi3.
  */
 import type { Family } from "./layout.ts";
 import { ignored, llamaLike } from "./llama_like.ts";

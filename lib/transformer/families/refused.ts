@@ -1,5 +1,6 @@
 /**
- * Families that are refused by name, and why: what they compute is no sum of attention heads and MLPs, or is not read here yet.
+ * Families that are refused by name, and why: what they compute is no sum of attention heads and MLPs, or is
+ * not read here yet.
  */
 
 const MIXTURE =

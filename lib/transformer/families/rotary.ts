@@ -1,10 +1,10 @@
 /**
- * Rotary settings of config.json: in "rope_parameters" (newer files, sometimes one for each kind of layer) or at the top with
- * "rope_scaling" (older ones).
+ * Rotary settings of config.json: in "rope_parameters" (newer files, sometimes one for each kind of layer) or
+ * at the top with "rope_scaling" (older ones).
  *
- * Formulas of the types: lib/transformer/positions.ts; transformers, modeling_rope_utils.py. "dynamic" grows with the text beyond
- * "max_position_embeddings" alone, which is n_ctx here, so that it is "default". "longrope" has other turns beyond the original length:
- * n_ctx is that length.
+ * Formulas of the types: lib/transformer/positions.ts; transformers, modeling_rope_utils.py. "dynamic" grows
+ * with the text beyond "max_position_embeddings" alone, which is n_ctx here, so that it is "default".
+ * "longrope" has other turns beyond the original length: n_ctx is that length.
  */
 import type { ModelConfig, RotaryScaling } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
@@ -16,7 +16,9 @@ export type Rotary =
 /** Where older files have the settings. */
 export interface RotaryKeys {
   base?: string;
-  /** The part of a head that is turned; absent: transformers reads no such key in this family, and turns all. */
+  /**
+   * The part of a head that is turned; absent: transformers reads no such key in this family, and turns all.
+   */
   part?: string;
   /** The base of local layers. Their turns are not scaled. */
   localBase?: string;
@@ -83,7 +85,10 @@ function rotaryPart(
   );
 }
 
-/** A setting that stands in "rope_parameters" or, by an older key, at the top. @throws when the two contradict each other. */
+/**
+ * A setting that stands in "rope_parameters" or, by an older key, at the top. @throws when the two contradict
+ * each other.
+ */
 function stated(
   values: ConfigValues,
   inside: ConfigValues | undefined,
@@ -147,7 +152,10 @@ function llama3(values: ConfigValues): RotaryScaling {
   };
 }
 
-/** The length of the first training: at the top, beside the scaling, or else the family's, or the whole context. */
+/**
+ * The length of the first training: at the top, beside the scaling, or else the family's, or the whole
+ * context.
+ */
 function firstLength(top: ConfigValues, values: ConfigValues, fallback?: number): number {
   const key = "original_max_position_embeddings";
   if (top.has(key)) return top.size(key);

@@ -1,5 +1,6 @@
 /**
- * Settings that the Hugging Face families share: head sizes, activation functions, sliding windows, the unembedding.
+ * Settings that the Hugging Face families share: head sizes, activation functions, sliding windows, the
+ * unembedding.
  */
 import type { Activation, ModelConfig } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
@@ -42,8 +43,8 @@ export interface Unembedding {
 }
 
 /**
- * W_U is the file's own where it holds one, also in a model that is said to be tied (as transformers reads it); else the embedding in
- * tied models, and none in base models ("LlamaModel").
+ * W_U is the file's own where it holds one, also in a model that is said to be tied (as transformers reads
+ * it); else the embedding in tied models, and none in base models ("LlamaModel").
  *
  * `own`: its names, without prefix. `bias`: whether b_U stands beside it.
  */
@@ -84,8 +85,8 @@ export function isBaseModel(architecture: unknown): boolean {
 }
 
 /**
- * Which layers see the last positions alone. `sliding(layer)` says so where the file has no "layer_types". A window that reaches over
- * the whole context is none.
+ * Which layers see the last positions alone. `sliding(layer)` says so where the file has no "layer_types". A
+ * window that reaches over the whole context is none.
  */
 export function slidingWindow(
   values: ConfigValues,

@@ -1,5 +1,6 @@
 /**
- * SmolLM3: Llama in which every fourth layer is not turned ("no_rope_layers": 1 turned, 0 not). Source: transformers, models/smollm3.
+ * SmolLM3: Llama in which every fourth layer is not turned ("no_rope_layers": 1 turned, 0 not). Source:
+ * transformers, models/smollm3.
  */
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { Family } from "./layout.ts";

@@ -1,12 +1,15 @@
 /**
- * Where the weights of a family stand, said in names: what differs between families is what their authors called things, which matrices
- * are joined, and which factors are left outside. {@linkcode sourcesOf} makes a source of each weight from it.
+ * Where the weights of a family stand, said in names: what differs between families is what their authors
+ * called things, which matrices are joined, and which factors are left outside. {@linkcode sourcesOf} makes a
+ * source of each weight from it.
  */
 import { embedNorm, finalNorm, keyValueDim } from "../../checkpoints/blocks.ts";
 import type { ModelConfig } from "../../checkpoints/config.ts";
 import type { Source } from "./layout.ts";
 
-/** Names without what stands before all of them, without the layer's prefix, and without ".weight" or ".bias". */
+/**
+ * Names without what stands before all of them, without the layer's prefix, and without ".weight" or ".bias".
+ */
 export interface Stored {
   embed: string;
   /** A table of positions, in models that add them. */
@@ -96,8 +99,9 @@ export function sourcesOf(config: ModelConfig, prefix: string, stored: Stored): 
 }
 
 /**
- * Rows of q, k or v in a matrix that holds, for each head of k and v, its heads of q, then k, then v: (kv_head (n_rep + 2) d_head).
- * With one q for each k that is (head (q k v) d_head); with one k for all, q, k and v one after the other.
+ * Rows of q, k or v in a matrix that holds, for each head of k and v, its heads of q, then k, then v:
+ * (kv_head (n_rep + 2) d_head). With one q for each k that is (head (q k v) d_head); with one k for all, q, k
+ * and v one after the other.
  */
 export function groupedRows(config: ModelConfig, x: "Q" | "K" | "V"): Required<Pick<Source, "rows">> {
   const { n_heads, n_key_value_heads = n_heads, d_head } = config;
@@ -119,8 +123,8 @@ export function joinedRows(config: ModelConfig, x: "Q" | "K" | "V"): Required<Pi
 }
 
 /**
- * Rows of q or k that are turned in neighbouring pairs (2i, 2i + 1), in the order of the pairs (i, half + i) of this library: q · k stays
- * what it is. `rows`: where the rows stand before that.
+ * Rows of q or k that are turned in neighbouring pairs (2i, 2i + 1), in the order of the pairs (i, half + i)
+ * of this library: q · k stays what it is. `rows`: where the rows stand before that.
  */
 export function pairedRows(
   config: ModelConfig,

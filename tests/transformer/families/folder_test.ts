@@ -1,4 +1,7 @@
-/** Folders of the families: weights that contradict config.json, tied weights, which token is BOS, which file is read. */
+/**
+ * Folders of the families: weights that contradict config.json, tied weights, which token is BOS, which file
+ * is read.
+ */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { openCheckpoint } from "../../../lib/checkpoints/checkpoint.ts";
 import type { RawTensor } from "../../../lib/checkpoints/dtypes.ts";
@@ -105,7 +108,8 @@ for (
     "lm_head.weight",
   ]]
 ) {
-  // As transformers 5.x: "both are present in the checkpoints with different values, so we will NOT tie them".
+  // As transformers 5.x: "both are present in the checkpoints with different values, so we will NOT tie
+  // them".
   Deno.test(`loadModel() of ${name} believes the file's own head where config.json ties it, and says so`, () =>
     withChanged(name, {
       tensors: (all) => all[head] = { dims: [97, 32], dtype: "F32", data: otherHead() },
@@ -186,7 +190,8 @@ const bosCases: [what: string, name: string, config: Json, beside: Json | undefi
   ["config.json's id", "gpt2", { bos_token_id: 1 }, undefined, [1, 2, 3]],
   ["config.json's id beside a null", "gpt2", { bos_token_id: 1 }, { bos_token: null }, [1, 2, 3]],
   ["known names at last", "gpt2", { bos_token_id: null }, undefined, [0, 2, 3]],
-  // Class defaults that older programs saved: GPT-2's 50256 in a model of 97 tokens; Llama's 1 where that is a word.
+  // Class defaults that older programs saved: GPT-2's 50256 in a model of 97 tokens; Llama's 1 where that is
+  // a word.
   ["known names in place of an id that is not there", "gpt2", { bos_token_id: 50256 }, {}, [0, 2, 3]],
   ["known names in place of an id that is no special token", "gpt2", { bos_token_id: 3 }, {}, [0, 2, 3]],
   ["not put first in Qwen2, whose tokenizer does not", "qwen2", { bos_token_id: 1 }, { bos_token: null }, [

@@ -1,8 +1,9 @@
 /**
- * What the method rests on, in every family: the residual stream is the sum of what was written; clean minus patched head result is
- * the V-composition; and an experiment runs unchanged. Both identities hold with weights as they are and processed, for LayerNorm and
- * RMSNorm (where nothing is centred), since with a frozen scale what the values read is linear in the residual stream. They say nothing
- * of a patched layer's Q and K, which are left as they were.
+ * What the method rests on, in every family: the residual stream is the sum of what was written; clean minus
+ * patched head result is the V-composition; and an experiment runs unchanged. Both identities hold with
+ * weights as they are and processed, for LayerNorm and RMSNorm (where nothing is centred), since with a
+ * frozen scale what the values read is linear in the residual stream. They say nothing of a patched layer's Q
+ * and K, which are left as they were.
  */
 import { assert, assertEquals } from "@std/assert";
 import { attentionOf } from "../../../lib/checkpoints/blocks.ts";
@@ -55,7 +56,10 @@ function ingredients(clean: Forward, layer: number, writer: Tensor): Record<"w" 
   };
 }
 
-/** v_h in plain loops from the recorded-like arrays: Σ_j A[i, j] · (centred w_j / σ_j · ln1.w) · W_V, in double precision. */
+/**
+ * v_h in plain loops from the recorded-like arrays: Σ_j A[i, j] · (centred w_j / σ_j · ln1.w) · W_V, in
+ * double precision.
+ */
 function plainComposition(model: Model, layer: number, values: Record<"w" | "A" | "scale", NdArray>) {
   const attn = `blocks.${layer}.attn`;
   const { norm } = attentionOf(model.config, layer);

@@ -58,6 +58,8 @@ Deno.test("layoutOf() reads what the forward pass needs", () => {
   assertEquals(of("gemma2", { attn_logit_softcapping: null }).attn_scores_soft_cap, undefined);
   assertEquals(of("gemma2", { attn_logit_softcapping: undefined }).attn_scores_soft_cap, 50);
   assertEquals(of("smollm3-window").rotary_layers, [true, true, true, false]);
+  const bloom = { n_head: undefined, num_attention_heads: 4, hidden_size: undefined, n_embed: 16 };
+  assertEquals(of("bloom", bloom), of("bloom")); // as in bloom-560m's file
   assertEquals([of("llama-base").d_vocab_out, of("llama-tied-base").d_vocab_out], [0, undefined]);
   assertEquals([of("qwen3", { head_dim: undefined }).d_head, of("gemma", { head_dim: undefined }).d_head], [
     128,
@@ -66,6 +68,39 @@ Deno.test("layoutOf() reads what the forward pass needs", () => {
   assertEquals([of("gpt-neo").attn_scale, of("gpt-neo").attn_types], [1, ["global", "local"]]);
   const { attention_layers: _, ...older } = configOf("gpt-neo");
   assertEquals(layoutOf(older).layout.config.attn_types, ["global", "local"]);
+});
+
+Deno.test("layoutOf() reads a multimodal file that says of its text part what gemma-3-4b's says", () => {
+  // The keys of google/gemma-3-4b-it's config.json; the others are defaults of transformers' Gemma3TextConfig.
+  const text_config = {
+    hidden_size: 2560,
+    intermediate_size: 10240,
+    model_type: "gemma3_text",
+    num_hidden_layers: 34,
+    rope_scaling: { factor: 8.0, rope_type: "linear" },
+    sliding_window: 1024,
+  };
+  const { config } = layoutOf({
+    architectures: ["Gemma3ForConditionalGeneration"],
+    model_type: "gemma3",
+    text_config,
+    vision_config: {},
+  }).layout;
+  assertEquals([config.n_layers, config.n_heads, config.n_key_value_heads, config.d_head], [34, 8, 4, 256]);
+  assertEquals([config.d_vocab, config.n_ctx, config.window_size], [262208, 131072, 1024]);
+  assertEquals(
+    config.attn_types?.map((type, layer) => type === "global" ? layer : -1).filter((l) => l >= 0),
+    [
+      5,
+      11,
+      17,
+      23,
+      29,
+    ],
+  );
+  assertEquals([config.rotary_base, config.rotary_local], [1e6, { rotary_base: 1e4 }]);
+  assertEquals(config.rotary_scaling, { rope_type: "linear", factor: 8 });
+  assertEquals([config.attn_scale, config.attn_scores_soft_cap, config.act_fn], [16, undefined, "gelu_new"]);
 });
 
 const refusals: [name: string, changes: Json, message: string][] = [

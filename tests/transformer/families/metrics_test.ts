@@ -1,8 +1,8 @@
 /**
- * What the metrics rest on, in every family: components add up to the stream at each place, head by head and for some positions alone; a
- * dot product taken in head space is that with what the head writes; DLA of all components adds up to the difference of the logits (before
- * a soft cap). In models that normalise what a branch writes, these fail by factors when that norm is left out: one test says by how
- * much.
+ * What the metrics rest on, in every family: components add up to the stream at each place, head by head and
+ * for some positions alone; a dot product taken in head space is that with what the head writes; DLA of all
+ * components adds up to the difference of the logits (before a soft cap). In models that normalise what a
+ * branch writes, these fail by factors when that norm is left out: one test says by how much.
  */
 import { assert } from "@std/assert";
 import { attentionOf } from "../../../lib/checkpoints/blocks.ts";

@@ -1,6 +1,7 @@
 /**
- * The tiny random checkpoints of tests/reference/families and what transformers and TransformerLens compute with them. A folder with
- * config.json, weights and reference.safetensors is a test by itself: the tests here go over all folders.
+ * The tiny random checkpoints of tests/reference/families and what transformers and TransformerLens compute
+ * with them. A folder with config.json, weights and reference.safetensors is a test by itself: the tests here
+ * go over all folders.
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Prompts } from "../../../lib/checkpoints/mod.ts";
@@ -35,7 +36,10 @@ export function configOf(name: string, changes: Json = {}): Json {
   return { ...JSON.parse(Deno.readTextFileSync(`${folderOf(name)}/config.json`)), ...changes };
 }
 
-/** Whether TransformerLens recorded hooks of it (else those of transformers stand among `plain`, and `processed` is empty). */
+/**
+ * Whether TransformerLens recorded hooks of it (else those of transformers stand among `plain`, and
+ * `processed` is empty).
+ */
 export function byTransformerLens(name: string): boolean {
   return typeof JSON.parse(Deno.readTextFileSync(`${folderOf(name)}/reference.json`)).agreement !== "string";
 }

@@ -1,4 +1,7 @@
-/** Every family against transformers (logits) and TransformerLens (hook points), and against itself after weight processing. */
+/**
+ * Every family against transformers (logits) and TransformerLens (hook points), and against itself after
+ * weight processing.
+ */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { run } from "../../../lib/tensor/run.ts";
 import type { Tensor } from "../../../lib/tensor/tensor.ts";
@@ -63,7 +66,8 @@ for (const name of recordedNames) {
     const normalized = "ln_final.hook_normalized"; // stays as it was in all models, and is all there is in base models
     const before = await (await load(name, false)).runWithCache(prompts, [normalized]);
     const steps = Object.keys(NO_STEPS) as (keyof Processing)[];
-    // Each step by itself in one checkpoint of each family and in those that TransformerLens recorded; in the others none and all.
+    // Each step by itself in one checkpoint of each family and in those that TransformerLens recorded; in the
+    // others none and all.
     const type = (of: string) => layoutOf(configOf(of)).family;
     const thorough = byTransformerLens(name) ||
       recordedNames.find((other) => type(other) === type(name)) === name;
@@ -82,7 +86,8 @@ for (const name of recordedNames) {
         const error = off(logProbabilities(run.logits.data, d_vocab), logProbabilities(logits, d_vocab));
         assert(error < TOLERANCE, `${done}: log-probabilities are off by ${error} of their scale`);
       }
-      // Folded weights are gone, an RMSNorm model is not centred, nor are logits under a cap: the model says so.
+      // Folded weights are gone, an RMSNorm model is not centred, nor are logits under a cap: the model says
+      // so.
       const folded = unembeds && done.includes("foldLnFinal");
       assertEquals(model.weights.has("ln_final.w"), !folded && !normalization.endsWith("Pre"));
       assertEquals(model.processing, {
