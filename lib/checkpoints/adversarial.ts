@@ -44,7 +44,9 @@ export function parseAdversarial(
     }
     const fields = entry as Record<string, unknown>;
     for (const [key, value] of Object.entries(fields)) {
-      if (!KEYS.includes(key)) refuse(`got ${quoted(key)}; expected ${KEYS.map((k) => `"${k}"`).join(", ")}.`);
+      if (!KEYS.includes(key)) {
+        refuse(`got ${quoted(key)}; expected ${KEYS.map((k) => `"${k}"`).join(", ")}.`);
+      }
       if (typeof value !== "string" || value === "") {
         refuse(`${quoted(key)} has ${quoted(value)}; a text of at least one character was expected.`);
       }
