@@ -9,6 +9,7 @@
  */
 
 import { ConfigValues } from "./config_values.ts";
+import { quoted } from "./quoted.ts";
 
 /**
  * "Pre": without learned weights of its own (they were folded into the next matrices). "none": nothing is
@@ -173,9 +174,7 @@ export function parseModelConfig(json: Record<string, unknown>, source = "config
     normalization !== undefined && normalization_type !== undefined && normalization !== normalization_type
   ) {
     values.refuse(
-      `"normalization" is ${JSON.stringify(normalization)}, "normalization_type" ${
-        JSON.stringify(normalization_type)
-      }.`,
+      `"normalization" is ${quoted(normalization)}, "normalization_type" ${quoted(normalization_type)}.`,
     );
   }
   const attn_only = values.flag("attn_only", false);

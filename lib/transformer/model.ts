@@ -17,6 +17,7 @@ import { hookPoints, type Hooks, matching } from "./hook_points.ts";
 import { findNode } from "./nodes.ts";
 import type { Processing } from "./processing.ts";
 import { Parameters, type Weights } from "./weights.ts";
+import { quoted } from "../checkpoints/quoted.ts";
 
 export interface ModelParts {
   name: string;
@@ -145,7 +146,7 @@ export class Model {
     const odd = ids.findIndex((row) => row.length !== ids[0].length);
     if (odd >= 0) {
       throw new Error(
-        `prompts: got ${ids[odd].length} tokens for ${JSON.stringify(texts[odd])} and ${
+        `prompts: got ${ids[odd].length} tokens for ${quoted(texts[odd])} and ${
           ids[0].length
         } for the first; ` +
           `expected the same number in one call`,

@@ -1,7 +1,7 @@
 /**
  * `deno task fuzz [target …] [--cases N] [--seed S]`: reads damaged inputs of every kind, each in a worker with limits of time and
- * memory. Anything but success with right shapes, or one clear error of the project, is a failure and is left in out/fuzz/ with its
- * seed.
+ * memory. Anything but success with right shapes, or one clear error of the project, is a failure; one of each kind is left in
+ * out/fuzz/ with its seed.
  *
  *     deno task fuzz                              every target, 10,000 cases each
  *     deno task fuzz parquet --cases 100000 --seed 7
@@ -15,6 +15,7 @@ import { caseOf, type Order, type Result } from "./worker.ts";
 
 /** One case may take so long. */
 const MOST_MS = 5000;
+const WORKER = new URL("./worker.ts", import.meta.url);
 
 export interface Failure {
   target: string;
@@ -31,13 +32,28 @@ export interface Tally {
   failures: Failure[];
 }
 
-/** Runs the cases [from, from + cases) of one target. */
-export async function fuzz(target: string, seed: number, cases: number, from = 0): Promise<Tally> {
+export interface FuzzOptions {
+  /** The first case. Default 0. */
+  from?: number;
+  /** For one case. Default 5000. */
+  mostMs?: number;
+  /** Another worker, for tests of this file. */
+  worker?: URL;
+}
+
+/** Runs `cases` cases of one target. */
+export async function fuzz(
+  target: string,
+  seed: number,
+  cases: number,
+  { from = 0, mostMs = MOST_MS, worker = WORKER }: FuzzOptions = {},
+): Promise<Tally> {
   const tally: Tally = { target, cases: 0, accepted: 0, refused: 0, failures: [] };
   const folder = await Deno.makeTempDir({ prefix: "cleanup-lens-fuzz-" });
   try {
     for (let next = from; next < from + cases;) {
-      next = await session({ target, seed, from: next, to: from + cases, folder }, tally);
+      const order = { target, seed, from: next, to: from + cases, folder };
+      next = await session(order, tally, mostMs, worker);
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -46,8 +62,8 @@ export async function fuzz(target: string, seed: number, cases: number, from = 0
 }
 
 /** One worker, until all is done or a case hangs. Returns the next case. */
-function session(order: Order, tally: Tally): Promise<number> {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+function session(order: Order, tally: Tally, mostMs: number, url: URL): Promise<number> {
+  const worker = new Worker(url, { type: "module" });
   const { promise, resolve } = Promise.withResolvers<number>();
   let current = order.from;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -69,7 +85,7 @@ function session(order: Order, tally: Tally): Promise<number> {
     if (index < 0) return end(order.to);
     if (outcome === "begun") {
       current = index;
-      return watch(MOST_MS);
+      return watch(mostMs);
     }
     tally.cases++;
     if (outcome === "accepted") tally.accepted++;
@@ -88,6 +104,12 @@ function session(order: Order, tally: Tally): Promise<number> {
 export function line({ target, cases, accepted, refused, failures }: Tally): string {
   const counts = [cases, accepted, refused, failures.length].map((n) => String(n).padStart(9)).join("");
   return `${target.padEnd(12)}${counts}`;
+}
+
+/** One failure of each kind: digits and quoted texts do not make a kind. */
+function kindsOf(failures: readonly Failure[]): Failure[] {
+  const kind = ({ what }: Failure) => what.replace(/\d+|"[^"]*"|\/\S+/g, "").slice(0, 200);
+  return [...new Map(failures.map((failure) => [kind(failure), failure])).values()].slice(0, 20);
 }
 
 const USAGE = `deno task fuzz [target …] [--cases N] [--seed S] [--from I]
@@ -118,9 +140,9 @@ async function main(): Promise<number> {
   );
   let failed = false;
   for (const target of targets) {
-    const tally = await fuzz(target, seed, cases, from);
+    const tally = await fuzz(target, seed, cases, { from });
     console.log(line(tally));
-    for (const { index, what } of tally.failures.slice(0, 20)) {
+    for (const { index, what } of kindsOf(tally.failures)) {
       const path = `out/fuzz/${target}-seed${seed}-case${index}.bin`;
       await Deno.mkdir("out/fuzz", { recursive: true });
       await Deno.writeFile(path, caseOf(target, seed, index));

@@ -36,6 +36,7 @@ export function exactTokenizer(json: Part): Part {
   }
   return {
     ...json,
+    post_processor: null, // adds special tokens, which bos.ts does
     normalizer: normalizer == null ? null : exactNormalizer(normalizer),
     pre_tokenizer: pre_tokenizer == null ? null : exactPreTokenizer(pre_tokenizer),
   };

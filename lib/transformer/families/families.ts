@@ -19,6 +19,7 @@ import { phi, phi3 } from "./phi.ts";
 import { refusalOf } from "./refused.ts";
 import { smollm3 } from "./smollm3.ts";
 import { transformerLens } from "./tl.ts";
+import { quoted } from "../../checkpoints/quoted.ts";
 
 /** Families in the layout of the Hugging Face hub. */
 export const families: readonly Family[] = [
@@ -99,7 +100,7 @@ function familyOf(values: ConfigValues): Family {
   if (named !== undefined && !byName) refuse(values, "architectures", named);
   if (byType && byName && byType !== byName) {
     return values.refuse(
-      `"model_type" is ${JSON.stringify(model_type)}, "architectures" ${JSON.stringify(named)}.`,
+      `"model_type" is ${quoted(model_type)}, "architectures" ${quoted(named)}.`,
     );
   }
   return (byType ?? byName)!;
@@ -107,7 +108,7 @@ function familyOf(values: ConfigValues): Family {
 
 function refuse(values: ConfigValues, key: string, name: unknown): never {
   const reason = refusalOf(name);
-  const what = `"${key}" ${JSON.stringify(name)} is not supported`;
+  const what = `"${key}" ${quoted(name)} is not supported`;
   return values.refuse(reason ? `${what}: this family ${reason}.` : `${what}. ${supported()}`);
 }
 

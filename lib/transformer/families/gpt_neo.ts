@@ -8,6 +8,7 @@ import type { ModelConfig } from "../../checkpoints/mod.ts";
 import type { Family } from "./layout.ts";
 import { activation, headSize, mostLayers, unembedding } from "./settings.ts";
 import { sourcesOf, type Stored } from "./stored.ts";
+import { quoted } from "../../checkpoints/quoted.ts";
 
 const stored: Stored = {
   embed: "wte",
@@ -89,9 +90,10 @@ function repeatedTypes(values: ConfigValues, types: unknown, n_layers: number): 
       !Array.isArray(kinds) || kinds.length === 0 || !Number.isInteger(times) || times < 1 ||
       repeated.length + times * kinds.length > n_layers
     ) {
-      const shown = JSON.stringify(entry)?.slice(0, 60);
       values.refuse(
-        `"attention_types" has ${shown}; [["global", "local"], n] was expected, for at most ${n_layers} layers in all.`,
+        `"attention_types" has ${
+          quoted(entry)
+        }; [["global", "local"], n] was expected, for at most ${n_layers} layers in all.`,
       );
     }
     for (let i = 0; i < times; i++) repeated.push(...kinds);

@@ -8,6 +8,7 @@
  */
 import type { ModelConfig, RotaryScaling } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
+import { quoted } from "../../checkpoints/quoted.ts";
 
 export type Rotary =
   & Required<Pick<ModelConfig, "positional_embedding_type" | "rotary_dim" | "rotary_base">>
@@ -190,7 +191,7 @@ function longrope(
   const isList = Array.isArray(short_factor) && short_factor.every((x) => typeof x === "number" && x > 0);
   if (!isList || short_factor.length !== rotary_dim / 2) {
     values.refuse(
-      `"short_factor" is ${JSON.stringify(short_factor)}; ${rotary_dim / 2} positive numbers were expected.`,
+      `"short_factor" is ${quoted(short_factor)}; ${rotary_dim / 2} positive numbers were expected.`,
     );
   }
   const factor = values.number("factor", top.size("max_position_embeddings") / original);

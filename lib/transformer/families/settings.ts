@@ -5,6 +5,7 @@
 import type { Activation, ModelConfig } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { Source } from "./layout.ts";
+import { quoted } from "../../checkpoints/quoted.ts";
 
 /** Beyond this a config is damaged. */
 export const mostLayers = { most: 1000 };
@@ -98,7 +99,7 @@ export function slidingWindow(
   if (stated !== undefined) {
     if (!Array.isArray(stated) || stated.length !== n_layers) {
       values.refuse(
-        `"layer_types" is ${JSON.stringify(stated)}; one for each of ${n_layers} layers was expected.`,
+        `"layer_types" is ${quoted(stated)}; one for each of ${n_layers} layers was expected.`,
       );
     }
     local = stated.map((type) =>

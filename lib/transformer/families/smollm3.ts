@@ -8,6 +8,7 @@ import { biases } from "./llama.ts";
 import { ignored, llamaLike } from "./llama_like.ts";
 import { rotary } from "./rotary.ts";
 import { mostLayers } from "./settings.ts";
+import { quoted } from "../../checkpoints/quoted.ts";
 
 export const smollm3: Family = {
   name: "SmolLM3",
@@ -38,9 +39,7 @@ function turnedLayers(values: ConfigValues): boolean[] {
   const isList = Array.isArray(stated) && stated.every((x) => x === 0 || x === 1);
   if (!isList || stated.length !== n_layers) {
     values.refuse(
-      `"no_rope_layers" is ${
-        JSON.stringify(stated)
-      }; 1 (turned) or 0 for each of ${n_layers} layers was expected.`,
+      `"no_rope_layers" is ${quoted(stated)}; 1 (turned) or 0 for each of ${n_layers} layers was expected.`,
     );
   }
   return stated.map((x: number) => x === 1);
