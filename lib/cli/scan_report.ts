@@ -99,6 +99,7 @@ function figuresOf(writers: readonly ExaminedWriter[]): string {
       "of the stream",
       "left",
       "control",
+      "its layer",
       "specific erasure",
       "95 %",
       "erased by",
@@ -113,6 +114,7 @@ function figuresOf(writers: readonly ExaminedWriter[]): string {
       `${number(100 * w.share, 1)} %`,
       number(w.left.value),
       number(w.control.value),
+      w.peers && number(w.peers[1]),
       number(w.specific.value),
       interval(w.specific),
       erasers(w),
@@ -227,7 +229,8 @@ ${result.prompts.screened} + ${result.prompts.examined} prompts of ${result.prom
 <p class="found">${escapeHtml(overview(result))}</p>
 ${found.length > 0 ? findings(found) : ""}
 <p class="quiet"><b>Left</b>: how much of what the node wrote is still in the residual stream at its end, measured by taking the output away
-(1: all; 0: erased). <b>Control</b>: the same of its output rotated at random, which says something else and is as long. <b>Specific
+(1: all; 0: erased). <b>Control</b>: the same of its output rotated at random, which says something else and is as long. <b>Its layer</b>: the median of the
+layer’s other heads. <b>Specific
 erasure</b>: control − left. <b>Stream grows</b>: what stays as it was is diluted by that. <b>DLA</b>: mean size of its direct logit
 attribution in logits, and how much of it later nodes take back.</p>
 ${modelInWords(result).map(paragraph).join("\n")}

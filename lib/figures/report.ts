@@ -6,7 +6,8 @@ import type { PairResponseRow } from "../experiments/rows.ts";
 import type { ExaminedWriter } from "../experiments/scan/examine.ts";
 import type { ScanResult } from "../experiments/scan/scan.ts";
 import { compose } from "./compose.ts";
-import { distinct } from "./drawable.ts";
+import { isWide } from "../experiments/scan/candidates.ts";
+import { distinct, sentences } from "./drawable.ts";
 import { heatMap } from "./heat_map.ts";
 import { intervalPlot } from "./interval_plot.ts";
 import { locationPlot } from "./location_plot.ts";
@@ -52,10 +53,11 @@ export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
 /** What is left at the end of what is written in each layer, whatever it says. `undefined` with fewer than two layers. */
 export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
   const kinds = ["head", "mlp"] as const;
+  const silent = layers.filter(isWide);
   const names = distinct(layers.filter((l) => l.kind !== "embed").map((l) => `${l.layer}`));
   if (names.length < 2) return undefined;
   const series = kinds.flatMap((kind) => {
-    const points = layers.filter((l) => l.kind === kind).map((l) => ({
+    const points = layers.filter((l) => l.kind === kind && !isWide(l)).map((l) => ({
       location: `${l.layer}`,
       median: l.left,
     }));
@@ -73,8 +75,12 @@ export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
         height: 200,
       }),
     }],
-    caption:
+    caption: sentences(
       "Outputs of the layer’s own nodes, rotated at random: as long and with the same course, but saying something else.",
+      silent.length > 0
+        ? "Left out: layers where what a missing output changes elsewhere is larger than the output."
+        : "",
+    ),
   });
 }
 

@@ -36,6 +36,10 @@ export interface ExaminedWriter extends WriterRow {
   shared: number;
   /** How much longer the stream is at its end than where the output is written: what stays as it was is diluted by that. */
   growth: number;
+  /** Of a head: what is left of the other heads of its layer, on the first half: smallest, median and largest. */
+  peers?: readonly [low: number, median: number, high: number];
+  /** 1 + Σ of all responses: what is left of all that was written, tokens weighted by the length of what is written there. */
+  leftByLength: number;
   /** Of a writer that was found. */
   routes?: RouteShares;
   attribution?: Attribution;
@@ -84,6 +88,7 @@ export async function examine(
       locations: summary.locations(),
       cleaners: cleanersOf(model.config, summary),
       specificRatio: summary.specificRatio(),
+      leftByLength: summary.own.ratioAt(places.length - 1),
       shared: shared[i],
       growth: end / start,
     };

@@ -89,11 +89,16 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
     ...(done && { done }),
     ...(onScreened && { onMeasured: onScreened }),
   });
-  const all = candidates(nodes, settings);
+  const all = candidates(nodes, layers, settings);
   const chosen = all.filter((c) => !c.passedOver).map((c) => c.name);
 
   if (chosen.length > 0) onPass?.(`examining ${chosen.length} of them`, examined.count);
   const writers = await examine(model, chosen, examined, sizes, settings, run);
+  const peers = new Map(nodes.map((node) => [node.name, node.peers]));
+  for (const writer of writers) {
+    const others = peers.get(writer.writer);
+    if (others) writer.peers = others;
+  }
   writers.sort((a, b) => rank(b) - rank(a));
   const found = foundWriters({ writers });
   if (found.length > 0) {

@@ -30,13 +30,17 @@ export interface ScreenedNode {
   /** What is left of the layer's control, and control − left. */
   control: number;
   specific: number;
+  /** Of a head: what is left of the other heads of its layer: smallest, median and largest. */
+  peers?: readonly [low: number, median: number, high: number];
 }
 
-/** What is left at the end of what is written in one layer, whatever it says: the median of its control. */
+/** What is left at the end of what is written in one layer, whatever it says: median and quartiles of its control. */
 export interface LayerContraction {
   layer: number;
   kind: ScreenedNode["kind"];
   left: number;
+  low: number;
+  high: number;
 }
 
 export interface ScreenResult {
@@ -110,15 +114,28 @@ function tables(
   sizes: Sizes,
 ): Pick<ScreenResult, "nodes" | "layers"> {
   const layers = new Map<string, LayerContraction>();
+  const quartiles = (one: RemovalStats) => [0.5, 0.25, 0.75].map((p) => one.end(undefined, p));
   const nodes = modelNodes(model.config).map((node): ScreenedNode => {
-    const { name, kind, layer } = node, own = stats.get(name)!;
-    const control = stats.get(controlKey(node))!.end();
-    layers.set(controlKey(node), { layer, kind, left: control });
-    const [left, low, high] = [0.5, 0.25, 0.75].map((p) => own.end(undefined, p));
+    const { name, kind, layer } = node;
+    const [control, controlLow, controlHigh] = quartiles(stats.get(controlKey(node))!);
+    layers.set(controlKey(node), { layer, kind, left: control, low: controlLow, high: controlHigh });
+    const [left, low, high] = quartiles(stats.get(name)!);
     const { share } = sizes.nodes.get(name)!;
     return { name, kind, layer, share, left, low, high, control, specific: control - left };
   });
-  return { nodes, layers: [...layers.values()] };
+  return { nodes: nodes.map((node) => ({ ...node, ...peersOf(node, nodes) })), layers: [...layers.values()] };
+}
+
+/** The other heads of a head's layer that write anything. */
+function peersOf(node: ScreenedNode, all: readonly ScreenedNode[]): Pick<ScreenedNode, "peers"> {
+  if (node.kind !== "head") return {};
+  const others = all.filter((n) =>
+    n.kind === "head" && n.layer === node.layer && n !== node && Number.isFinite(n.left)
+  );
+  if (others.length === 0) return {};
+  const sorted = others.map((n) => n.left).sort((a, b) => a - b);
+  const middle = (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+  return { peers: [sorted[0], middle, sorted.at(-1)!] };
 }
 
 function responseTable(model: Model, stats: ReadonlyMap<string, RemovalStats>): ScreenResult["responses"] {

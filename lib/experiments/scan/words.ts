@@ -3,6 +3,7 @@
  * the condition that makes it true; where a condition does not hold, another sentence says what does.
  */
 import type { Estimate } from "../rows.ts";
+import { isWide, UNEXAMINED } from "./candidates.ts";
 import type { ExaminedWriter } from "./examine.ts";
 import { foundWriters, type ScanResult } from "./scan.ts";
 
@@ -42,18 +43,27 @@ export function overview(result: ScanResult): string {
   const { writers, passedOver, settings: { specific } } = result;
   const nodes = writers.length + passedOver.length;
   const found = foundWriters(result);
+  const left = passedOver.filter((c) => c.passedOver?.startsWith(UNEXAMINED)).length;
+  const more = left === 0
+    ? ""
+    : ` ${left} more ${left === 1 ? "node" : "nodes"} lost ${
+      number(specific / 2)
+    } or more beyond the control of the layer on the ` +
+      `first half and ${
+        left === 1 ? "was" : "were"
+      } not examined: less of the stream is theirs (setting “examine”).`;
   if (found.length > 0) {
     const names = listed(found.slice(0, 8).map((w) => w.writer)) + (found.length > 8 ? " and others" : "");
     return `${
       found.length === 1 ? "One node writes" : `${found.length} nodes write`
     } what is specifically erased ` +
-      `(by ${number(specific)} or more beyond the control): ${names}.`;
+      `(by ${number(specific)} or more beyond the control): ${names}.${more}`;
   }
   const examined = writers.length === 0
     ? `None of ${nodes} nodes lost enough more than its layer's control to be examined.`
     : `Of ${nodes} nodes ${writers.length} ${writers.length === 1 ? "was" : "were"} examined; ` +
       `the largest specific erasure is ${estimate(largest(writers).specific)}.`;
-  return `No clean-up was found. ${examined}`;
+  return `No clean-up was found. ${examined}${more}`;
 }
 
 function largest(writers: readonly ExaminedWriter[]): ExaminedWriter {
@@ -62,7 +72,15 @@ function largest(writers: readonly ExaminedWriter[]): ExaminedWriter {
 
 /** One writer that was found. */
 export function describeWriter(writer: ExaminedWriter): string {
-  return [left(writer), erasers(writer), route(writer), positional(writer), attributed(writer)]
+  return [
+    left(writer),
+    amongPeers(writer),
+    byLength(writer),
+    erasers(writer),
+    route(writer),
+    positional(writer),
+    attributed(writer),
+  ]
     .filter(Boolean).join(" ");
 }
 
@@ -94,6 +112,25 @@ function left({ writer, left, control, specific }: ExaminedWriter): string {
     estimate(specific)
   } of it is erased ` +
     `because of what it says.`;
+}
+
+/** Beside the other heads of its layer: where most of a layer is erased, a specific erasure alone is nothing special. */
+function amongPeers({ left, peers }: ExaminedWriter): string {
+  if (!peers) return "";
+  const [low, median, high] = peers;
+  const range = `${number(low)} to ${number(high)} (median ${number(median)})`;
+  return left.interval[1] < low
+    ? `Less is left of it than of any other head of its layer: ${range}.`
+    : `Of the other heads of its layer ${range} is left.`;
+}
+
+/** Where tokens with long outputs differ from the others, the parts below, which are of all that was written, do not add up to the median. */
+function byLength({ left, leftByLength }: ExaminedWriter): string {
+  if (Math.abs(left.value - leftByLength) < 0.15) return "";
+  return `Tokens at which it writes much ${
+    leftByLength > left.value ? "keep more" : "keep less"
+  }: of all that it writes, ` +
+    `${number(leftByLength)} is left.`;
 }
 
 function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
@@ -132,7 +169,9 @@ function route({ routes, specific }: ExaminedWriter): string {
       listed(parts.map(([name, part]) => `${number(part)} ${name}`))
     }.`;
   }
-  return `Most of that goes ${main[0]}: ${number(main[1])} of ${number(specific.value)}.`;
+  return main[1] >= 0.95 * specific.value
+    ? `All of that goes ${main[0]}.`
+    : `Most of that goes ${main[0]}: ${number(main[1])} of ${number(specific.value)}.`;
 }
 
 function positional({ writer, shared }: ExaminedWriter): string {
@@ -177,8 +216,16 @@ export function modelInWords(result: ScanResult): string[] {
 }
 
 function contraction({ layers }: ScanResult): string {
-  const heads = layers.filter((l) => l.kind === "head");
+  const all = layers.filter((l) => l.kind === "head");
+  const heads = all.filter((l) => !isWide(l));
   if (heads.length < 2) return "";
+  const silent = all.filter(isWide).map((l) => `${l.layer}`);
+  const unsaid = silent.length === 0
+    ? ""
+    : ` Of layer${silent.length === 1 ? "" : "s"} ${
+      listed(silent)
+    } nothing can be said: what a missing output changes elsewhere is ` +
+      `larger than the output.`;
   const least = heads.reduce((a, b) => b.left < a.left ? b : a);
   const places = heads.length <= 5
     ? heads
@@ -187,7 +234,7 @@ function contraction({ layers }: ScanResult): string {
   const says = least.left < 0.8
     ? `The model writes back part of anything: of what a head of a layer writes, whatever it says, is left at the end`
     : `The model leaves most of anything in the stream: of what a head of a layer writes, whatever it says, is left at the end`;
-  return `${says}: ${course}. Only what goes beyond that counts as clean-up here.`;
+  return `${says}: ${course}.${unsaid} Only what goes beyond that counts as clean-up here.`;
 }
 
 function kept({ passedOver }: ScanResult): string {

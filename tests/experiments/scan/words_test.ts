@@ -36,6 +36,7 @@ function writer(changes: Partial<ExaminedWriter> = {}): ExaminedWriter {
       { writer: "L1H6", node: "L3H5", kind: "head", layer: 3, response: -0.2, specific: about(0.15) },
     ],
     specificRatio: 0.45,
+    leftByLength: 0.1,
     shared: 0.1,
     growth: 1.2,
     routes: { values: 0.4, scales: 0.0, attention: 0.05 },
@@ -108,6 +109,38 @@ Deno.test("all found: no node is left out without a word", () => {
   );
 });
 
+Deno.test("what was not examined for its rank alone is counted, in either case", () => {
+  const left = { passedOver: "not examined: 16 others have more erased of the stream" } as Candidate;
+  const other = { passedOver: "no more of it is missing" } as Candidate;
+  says(
+    overview(result({ passedOver: [left, left, other] })),
+    "2 more nodes lost 0.07 or more",
+    "were not examined",
+  );
+  says(overview(result({ writers: [], passedOver: [left] })), "1 more node lost", "was not examined");
+  saysNot(overview(result({ passedOver: [other] })), "not examined");
+});
+
+Deno.test("the other heads of the layer stand beside a head, and less than any is said only where it is so", () => {
+  says(
+    describeWriter(writer({ peers: [0.2, 0.3, 0.5] })),
+    "Less is left of it than of any other head of its layer: 0.20 to 0.50",
+  );
+  const among = describeWriter(writer({ peers: [0.02, 0.1, 0.3] }));
+  says(among, "Of the other heads of its layer 0.02 to 0.30 (median 0.10) is left");
+  saysNot(among, "Less is left of it than");
+  saysNot(describeWriter(writer()), "other head");
+});
+
+Deno.test("where long outputs are kept otherwise than the typical one, it is said", () => {
+  says(
+    describeWriter(writer({ left: about(-0.2), leftByLength: 0.47 })),
+    "writes much keep more: of all that it writes, 0.47 is left",
+  );
+  says(describeWriter(writer({ left: about(0.5), leftByLength: 0.1 })), "writes much keep less");
+  saysNot(describeWriter(writer()), "writes much");
+});
+
 Deno.test("a writer: what is left stands beside its control; one that ends below 0 is turned round", () => {
   says(
     describeWriter(writer()),
@@ -139,11 +172,14 @@ Deno.test("cleaners: together is said of several alone; what the others do is sa
 
 Deno.test("routes: the one that carries most is named; where none does, all three are given", () => {
   says(describeWriter(writer()), "Most of that goes through values and MLP inputs: 0.40 of 0.45");
+  const all = describeWriter(writer({ routes: { values: 0.6, scales: 0, attention: -0.15 } }));
+  says(all, "All of that goes through values and MLP inputs.");
+  saysNot(all, "0.60 of 0.45");
   const attention = describeWriter(writer({ routes: { values: 0.05, scales: 0, attention: 0.4 } }));
   says(attention, "Most of that goes through attention patterns");
   says(
     describeWriter(writer({ routes: { values: 0, scales: 0.45, attention: 0 } })),
-    "through the normalisations' scales",
+    "All of that goes through the normalisations' scales",
   );
   const mixed = describeWriter(writer({ routes: { values: 0.2, scales: 0.05, attention: 0.2 } }));
   says(mixed, "No route carries most of that: 0.20 through values and MLP inputs");
@@ -207,12 +243,24 @@ Deno.test("embed as a writer is described as any other", () => {
 });
 
 Deno.test("the model as a whole: contraction only where there is some, and position 0 only where it is a sink", () => {
-  const layers = [0.4, 0.5, 0.9].map((left, layer) => ({ layer, kind: "head" as const, left }));
+  const layers = [0.4, 0.5, 0.9].map((left, layer) => ({
+    layer,
+    kind: "head" as const,
+    left,
+    low: left,
+    high: left,
+  }));
   const [contraction] = modelInWords(result({ layers }));
   says(contraction, "writes back part of anything", "layer 0: 0.40, layer 1: 0.50, layer 2: 0.90");
   const keeps = modelInWords(result({ layers: layers.map((l) => ({ ...l, left: 0.95 })) }))[0];
   says(keeps, "leaves most of anything");
   saysNot(keeps, "writes back");
+  // what is written in layer 0 is small against what its absence changes: 10.25 would be no retention
+  const wide = layers.map((l) => l.layer === 0 ? { ...l, left: 10.25, low: -8, high: 30 } : l);
+  const [unsaid] = modelInWords(result({ layers: wide }));
+  says(unsaid, "layer 1: 0.50, layer 2: 0.90", "Of layer 0 nothing can be said");
+  saysNot(unsaid, "10.25");
+  saysNot(contraction, "nothing can be said");
   assertEquals(modelInWords(result({ layers: layers.slice(0, 1) })), []);
   const sink = {
     location: "resid_post2",
