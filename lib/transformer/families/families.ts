@@ -13,6 +13,7 @@ import { cohere, nemotron, stablelm, starcoder2 } from "./layer_norm_llamas.ts";
 import type { Family, Layout } from "./layout.ts";
 import { llama, mistral, qwen2, qwen3 } from "./llama.ts";
 import { neox } from "./neox.ts";
+import { olmo } from "./olmo1.ts";
 import { olmo2, olmo3 } from "./olmo.ts";
 import { opt } from "./opt.ts";
 import { phi, phi3 } from "./phi.ts";
@@ -39,6 +40,7 @@ export const families: readonly Family[] = [
   phi,
   phi3,
   smollm3,
+  olmo,
   olmo2,
   olmo3,
   stablelm,
