@@ -33,7 +33,14 @@ export {
   projectionRatio,
   projectionRatiosOntoHeads,
 } from "./metrics/projection.ts";
-export { attributionVector, directLogitAttribution, topTwo, unembedding } from "./metrics/attribution.ts";
+export {
+  attributionTerms,
+  attributionVector,
+  directLogitAttribution,
+  readDifference,
+  topTwo,
+  unembedding,
+} from "./metrics/attribution.ts";
 export { compositionZ, vInputPatch, writtenByHeads } from "./metrics/v_composition.ts";
 export {
   atPositions,
@@ -44,6 +51,7 @@ export {
   type Route,
 } from "./metrics/retention.ts";
 export { rotated, rotation } from "./metrics/rotation.ts";
+export { decompose, type Decomposition } from "./metrics/components.ts";
 export { laterLocations, type LaterNode, laterNodes } from "./metrics/later_nodes.ts";
 
 // Plain statistics on arrays.
@@ -80,6 +88,22 @@ export { type BosParts, bosParts } from "./experiments/bos_parts.ts";
 export { promptAblation } from "./experiments/prompt_ablation.ts";
 export { promptLocations } from "./experiments/prompt_locations.ts";
 export { allPairs } from "./experiments/all_pairs.ts";
+export {
+  type AttributionCheck,
+  type AttributionOptions,
+  checkAttribution,
+  type RemovedAt,
+} from "./experiments/attribution/check_attribution.ts";
+export type {
+  AnswerRow,
+  AttributionRow,
+  Credit,
+  ResampledRow,
+  StepRow,
+  SumRow,
+  TermRow,
+} from "./experiments/attribution/rows.ts";
+export { attributionInWords } from "./experiments/attribution/words.ts";
 export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
 export { cleanersInWords, cleanupInWords, retentionInWords } from "./experiments/retention/in_words.ts";
 export type {
@@ -138,6 +162,8 @@ export { fig8 } from "./figures/fig8.ts";
 export { fig9 } from "./figures/fig9.ts";
 export { fig10 } from "./figures/fig10.ts";
 export { appendix } from "./figures/appendix.ts";
+export { attributionWaterfall, type WaterfallOptions } from "./figures/waterfall.ts";
+export type { WaterfallCase } from "./figures/waterfall_bars.ts";
 export { heatMap } from "./figures/heat_map.ts";
 
 // In the notebook: show figures, tables and anything else; check exercises.

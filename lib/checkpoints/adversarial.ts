@@ -6,6 +6,7 @@
  * stand beside its weights. Whether an answer is one token is checked where it is used: it needs the tokenizer.
  */
 import { readJsonObject } from "./json_file.ts";
+import { quoted } from "./quoted.ts";
 
 /** A prompt, and the two answers between which direct logit attribution is to tell. */
 export interface AdversarialPrompt {
@@ -39,13 +40,15 @@ export function parseAdversarial(
       throw new Error(`${source}: prompt ${i}: ${what}`);
     };
     if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
-      return refuse(`got ${JSON.stringify(entry)}; expected an object with "text".`);
+      return refuse(`got ${quoted(entry)}; expected an object with "text".`);
     }
     const fields = entry as Record<string, unknown>;
     for (const [key, value] of Object.entries(fields)) {
-      if (!KEYS.includes(key)) refuse(`got "${key}"; expected ${KEYS.map((k) => `"${k}"`).join(", ")}.`);
+      if (!KEYS.includes(key)) {
+        refuse(`got ${quoted(key)}; expected ${KEYS.map((k) => `"${k}"`).join(", ")}.`);
+      }
       if (typeof value !== "string" || value === "") {
-        refuse(`"${key}" has ${JSON.stringify(value)}; a text of at least one character was expected.`);
+        refuse(`${quoted(key)} has ${quoted(value)}; a text of at least one character was expected.`);
       }
     }
     const { text, correct, incorrect } = fields as Partial<AdversarialPrompt>;

@@ -6,6 +6,7 @@
 import { type Dtype, toFloat32 } from "./dtypes.ts";
 import { didYouMean } from "./nearest.ts";
 import { listed, SafetensorsFile, type TensorFile } from "./safetensors.ts";
+import { quoted, shown } from "./quoted.ts";
 import { openSharded } from "./sharded.ts";
 import { TorchFile } from "./torch/torch_file.ts";
 
@@ -25,23 +26,31 @@ export interface Checkpoint {
   close(): void;
 }
 
-/** A {@linkcode Checkpoint} over a file of tensors. */
+/** What torch.compile and DistributedDataParallel put before every name of the module that they wrap. */
+const WRAPPED = /^(?:(?:_orig_mod|module)\.)+/;
+
+/** A {@linkcode Checkpoint} over a file of tensors. A wrapper's prefix that stands before all names is left out. */
 export function checkpointOf(file: TensorFile): Checkpoint {
+  const [first = ""] = file.tensors.keys();
+  const wrapper = WRAPPED.exec(first)?.[0] ?? "";
+  const all = [...file.tensors.keys()].every((name) => name.startsWith(wrapper));
+  const prefix = all ? wrapper : "";
+  const tensors = new Map([...file.tensors].map(([name, info]) => [name.slice(prefix.length), info]));
   const find = (name: string) => {
-    const info = file.tensors.get(name);
+    const info = tensors.get(name);
     if (info) return info;
-    const hint = didYouMean(name, file.tensors.keys()) || ` It holds: ${listed(file.tensors)}.`;
-    throw new Error(`${file.path} holds no tensor "${name}".${hint}`);
+    const hint = didYouMean(name, tensors.keys()) || ` It holds: ${listed(tensors)}.`;
+    throw new Error(`${file.path} holds no tensor ${quoted(name)}.${hint}`);
   };
   return {
     path: file.path,
-    names: () => [...file.tensors.keys()],
-    has: (name) => file.tensors.has(name),
+    names: () => [...tensors.keys()],
+    has: (name) => tensors.has(name),
     shape: (name) => [...find(name).dims],
     dtype: (name) => find(name).dtype,
     async read(name) {
       find(name);
-      const values = toFloat32(await file.read(name), name);
+      const values = toFloat32(await file.read(prefix + name), name);
       checkFinite(values, name, file.path);
       return values;
     },
@@ -54,7 +63,7 @@ function checkFinite(values: Float32Array, name: string, path: string): void {
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) {
       throw new Error(
-        `Tensor "${name}" in ${path} is ${
+        `Tensor ${quoted(name)} in ${path} is ${
           values[i]
         } at index ${i} of ${values.length}; weights must be finite numbers.`,
       );
@@ -65,16 +74,16 @@ function checkFinite(values: Float32Array, name: string, path: string): void {
 /** Opens one weight file by its ending. */
 export async function openCheckpointFile(path: string): Promise<Checkpoint> {
   if (path.endsWith(".safetensors")) return checkpointOf(await SafetensorsFile.open(path));
-  if (path.endsWith(".safetensors.index.json")) return checkpointOf(await openSharded(path));
+  if (/\.(safetensors|bin)\.index\.json$/.test(path)) return checkpointOf(await openSharded(path));
   if (/\.(pth|pt|bin)$/.test(path)) return checkpointOf(await TorchFile.open(path));
   throw new Error(
-    `Cannot open ${path}: weights are read from .safetensors, .safetensors.index.json, .pth, .pt and .bin files.`,
+    `Cannot open ${path}: weights are read from .safetensors, .pth, .pt and .bin files, and from several with an .index.json.`,
   );
 }
 
 /**
- * Finds and opens the weights in a model folder: `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`, else
- * the only `.safetensors` file, else the only PyTorch file, of several the one whose name ends in `final.pth`. `otherFiles` are names in
+ * Finds and opens the weights in a model folder: `model.safetensors` or its index, `pytorch_model.bin` or its index, else the
+ * only `.safetensors` file, else the only PyTorch file, of several the one whose name ends in `final.pth`. `otherFiles` are names in
  * the folder that are known to hold something else.
  */
 export async function openCheckpoint(
@@ -97,11 +106,16 @@ export async function openCheckpoint(
   return await openCheckpointFile(`${folder}/${chosen}`);
 }
 
+const PREFERRED = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
+];
+
 /** Which of the files in `folder` holds the weights. @throws when there is none, or more than one without a preference. */
 export function chooseWeightFile(names: string[], folder: string): string {
-  for (const name of ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]) {
-    if (names.includes(name)) return name;
-  }
+  for (const name of PREFERRED) if (names.includes(name)) return name;
   const ending = (pattern: RegExp) => names.filter((name) => pattern.test(name)).sort();
   const candidates =
     [/\.safetensors$/, /final\.pth$/, /\.(pth|pt|bin)$/].map(ending).find((found) => found.length) ?? [];
@@ -109,12 +123,12 @@ export function chooseWeightFile(names: string[], folder: string): string {
   if (candidates.length > 1) {
     throw new Error(
       `${folder} holds ${candidates.length} weight files (${
-        candidates.join(", ")
+        candidates.slice(0, 8).map((name) => shown(name)).join(", ")
       }), and nothing says which is meant.`,
     );
   }
   throw new Error(
     `${folder} holds no weights: model.safetensors or a .pth file was expected, ` +
-      `it has ${names.length ? names.sort().slice(0, 8).join(", ") : "no files"}.`,
+      `it has ${names.length ? names.sort().slice(0, 8).map((name) => shown(name)).join(", ") : "no files"}.`,
   );
 }

@@ -5,6 +5,7 @@
  */
 import type { ModelConfig } from "./config.ts";
 import { readJsonObject } from "./json_file.ts";
+import { quoted } from "./quoted.ts";
 
 export interface Cleanup {
   /** "L0H5" (head 5 of layer 0), "MLP0", "embed" or "pos_embed". */
@@ -38,7 +39,7 @@ export function parseCleanup(
   const node = (value: unknown, key: string) => {
     const parsed = typeof value === "string" ? parseNode(value) : undefined;
     if (!parsed) {
-      return refuse(`"${key}" has ${JSON.stringify(value)}; a node such as "L0H5" or "MLP0" was expected.`);
+      return refuse(`"${key}" has ${quoted(value)}; a node such as "L0H5" or "MLP0" was expected.`);
     }
     if (parsed.layer >= config.n_layers || (parsed.head ?? 0) >= config.n_heads) {
       return refuse(
@@ -66,7 +67,7 @@ export function parseCleanup(
     }
   }
   if (new Set(cleaners).size !== cleaners.length) {
-    refuse(`"cleaners" names a node twice: ${cleaners.join(", ")}.`);
+    refuse(`"cleaners" names a node twice: ${quoted(cleaners)}.`);
   }
   if (!Array.isArray(patchedLayers) || patchedLayers.length === 0) {
     return refuse(`"patchedLayers" must be a list of at least one layer.`);
@@ -74,13 +75,13 @@ export function parseCleanup(
   for (const [i, layer] of patchedLayers.entries()) {
     if (!Number.isInteger(layer) || layer <= writes.layer || layer >= config.n_layers) {
       refuse(
-        `"patchedLayers" has ${JSON.stringify(layer)}; layers ${writes.layer + 1} to ${
+        `"patchedLayers" has ${quoted(layer)}; layers ${writes.layer + 1} to ${
           config.n_layers - 1
         } can be patched.`,
       );
     }
     if (i > 0 && layer <= patchedLayers[i - 1]) {
-      refuse(`"patchedLayers" must ascend: ${patchedLayers.join(", ")}.`);
+      refuse(`"patchedLayers" must ascend: ${quoted(patchedLayers)}.`);
     }
   }
   if (typeof json.source !== "string") {

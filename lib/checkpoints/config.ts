@@ -1,18 +1,23 @@
 /**
- * ModelConfig: all that the forward pass needs to know of a model; and config.json of the TransformerLens toy models (gelu-4l's
- * kind) → ModelConfig. The Hugging Face families are read by lib/transformer/families.
+ * ModelConfig: all that the forward pass needs to know of a model; and config.json of the TransformerLens toy
+ * models (gelu-4l's kind) → ModelConfig. The Hugging Face families are read by lib/transformer/families.
  *
  * Keys read: d_model, n_layers, n_heads, d_head, d_mlp, n_ctx, d_vocab, act_fn, attn_only, normalization or
- * normalization_type, eps, tokenizer_name, default_prepend_bos, shortformer_pos. Other keys (learning rate, seed …) are
- * training records and are passed over, except those that would change the forward pass: these are refused by name.
+ * normalization_type, eps, tokenizer_name, default_prepend_bos, d_vocab_out, shortformer_pos. Other keys
+ * (learning rate, seed …) are training records and are passed over, except those that would change the
+ * forward pass: these are refused by name.
  */
 
 import { ConfigValues } from "./config_values.ts";
+import { quoted } from "./quoted.ts";
 
-/** "Pre": without learned weights of its own (they were folded into the next matrices). */
-export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre";
-/** "gelu" is the exact erf form, "gelu_new" the tanh form. */
-export type Activation = "gelu" | "gelu_new" | "relu" | "silu";
+/**
+ * "Pre": without learned weights of its own (they were folded into the next matrices). "none": nothing is
+ * normalised.
+ */
+export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre" | "none";
+/** "gelu" is the exact erf form, "gelu_new" the tanh form, "relu2" max(x, 0)². */
+export type Activation = "gelu" | "gelu_new" | "relu" | "relu2" | "silu";
 
 export interface ModelConfig {
   n_layers: number;
@@ -40,30 +45,84 @@ export interface ModelConfig {
   attn_scale?: number;
   /** Layer l divides q · k by l + 1 as well. Absent: false. */
   scale_attn_by_inverse_layer_idx?: boolean;
-  /** Kind of attention of each layer. "local": the last `window_size` positions alone. Absent: global in all. */
+  /**
+   * Kind of attention of each layer. "local": the last `window_size` positions alone. Absent: global in all.
+   */
   attn_types?: readonly ("global" | "local")[];
   window_size?: number;
-  /** "rotary": q and k are turned by their position and nothing is added to the embedding. Absent: "standard", a learned W_pos. */
-  positional_embedding_type?: "standard" | "rotary";
+  /**
+   * "standard": a learned W_pos is added to the embedding. Nothing is added in the others: "rotary" turns q
+   * and k by their position, "alibi" adds `alibi_slopes` to the scores. Absent: "standard".
+   */
+  positional_embedding_type?: "standard" | "rotary" | "alibi";
+  /** ALiBi: what is added to the scores of a head for each position that the key is further on: [n_heads]. */
+  alibi_slopes?: readonly number[];
+  /**
+   * Falcon's ALiBi: slope · position is rounded to bfloat16, and divided by attn_scale with q · k. Absent:
+   * neither.
+   */
+  alibi_before_scale_in_bfloat16?: boolean;
   /** Rotary models: how many of the d_head dims of q and k are turned, the first ones. */
   rotary_dim?: number;
   /** Rotary models: pair i of rotary_dim / 2 turns by rotary_base^(-2 i / rotary_dim) for each position. */
   rotary_base?: number;
   /** Rotary models: how the turns were slowed for longer contexts. Absent: not at all. */
   rotary_scaling?: RotaryScaling;
-  /** Attention and MLP both read the residual stream before the block (ln1 and ln2 of it): there is no resid_mid. Absent: false. */
+  /** Rotary models: base and slowing of local layers, where they have their own. */
+  rotary_local?: Pick<ModelConfig, "rotary_base" | "rotary_scaling">;
+  /** Rotary models: false for each layer whose q and k are not turned. Absent: all are. */
+  rotary_layers?: readonly boolean[];
+  /**
+   * RMSNorm of q and k before they are turned: "head": over d_head of each head, with one weight [d_head];
+   * "all": over all heads of a position together, weight [head, d_head]. Absent: none.
+   */
+  qk_norm?: "head" | "all";
+  /** Scores s become cap · tanh(s / cap) before the mask. Absent: they stay. */
+  attn_scores_soft_cap?: number;
+  /** Logits x become cap · tanh(x / cap). Absent: they stay. */
+  output_logits_soft_cap?: number;
+  /**
+   * Where the norms of a block stand: on what its branches read, on what they write, or on both. Absent:
+   * "before".
+   */
+  norm_placement?: "before" | "both" | "after";
+  /** The token embedding is normalised before it is written. Absent: false. */
+  post_embedding_ln?: boolean;
+  /** How many logits there are. 0: none, the files hold no unembedding. Absent: d_vocab. */
+  d_vocab_out?: number;
+  /**
+   * Attention and MLP both read the residual stream before the block (ln1 and ln2 of it): there is no
+   * resid_mid. Absent: false.
+   */
   parallel_attn_mlp?: boolean;
   /** The MLP's hidden layer is act_fn(x · W_gate + b_gate) · (x · W_in + b_in). Absent: false. */
   gated_mlp?: boolean;
 }
 
-/** "linear": every turn is divided by `factor`. "llama3": slow turns are, fast ones are not, those between in part. */
+/**
+ * How turns were changed for contexts longer than those of the first training. "linear": every turn is
+ * divided by `factor`. "llama3" and "yarn": slow turns are, fast ones are not, those between in part.
+ * "longrope": turn i is divided by short_factor[i].
+ */
 export interface RotaryScaling {
-  rope_type: "linear" | "llama3";
-  factor: number;
+  rope_type: "linear" | "llama3" | "yarn" | "longrope";
+  factor?: number;
   low_freq_factor?: number;
   high_freq_factor?: number;
   original_max_position_embeddings?: number;
+  /** yarn: turns over the original length from which on a turn is kept, and up to which it is divided. */
+  beta_fast?: number;
+  beta_slow?: number;
+  /** yarn: whether the pairs where the ramp begins and ends are whole numbers. */
+  truncate?: boolean;
+  short_factor?: readonly number[];
+  /** What cos and sin are multiplied by. Absent: 1. */
+  attention_factor?: number;
+}
+
+/** How many logits there are; 0 in a model without unembedding. */
+export function outputSize(config: ModelConfig): number {
+  return config.d_vocab_out ?? config.d_vocab;
 }
 
 /** Heads of k and v. */
@@ -74,7 +133,9 @@ export function keyValueHeads(config: ModelConfig): number {
 const normalizations: readonly Normalization[] = ["LN", "LNPre", "RMS", "RMSPre"];
 const activations: readonly Activation[] = ["gelu", "gelu_new", "relu", "silu"];
 
-/** Keys that change the forward pass, with the one value under which this library computes the right thing. */
+/**
+ * Keys that change the forward pass, with the one value under which this library computes the right thing.
+ */
 const onlyValue: Record<string, unknown> = {
   shortformer_pos: false,
   positional_embedding_type: "standard",
@@ -113,9 +174,7 @@ export function parseModelConfig(json: Record<string, unknown>, source = "config
     normalization !== undefined && normalization_type !== undefined && normalization !== normalization_type
   ) {
     values.refuse(
-      `"normalization" is ${JSON.stringify(normalization)}, "normalization_type" ${
-        JSON.stringify(normalization_type)
-      }.`,
+      `"normalization" is ${quoted(normalization)}, "normalization_type" ${quoted(normalization_type)}.`,
     );
   }
   const attn_only = values.flag("attn_only", false);
@@ -131,11 +190,24 @@ export function parseModelConfig(json: Record<string, unknown>, source = "config
     d_mlp: attn_only ? 0 : size("d_mlp"),
     n_ctx: size("n_ctx"),
     d_vocab: size("d_vocab"),
+    ...(values.has("d_vocab_out") && json.d_vocab_out !== json.d_vocab && json.d_vocab_out !== -1
+      ? { d_vocab_out: values.size("d_vocab_out", { most: most.d_vocab }) }
+      : {}),
     act_fn: attn_only && json.act_fn == null ? "gelu" : values.choice("act_fn", activations),
     attn_only,
-    normalization: values.choice("normalization", normalizations, normalization ?? normalization_type),
+    normalization: normalizationOf(values),
     eps: values.epsilon("eps", 1e-5), // absent in gelu-4l's own file; its training code and TransformerLens use 1e-5
     default_prepend_bos: values.flag("default_prepend_bos", true),
     ...(tokenizer === undefined ? {} : { tokenizer_name: tokenizer as string }),
   };
+}
+
+/** By either key; null under the second is TransformerLens' way to write that nothing is normalised. */
+function normalizationOf(values: ConfigValues): Normalization {
+  const { normalization, normalization_type } = values.json;
+  if (normalization === undefined && normalization_type === null) return "none";
+  const key = normalization === undefined && normalization_type !== undefined
+    ? "normalization_type"
+    : "normalization";
+  return values.choice(key, normalizations);
 }

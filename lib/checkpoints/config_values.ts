@@ -2,6 +2,7 @@
  * Reads settings from a parsed config.json one by one, with errors that name the file, the key, what it holds and what was
  * expected. `null` counts as absent: that is how Hugging Face files write it.
  */
+import { quoted } from "./quoted.ts";
 
 /** Limits that no model comes near; beyond them a config is damaged. */
 const largest = 1e7;
@@ -30,7 +31,7 @@ export class ConfigValues {
     const value = this.json[key] ?? fallback;
     if (value === undefined) this.refuse(`"${key}" is missing.`);
     if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most) {
-      this.refuse(`"${key}" is ${JSON.stringify(value)}; a whole number from 1 to ${most} was expected.`);
+      this.refuse(`"${key}" is ${quoted(value)}; a whole number from 1 to ${most} was expected.`);
     }
     return value as number;
   }
@@ -45,7 +46,7 @@ export class ConfigValues {
     const value = this.json[key] ?? fallback;
     if (value === undefined) this.refuse(`"${key}" is missing.`);
     if (typeof value !== "number" || !Number.isFinite(value) || !allowed(value)) {
-      this.refuse(`"${key}" is ${JSON.stringify(value)}; ${expected}`);
+      this.refuse(`"${key}" is ${quoted(value)}; ${expected}`);
     }
     return value as number;
   }
@@ -57,20 +58,20 @@ export class ConfigValues {
 
   flag(key: string, fallback: boolean): boolean {
     const value = this.json[key] ?? fallback;
-    if (typeof value !== "boolean") this.refuse(`"${key}" is ${JSON.stringify(value)}, not true or false.`);
+    if (typeof value !== "boolean") this.refuse(`"${key}" is ${quoted(value)}, not true or false.`);
     return value as boolean;
   }
 
   choice<T extends string>(key: string, known: readonly T[], value: unknown = this.json[key]): T {
     if (known.includes(value as T)) return value as T;
-    return this.refuse(`"${key}" is ${JSON.stringify(value)}; supported are ${known.join(", ")}.`);
+    return this.refuse(`"${key}" is ${quoted(value)}; supported are ${known.join(", ")}.`);
   }
 
   /** @throws when the key holds another value than the one under which this library computes the right thing. */
   only(key: string, value: unknown): void {
     if (this.has(key) && this.json[key] !== value) {
       this.refuse(
-        `"${key}": ${JSON.stringify(this.json[key])} is not supported, only ${JSON.stringify(value)} is.`,
+        `"${key}": ${quoted(this.json[key])} is not supported, only ${quoted(value)} is.`,
       );
     }
   }
@@ -80,7 +81,7 @@ export class ConfigValues {
     if (!this.has(key)) return undefined;
     const value = this.json[key];
     if (typeof value !== "object" || Array.isArray(value)) {
-      this.refuse(`"${key}" is ${JSON.stringify(value)}, not an object.`);
+      this.refuse(`"${key}" is ${quoted(value)}, not an object.`);
     }
     return new ConfigValues(value as Record<string, unknown>, `${this.source}: "${key}"`);
   }

@@ -4,6 +4,7 @@
  * Names are those of the safetensors format (F32, BF16, I64 …). Files are little-endian, and so is every machine that this
  * runs on; no byte is swapped. F16 and BF16 have no typed array everywhere: they stay as their 16 bits until they are widened.
  */
+import { quoted } from "./quoted.ts";
 
 export type TypedArray =
   | Float32Array<ArrayBuffer>
@@ -79,7 +80,9 @@ export function toFloat32(tensor: RawTensor, name: string): Float32Array<ArrayBu
   if (data instanceof Float64Array) return Float32Array.from(data);
   if (dtype === "F16") return widen(data as Uint16Array, halfTable());
   if (dtype === "BF16") return widenBfloat(data as Uint16Array);
-  throw new Error(`Tensor "${name}" was asked for as floating-point weights, but it is stored as ${dtype}.`);
+  throw new Error(
+    `Tensor ${quoted(name)} was asked for as floating-point weights, but it is stored as ${dtype}.`,
+  );
 }
 
 function widen(bits: Uint16Array, table: Float32Array): Float32Array<ArrayBuffer> {
@@ -92,6 +95,11 @@ function widenBfloat(bits: Uint16Array): Float32Array<ArrayBuffer> {
   const wide = new Uint32Array(bits.length);
   for (let i = 0; i < bits.length; i++) wide[i] = bits[i] << 16; // bfloat16 is the upper half of a float32
   return new Float32Array(wide.buffer);
+}
+
+/** The value of 16 bits of IEEE 754 binary16. */
+export function halfToFloat(bits: number): number {
+  return halfTable()[bits];
 }
 
 let halves: Float32Array | undefined;

@@ -1,7 +1,8 @@
 /**
  * Small JSON files that a model folder carries (config.json, cleanup.json, tokenizer.json), read with clear errors.
  */
-import { reason } from "./random_access_file.ts";
+import { quoted, shown } from "./quoted.ts";
+import { reason, refuseLfsPointer } from "./random_access_file.ts";
 
 /** Larger than any tokenizer.json; a file beyond this is something else. */
 const maxBytes = 64 * 1024 * 1024;
@@ -13,6 +14,7 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
     const { size } = await Deno.stat(path);
     if (size > maxBytes) throw new Error(`it has ${size} bytes, more than the limit of ${maxBytes}.`);
     text = await Deno.readTextFile(path);
+    refuseLfsPointer(text);
   } catch (error) {
     throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
   }
@@ -20,11 +22,11 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${path} is not JSON: ${shown((error as Error).message, 200)}`, { cause: error });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Error(
-      `${path} must hold a JSON object, it holds ${Array.isArray(value) ? "a list" : String(value)}.`,
+      `${path} must hold a JSON object, it holds ${Array.isArray(value) ? "a list" : quoted(value)}.`,
     );
   }
   return value as Record<string, unknown>;

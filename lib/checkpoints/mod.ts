@@ -25,4 +25,4 @@ export {
   resolveModel,
   type ResolveOptions,
 } from "./resolve_model.ts";
-export type { Tokenizer } from "./tokenizer.ts";
+export type { Tokenizer } from "./tokenizer/tokenizer.ts";

@@ -4,13 +4,14 @@
  */
 import { basename } from "node:path";
 import { type AdversarialPrompts, readAdversarial } from "./adversarial.ts";
-import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, checkpointOf, openCheckpoint } from "./checkpoint.ts";
 import { type Cleanup, readCleanup } from "./cleanup.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
+import { type GgufModel, openGguf } from "./gguf/gguf_model.ts";
 import { readJsonObject } from "./json_file.ts";
 import { type PromptSource, readPromptSource } from "./prompts/prompt_source.ts";
 import { checkStateDict } from "./state_dict.ts";
-import { loadTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
+import { loadTokenizer, type Tokenizer, tokenizerOf } from "./tokenizer/tokenizer.ts";
 
 export interface ModelFolder {
   config: ModelConfig;
@@ -24,6 +25,8 @@ export interface ModelFolder {
 
 /** Where parts lie that are not in the folder itself. */
 export interface ModelFolderOptions {
+  /** A GGUF file, which holds configuration, weights and tokenizer; default: the folder's only one where it has no config.json. */
+  ggufFile?: string;
   tokenizerFile?: string;
   /** adversarial.json and prompts.json are looked for beside it. */
   cleanupFile?: string;
@@ -48,28 +51,39 @@ export async function openModelFolder(
   folder: string,
   options: ModelFolderOptions = {},
 ): Promise<ModelFolder> {
-  const json = await readJsonObject(`${folder}/config.json`);
-  const { config, check } = (options.layout ?? transformerLens)(json, `${folder}/config.json`);
+  const ggufFile = options.ggufFile ?? await onlyGguf(folder);
+  const gguf = ggufFile === undefined ? undefined : await openGguf(ggufFile);
+  try {
+    return await openParts(folder, options, gguf);
+  } catch (error) {
+    gguf?.file.close();
+    throw error;
+  }
+}
+
+async function openParts(
+  folder: string,
+  options: ModelFolderOptions,
+  gguf?: GgufModel,
+): Promise<ModelFolder> {
+  const source = gguf?.file.path ?? `${folder}/config.json`;
+  const json = gguf?.config ?? await readJsonObject(source);
+  const { config: stated, check } = (options.layout ?? transformerLens)(json, source);
   const tokenizerFile = options.tokenizerFile ?? await ifThere(`${folder}/tokenizer.json`);
+  const tokenizer = tokenizerFile !== undefined
+    ? await readTokenizer(tokenizerFile, json)
+    : gguf?.tokenizer &&
+      tokenizerOf(gguf.tokenizer.json, source, { config: json, settings: gguf.tokenizer.settings });
+  const config = { ...stated, default_prepend_bos: tokenizer?.bosFirst ?? stated.default_prepend_bos };
   const cleanupFile = options.cleanupFile ?? await ifThere(`${folder}/cleanup.json`);
   const cleanup = cleanupFile === undefined ? undefined : await readCleanup(cleanupFile, config);
   const beside = options.cleanupFile?.replace(/[/\\][^/\\]*$/, "") ?? folder;
   const adversarialFile = await ifThere(`${beside}/adversarial.json`);
   const adversarial = adversarialFile === undefined ? undefined : await readAdversarial(adversarialFile);
   const promptSource = await ifThere(`${beside}/prompts.json`) ? await readPromptSource(beside) : undefined;
-  const tokenizer = tokenizerFile === undefined
-    ? undefined
-    : await loadTokenizer(tokenizerFile, await bosOf(tokenizerFile, json));
-  if (tokenizer && tokenizer.size > config.d_vocab) {
-    throw new Error(
-      `${tokenizerFile} has ids up to ${
-        tokenizer.size - 1
-      }, but the model in ${folder} has d_vocab ${config.d_vocab}.`,
-    );
-  }
   // Prompts lie in a .safetensors file too, and are not to be taken for the weights.
   const prompts = promptSource && "file" in promptSource ? [basename(promptSource.file)] : [];
-  const checkpoint = await openCheckpoint(folder, prompts);
+  const checkpoint = gguf ? checkpointOf(gguf.file) : await openCheckpoint(folder, prompts);
   try {
     check(checkpoint);
   } catch (error) {
@@ -86,20 +100,24 @@ export async function openModelFolder(
   };
 }
 
-/**
- * Which token is BOS: what tokenizer_config.json beside the tokenizer says, else config.json's bos_token_id. Both may be silent, and
- * a null in the first sends to the second.
- */
-async function bosOf(tokenizerFile: string, json: Record<string, unknown>): Promise<TokenizerOptions> {
-  const beside = await ifThere(tokenizerFile.replace(/[^/\\]*$/, "tokenizer_config.json"));
-  const stated = beside === undefined ? undefined : (await readJsonObject(beside)).bos_token;
-  // Older files write {"content": "<s>", …}.
-  const text = typeof stated === "object" && stated !== null
-    ? (stated as { content?: unknown }).content
-    : stated;
-  if (typeof text === "string") return { bosToken: text };
-  const id = json.bos_token_id;
-  return Number.isInteger(id) ? { bosId: id as number } : {};
+/** A tokenizer.json with what tokenizer_config.json beside it and the model's config.json say of BOS. */
+async function readTokenizer(path: string, config: Record<string, unknown>): Promise<Tokenizer> {
+  const beside = await ifThere(path.replace(/[^/\\]*$/, "tokenizer_config.json"));
+  const settings = beside === undefined ? undefined : await readJsonObject(beside);
+  return await loadTokenizer(path, { config, ...(settings ? { settings } : {}) });
+}
+
+/** The only GGUF file of a folder that has no config.json. */
+async function onlyGguf(folder: string): Promise<string | undefined> {
+  if (await ifThere(`${folder}/config.json`).catch(() => undefined) !== undefined) return undefined;
+  const found: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (/\.gguf$/i.test(name)) found.push(`${folder}/${name}`);
+    }
+  } catch { /* said where config.json is read */ }
+  if (found.length < 2) return found[0];
+  throw new Error(`${folder} holds ${found.length} GGUF files: give the path of the one that is meant.`);
 }
 
 async function ifThere(path: string): Promise<string | undefined> {

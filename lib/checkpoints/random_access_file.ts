@@ -33,7 +33,13 @@ export class RandomAccessFile implements ByteSource {
       file = await Deno.open(path, { read: true });
       const info = await file.stat();
       if (!info.isFile) throw new Error("it is a folder or a device, and a file was expected.");
-      return new RandomAccessFile(path, info.size, file);
+      const opened = new RandomAccessFile(path, info.size, file);
+      if (info.size <= LFS_POINTER_BYTES) {
+        const bytes = new Uint8Array(info.size);
+        await opened.readInto(0, bytes);
+        refuseLfsPointer(new TextDecoder().decode(bytes));
+      }
+      return opened;
     } catch (error) {
       file?.close();
       throw new Error(`Cannot open ${path}: ${reason(error)}`, { cause: error });
@@ -70,6 +76,20 @@ export class RandomAccessFile implements ByteSource {
     if (this.#open) this.#file.close();
     this.#open = false;
   }
+}
+
+/** A pointer is a text of some 130 bytes. */
+const LFS_POINTER_BYTES = 1024;
+
+/** @throws when `text` is what git leaves in place of a large file that was not fetched */
+export function refuseLfsPointer(text: string): void {
+  if (!text.startsWith("version https://git-lfs.github.com/spec/")) return;
+  const size = /^size (\d{1,15})$/m.exec(text)?.[1];
+  throw new Error(
+    `this is a Git LFS pointer, not the file itself${
+      size ? ` of ${size} bytes` : ""
+    }: fetch it with "git lfs pull".`,
+  );
 }
 
 /** The message of an error that the system reported, in words a reader can act on. */

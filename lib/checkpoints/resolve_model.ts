@@ -1,22 +1,26 @@
 /**
  * A model's name → the files on this machine: the embedded model, the post's model, any repository of the Hub, or a folder.
  */
+import { dirname, resolve } from "node:path";
 import { chooseWeightFile } from "./checkpoint.ts";
 import { dataPath } from "./data_folder.ts";
 import { fileSize } from "./hub/cache.ts";
-import { HubClient, type HubClientOptions, type HubFile, HubRefusal, type Repo } from "./hub/client.ts";
+import { HubClient, type HubClientOptions, type HubFile, type Repo } from "./hub/client.ts";
+import { HubRefusal } from "./hub/errors.ts";
 import type { OnDownload } from "./hub/download.ts";
 import { fetchFiles, NotAvailable, type Wanted } from "./hub/files.ts";
 import { type HubSettings, hubSettings } from "./hub/settings.ts";
 import { readJsonObject } from "./json_file.ts";
 import { type ModelFolder, type ModelFolderOptions, openModelFolder } from "./model_folder.ts";
 import { didYouMean } from "./nearest.ts";
+import { quoted, shown } from "./quoted.ts";
 
 export interface ResolvedModel {
   /** The name as it was given. */
   name: string;
-  /** Holds config.json and the weights. */
+  /** Holds config.json and the weights, or a GGUF file with both. */
   folder: string;
+  ggufFile?: string;
   tokenizerFile?: string;
   cleanupFile?: string;
   /** For the reader of a result: a folder, or repository and commit. */
@@ -43,7 +47,7 @@ const repoPattern = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@(\w[\w./-]*))?$/;
 /**
  * Finds a model, downloading it when it is not on this machine.
  *
- * `name`: "tiny-gelu-4l", "gelu-4l", "owner/name", "owner/name@revision", or a folder with config.json and weights.
+ * `name`: "tiny-gelu-4l", "gelu-4l", "owner/name", "owner/name@revision", a folder with config.json and weights, or a GGUF file.
  * @throws when there is no such model, and when it would have to be downloaded and cannot be: then with what to do.
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
@@ -59,12 +63,22 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
     return { name, folder, source: folder };
   }
   const [, repo, revision] = repoPattern.exec(name) ?? [];
-  if (repo === undefined || /\.\.|\/$/.test(name)) {
+  if (await fileSize(name).catch(() => undefined) !== undefined) {
+    if (/\.gguf$/i.test(name)) return { name, folder: dirname(name), ggufFile: name, source: name };
     throw new Error(
-      `There is no model "${name}".${didYouMean(name, knownModels)} Give ${
+      `${
+        shown(name)
+      } is a file. A model is a folder that holds the weights, a config.json that says how they are meant, and for ` +
+        `texts a tokenizer.json: give the path of that folder. (A .gguf file holds all of this.)`,
+    );
+  }
+  if (repo === undefined || /\.\.|\/$/.test(name)) {
+    const looked = /[/\\]/.test(name) ? ` (looked for the folder ${shown(resolve(name), 200)})` : "";
+    throw new Error(
+      `There is no model ${quoted(name)}${looked}.${didYouMean(name.slice(0, 100), knownModels)} Give ${
         knownModels.map((n) => `"${n}"`).join(", ")
       }, ` +
-        `a folder with config.json and weights, or a Hugging Face name such as "owner/name" or "owner/name@revision".`,
+        `a folder with config.json and weights, a .gguf file, or a Hugging Face name such as "owner/name" or "owner/name@revision".`,
     );
   }
   return await fromHub(name, repo, revision ?? "main", options);
@@ -118,37 +132,51 @@ function modelFiles(repo: string): Wanted {
     isComplete(names) {
       return names.includes("config.json") && names.some(isWeightFile) && missingShards(names).length === 0;
     },
+    used: (names) => [...usedFiles(names.filter((name) => isNeeded(name)), repo)],
     choose(files) {
       const names = files.map((file) => file.path);
       if (!names.includes("config.json")) throw new Error(`${repo} has no config.json at its top.`);
-      const weights = chooseWeightFile(names, repo);
-      const shards = weights.endsWith(".index.json") ? names.filter((name) => shard.test(name)) : [];
-      if (shards.length) chooseAllShards(names, repo);
-      const wanted = ["config.json", ...besideTheWeights, ...shards, weights];
-      return wanted.map((name) => files.find((file) => file.path === name)).filter((file) =>
-        file !== undefined
-      );
+      const wanted = usedFiles(names, repo);
+      return files.filter((file) => wanted.has(file.path));
     },
   };
+}
+
+const isNeeded = (name: string) =>
+  isWeightFile(name) || name === "config.json" || besideTheWeights.includes(name);
+
+/** config.json, the weights with all their parts, and what stands beside them. */
+function usedFiles(names: string[], repo: string): Set<string> {
+  const weights = chooseWeightFile(names, repo);
+  const [, ending] = /\.(\w+)\.index\.json$/.exec(weights) ?? [];
+  const shards = names.filter((name) => ending !== undefined && shard.exec(name)?.[4] === ending);
+  chooseAllShards(shards, repo);
+  const there = new Set(names);
+  return new Set(["config.json", ...besideTheWeights, ...shards, weights].filter((name) => there.has(name)));
 }
 
 /** Fetched where a repository has them. */
 const besideTheWeights = ["tokenizer.json", "tokenizer_config.json", "cleanup.json"];
 
-const shard = /^(.*)-(\d{5})-of-(\d{5})\.safetensors$/;
+const shard = /^(.*)-(\d{5})-of-(\d{5})\.(safetensors|bin)$/;
 
 function isWeightFile(name: string): boolean {
-  return /\.(safetensors|safetensors\.index\.json|pth|pt|bin)$/.test(name);
+  return /\.(safetensors|pth|pt|bin)(\.index\.json)?$/.test(name);
 }
 
 /** Names of the parts "x-00002-of-00003.safetensors" that must be there, since another part of the same set is, and are not. */
 function missingShards(names: string[]): string[] {
+  const there = new Set(names);
   const missing: string[] = [];
-  for (const name of names) {
-    const [, stem, , total] = shard.exec(name) ?? [];
+  for (
+    const set of new Set(
+      names.map((name) => name.replace(shard, "$1/$3.$4")).filter((set) => set.includes("/")),
+    )
+  ) {
+    const [, stem, total, ending] = /^(.*)\/(\d{5})\.(\w+)$/.exec(set) ?? [];
     for (let part = 1; part <= Number(total ?? 0); part++) {
-      const other = `${stem}-${String(part).padStart(5, "0")}-of-${total}.safetensors`;
-      if (!names.includes(other)) missing.push(other);
+      const name = `${stem}-${String(part).padStart(5, "0")}-of-${total}.${ending}`;
+      if (!there.has(name)) missing.push(name);
     }
   }
   return missing;
@@ -168,6 +196,7 @@ async function fetchTokenizer(
   const names = ["tokenizer_config.json", "tokenizer.json"];
   const wanted: Wanted = {
     isComplete: (there) => there.includes("tokenizer.json"),
+    used: (there) => there.filter((name) => names.includes(name)),
     choose: (files: HubFile[]) => files.filter((file) => names.includes(file.path)),
   };
   try {

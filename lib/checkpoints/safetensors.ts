@@ -16,10 +16,15 @@ import {
   type RawTensor,
 } from "./dtypes.ts";
 import { duplicateKeys } from "./json_keys.ts";
+import { quoted, shown } from "./quoted.ts";
 import { type ByteSource, RandomAccessFile } from "./random_access_file.ts";
 
-/** The format's own limit: a longer header could only serve to exhaust memory. */
-const maxHeaderBytes = 100_000_000;
+/**
+ * 100,000 tensors have a header of some 10 MB, and no file has so many. The format itself allows 100 MB; a header of 20 MB took a
+ * minute and 1.3 GB.
+ */
+const maxHeaderBytes = 16 * 1024 * 1024;
+const maxTensors = 100_000;
 const maxDims = 16;
 
 /** Where a tensor lies in its file. */
@@ -71,7 +76,9 @@ export class SafetensorsFile implements TensorFile {
 
   async read(name: string): Promise<RawTensor> {
     const info = this.tensors.get(name);
-    if (!info) throw new Error(`${this.path} holds no tensor "${name}". It holds: ${listed(this.tensors)}.`);
+    if (!info) {
+      throw new Error(`${this.path} holds no tensor ${quoted(name)}. It holds: ${listed(this.tensors)}.`);
+    }
     const data = allocate(info.dtype, info.bytes / bytesPerElement(info.dtype));
     await this.source.readInto(info.offset, bytesOf(data));
     return { dims: [...info.dims], dtype: info.dtype, data };
@@ -88,7 +95,7 @@ export function listed(tensors: ReadonlyMap<string, unknown>): string {
   const rest = names.length - 6;
   return names.length === 0
     ? "nothing"
-    : names.slice(0, 6).join(", ") + (rest > 0 ? `, and ${rest} more` : "");
+    : names.slice(0, 6).map((name) => shown(name)).join(", ") + (rest > 0 ? `, and ${rest} more` : "");
 }
 
 async function readHeader(source: ByteSource) {
@@ -118,11 +125,14 @@ async function readHeader(source: ByteSource) {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     header = JSON.parse(text);
   } catch (error) {
-    refuse(`its header is not JSON in UTF-8 (${(error as Error).message}).`);
+    refuse(`its header is not JSON in UTF-8 (${shown((error as Error).message)}).`);
   }
   const repeated = duplicateKeys(text);
-  if (repeated.length) refuse(`its header names ${repeated[0]} twice.`);
+  if (repeated.length) refuse(`its header names ${shown(repeated[0])} twice.`);
   const entries = Object.entries(header as Record<string, unknown>);
+  if (entries.length > maxTensors) {
+    refuse(`its header names ${entries.length} tensors, more than ${maxTensors}.`);
+  }
   const tensors: TensorInfo[] = [];
   let metadata: Record<string, string> = {};
   for (const [name, entry] of entries) {
@@ -151,19 +161,21 @@ function checkEntry(
   const { dtype, shape, data_offsets } = (entry ?? {}) as Record<string, unknown>;
   const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   if (!isDtype(dtype)) {
-    return refuse(`tensor "${name}" has dtype ${JSON.stringify(dtype)}; known are ${dtypeNames.join(", ")}.`);
+    return refuse(`tensor ${quoted(name)} has dtype ${quoted(dtype)}; known are ${dtypeNames.join(", ")}.`);
   }
   if (!Array.isArray(shape) || shape.length > maxDims || !shape.every(count)) {
-    return refuse(`tensor "${name}" has shape ${short(shape)}; a list of whole numbers was expected.`);
+    return refuse(`tensor ${quoted(name)} has shape ${quoted(shape)}; a list of whole numbers was expected.`);
   }
   if (!Array.isArray(data_offsets) || data_offsets.length !== 2 || !data_offsets.every(count)) {
-    return refuse(`tensor "${name}" has data_offsets ${short(data_offsets)}; [begin, end] was expected.`);
+    return refuse(
+      `tensor ${quoted(name)} has data_offsets ${quoted(data_offsets)}; [begin, end] was expected.`,
+    );
   }
   const [begin, end] = data_offsets as [number, number];
-  if (end < begin) return refuse(`tensor "${name}" ends (${end}) before it begins (${begin}).`);
+  if (end < begin) return refuse(`tensor ${quoted(name)} ends (${end}) before it begins (${begin}).`);
   if (dataStart + end > fileSize) {
     return refuse(
-      `tensor "${name}" ends at byte ${
+      `tensor ${quoted(name)} ends at byte ${
         dataStart + end
       }, but the file has only ${fileSize}. Was it truncated?`,
     );
@@ -171,7 +183,7 @@ function checkEntry(
   const bytes = (shape as number[]).reduce((product, dim) => product * dim, bytesPerElement(dtype));
   if (bytes !== end - begin) {
     return refuse(
-      `tensor "${name}": ${dtype} ${short(shape)} needs ${bytes} bytes, it is given ${end - begin}.`,
+      `tensor ${quoted(name)}: ${dtype} ${quoted(shape)} needs ${bytes} bytes, it is given ${end - begin}.`,
     );
   }
   return { name, dtype, dims: shape as number[], offset: dataStart + begin, bytes };
@@ -187,14 +199,11 @@ function checkContiguous(
   for (
     const { name, offset, bytes } of [...tensors].sort((a, b) => a.offset - b.offset || a.bytes - b.bytes)
   ) {
-    if (offset < position) refuse(`tensor "${name}" overlaps the one before it.`);
-    if (offset > position) refuse(`${offset - position} bytes before tensor "${name}" belong to no tensor.`);
+    if (offset < position) refuse(`tensor ${quoted(name)} overlaps the one before it.`);
+    if (offset > position) {
+      refuse(`${offset - position} bytes before tensor ${quoted(name)} belong to no tensor.`);
+    }
     position = offset + bytes;
   }
   if (position !== fileSize) refuse(`${fileSize - position} bytes at its end belong to no tensor.`);
-}
-
-function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
-  return text.length > 60 ? text.slice(0, 57) + "..." : text;
 }

@@ -1,11 +1,16 @@
 /**
- * Weights split over several safetensors files, with `model.safetensors.index.json` saying which tensor is where.
+ * Weights split over several files, safetensors or PyTorch's, with `….index.json` saying which tensor is where.
  *
- * Index: {"metadata": {…}, "weight_map": {tensor name: file name}}. All files must lie beside the index; every tensor that
- * the index names must be in its file, and every tensor in a file must be in the index.
+ * Index: {"metadata": {…}, "weight_map": {tensor name: file name}}. All files must lie beside the index. As in transformers every
+ * tensor of these files is read, named by the index or not, and a name in the index that no file holds is none.
  */
 import { readJsonObject } from "./json_file.ts";
-import { SafetensorsFile, type TensorFile, type TensorInfo } from "./safetensors.ts";
+import { quoted } from "./quoted.ts";
+import { SafetensorsFile, type TensorFile } from "./safetensors.ts";
+import { TorchFile } from "./torch/torch_file.ts";
+
+/** No model is split into more files. */
+const MOST_FILES = 2000;
 
 /** Opens the index and all its files. @throws when they contradict each other. */
 export async function openSharded(indexPath: string): Promise<TensorFile> {
@@ -13,39 +18,41 @@ export async function openSharded(indexPath: string): Promise<TensorFile> {
   if (typeof weight_map !== "object" || weight_map === null || Array.isArray(weight_map)) {
     throw new Error(`${indexPath}: "weight_map" must map tensor names to file names.`);
   }
-  const fileOf = new Map(Object.entries(weight_map));
+  const fileOf = new Map<string, unknown>(Object.entries(weight_map));
+  const names = new Set(fileOf.values());
+  if (names.size === 0 || names.size > MOST_FILES) {
+    throw new Error(`${indexPath} names ${names.size} files; 1 to ${MOST_FILES} were expected.`);
+  }
   const folder = indexPath.slice(0, indexPath.lastIndexOf("/") + 1);
-  const files = new Map<string, SafetensorsFile>();
+  const files = new Map<string, TensorFile>();
   const close = () => files.forEach((file) => file.close());
   try {
-    for (const name of new Set(fileOf.values())) {
-      if (typeof name !== "string" || !/^[^/\\]+\.safetensors$/.test(name)) {
-        throw new Error(
-          `${indexPath}: ${JSON.stringify(name)} is not the name of a safetensors file beside it.`,
-        );
+    for (const name of names) {
+      if (typeof name !== "string" || !/^[^/\\\0]+\.(safetensors|bin)$/.test(name)) {
+        throw new Error(`${indexPath}: ${quoted(name)} is not the name of a file of weights beside it.`);
       }
-      files.set(name, await SafetensorsFile.open(folder + name));
+      const path = folder + name;
+      files.set(name, await (name.endsWith(".bin") ? TorchFile.open(path) : SafetensorsFile.open(path)));
     }
-    const tensors = new Map<string, TensorInfo>();
-    for (const [name, file] of fileOf) {
-      const info = files.get(file)!.tensors.get(name);
-      if (!info) {
-        throw new Error(`${indexPath} says that "${name}" is in ${file}, but that file does not hold it.`);
-      }
-      tensors.set(name, info);
-    }
+    const place = new Map<string, TensorFile>();
     for (const [fileName, file] of files) {
-      const extra = [...file.tensors.keys()].find((name) => fileOf.get(name) !== fileName);
-      if (extra !== undefined) {
-        throw new Error(`${fileName} holds "${extra}", which ${indexPath} does not place there.`);
+      for (const name of file.tensors.keys()) {
+        const stated = fileOf.get(name);
+        if (stated !== undefined && stated !== fileName) continue;
+        if (place.has(name)) {
+          throw new Error(`${indexPath}: two files hold ${quoted(name)}, and it names neither.`);
+        }
+        place.set(name, file);
       }
     }
     return {
       path: indexPath,
-      tensors,
+      tensors: new Map([...place].map(([name, file]) => [name, file.tensors.get(name)!])),
       read(name) {
-        const file = files.get(fileOf.get(name) as string);
-        return file ? file.read(name) : Promise.reject(new Error(`${indexPath} names no tensor "${name}".`));
+        const file = place.get(name);
+        return file
+          ? file.read(name)
+          : Promise.reject(new Error(`${indexPath}: no file holds ${quoted(name)}.`));
       },
       close,
     };

@@ -5,7 +5,9 @@
  * and so on, as written below. A state dict also carries buffers that are no weights: these may be there and are ignored.
  */
 import type { Checkpoint } from "./checkpoint.ts";
-import { keyValueHeads, type ModelConfig } from "./config.ts";
+import type { ModelConfig } from "./config.ts";
+import { quoted } from "./quoted.ts";
+import { dimSizes, storedDims, weightNames } from "./weight_names.ts";
 
 /** Tensors that a checkpoint may leave out: zeros then. */
 export const optionalTensors: readonly string[] = ["unembed.b_U"];
@@ -15,40 +17,16 @@ export const buffer = /^blocks\.\d+\.attn\.(mask|IGNORE)$/;
 
 /** Name → dims of every weight, in the order of the forward pass. */
 export function stateDictShapes(config: ModelConfig): Map<string, number[]> {
-  const { n_layers, n_heads, d_model, d_head, d_mlp, n_ctx, d_vocab, normalization } = config;
-  const shapes = new Map<string, number[]>();
-  const norm = (name: string) => {
-    if (normalization === "LN" || normalization === "RMS") shapes.set(`${name}.w`, [d_model]);
-    if (normalization === "LN") shapes.set(`${name}.b`, [d_model]);
-  };
-  shapes.set("embed.W_E", [d_vocab, d_model]);
-  if (config.positional_embedding_type !== "rotary") shapes.set("pos_embed.W_pos", [n_ctx, d_model]);
-  for (let layer = 0; layer < n_layers; layer++) {
-    const block = `blocks.${layer}`;
-    norm(`${block}.ln1`);
-    for (const x of ["Q", "K", "V"]) {
-      const heads = x === "Q" ? n_heads : keyValueHeads(config);
-      shapes.set(`${block}.attn.W_${x}`, [heads, d_model, d_head]);
-      shapes.set(`${block}.attn.b_${x}`, [heads, d_head]);
-    }
-    shapes.set(`${block}.attn.W_O`, [n_heads, d_head, d_model]);
-    shapes.set(`${block}.attn.b_O`, [d_model]);
-    if (config.attn_only) continue;
-    norm(`${block}.ln2`);
-    if (config.gated_mlp) {
-      shapes.set(`${block}.mlp.W_gate`, [d_model, d_mlp]);
-      shapes.set(`${block}.mlp.b_gate`, [d_mlp]);
-    }
-    shapes.set(`${block}.mlp.W_in`, [d_model, d_mlp]);
-    shapes.set(`${block}.mlp.b_in`, [d_mlp]);
-    shapes.set(`${block}.mlp.W_out`, [d_mlp, d_model]);
-    shapes.set(`${block}.mlp.b_out`, [d_model]);
-  }
-  norm("ln_final");
-  shapes.set("unembed.W_U", [d_model, d_vocab]);
-  shapes.set("unembed.b_U", [d_vocab]);
-  return shapes;
+  return new Map(
+    weightNames(config).map((name) => {
+      const sizes = dimSizes(config, name);
+      return [name, storedDims(name, config).map((dim) => sizes[dim])];
+    }),
+  );
 }
+
+/** Heads for other purposes that training programs leave beside the weights (TRL's value head). */
+const besideTheModel = /^v_head\./;
 
 /** What a checkpoint is checked against. */
 export interface ExpectedTensors {
@@ -83,12 +61,14 @@ export function checkTensors(checkpoint: Checkpoint, { shapes, optional, ignored
       );
     }
   }
-  const unknown = checkpoint.names().filter((name) => !shapes.has(name) && !ignored.test(name));
+  const unknown = checkpoint.names().filter((name) =>
+    !shapes.has(name) && !ignored.test(name) && !besideTheModel.test(name)
+  );
   if (unknown.length) {
     throw new Error(
-      `${checkpoint.path} holds ${unknown.length} tensors that config.json does not account for, such as "${
-        unknown[0]
-      }".`,
+      `${checkpoint.path} holds ${unknown.length} tensors that config.json does not account for, such as ${
+        quoted(unknown[0])
+      }.`,
     );
   }
 }

@@ -5,19 +5,21 @@
  *     deno task figures                    all
  *     deno task figures fig1 fig3          those whose names begin so
  *     deno task figures --in-place         also renews what is committed: notebooks/, data/expected/rows, data/pictures
- *     deno task figures --out out/trial    another folder (outside out/, Deno asks for permission)
+ *     deno task figures --out out/trial    another folder
  *
  * Each notebook writes into a folder of its own, out/.partial-…, named to it by the environment variable
  * CLEANUP_LENS_OUT. When its last cell has succeeded, its files are renamed into place one by one; otherwise they are
- * dropped. So every file in out/ is whole, whatever a full disk, a dead kernel or Ctrl-C did, and notebooks that were
- * finished before stay finished; moving everything at the end would throw those away.
+ * dropped, at the latest by the next run. So every file in out/ is whole, whatever a full disk, a dead kernel or a signal did, and
+ * notebooks that were finished before stay finished; moving everything at the end would throw those away.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { executeNotebook } from "../jupyter/execute.ts";
 import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
 import { describeNotebook, type NotebookSection, renderIndex, type RunRecord } from "./index_page.ts";
+import { makePartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
+import { INTERRUPTED, onInterrupt } from "./signals.ts";
 
 /** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
 const CELL_TIMEOUT_MS = 600_000;
@@ -80,9 +82,11 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
   const names = await selectNotebooks(notebooksDir, options.names ?? []);
   const progress = new Progress(names.length, options.progress);
   await Deno.mkdir(outDir, { recursive: true });
+  await removeLeftovers(outDir);
   for (const name of names) {
     progress.start(name);
-    const partial = await Deno.makeTempDir({ dir: outDir, prefix: ".partial-" });
+    await using folder = await makePartialFolder(outDir);
+    const partial = folder.path;
     try {
       const path = `${notebooksDir}/${name}.ipynb`;
       const startedAt = performance.now();
@@ -111,8 +115,6 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
     } catch (error) {
       progress.fail();
       throw error;
-    } finally {
-      await Deno.remove(partial, { recursive: true }).catch(() => {}); // the error above is the one to report
     }
   }
   return names;
@@ -161,10 +163,8 @@ async function writeIndex(outDir: string): Promise<void> {
 const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR]
   NAME        beginning of a notebook's name, such as fig1; default: all that begin with 00_, fig or check_
   --in-place  also renew what is committed: notebooks, rows in data/expected/rows, the README's pictures
-  --out DIR   where the results go; default: out. Outside out/, Deno asks for permission`;
+  --out DIR   where the results go; default: out`;
 
-/** Exit code of a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
 const WRONG_USAGE = 2;
 
 function readArguments(args: string[]) {
@@ -189,12 +189,9 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  Deno.addSignalListener(
-    "SIGINT",
-    () => interrupt.abort(new Error("interrupted; finished notebooks are kept")),
-  );
+  onInterrupt(() => interrupt.abort(new Error("interrupted; finished notebooks are kept")));
   const root = join(import.meta.dirname!, "..", "..");
-  const outDir = values.out ?? join(root, "out");
+  const outDir = resolve(values.out ?? join(root, "out"));
   const startedAt = performance.now();
   try {
     const names = await runFigures({

@@ -43,7 +43,10 @@ export function escapeHtml(text: string): string {
 function unescapeXml(text: string): string {
   const names: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
   return text.replace(/&(amp|lt|gt|quot|apos);/g, (_, name) => names[name])
-    .replace(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)));
+    .replace(
+      /&#(\d+);/g,
+      (entity, code) => Number(code) <= 0x10ffff ? String.fromCodePoint(Number(code)) : entity,
+    );
 }
 
 /** Markdown to plain text: emphasis, code marks and link targets go. */

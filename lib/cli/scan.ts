@@ -12,7 +12,7 @@ import { writeWhole } from "../checkpoints/write_whole.ts";
 import { scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
 import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
 import { scan, type ScanResult } from "../experiments/scan/scan.ts";
-import { loadScreen, saveScreen, type Screened, screenKey } from "../experiments/scan/screen_state.ts";
+import { loadScreen, saveScreen, screenKey } from "../experiments/scan/screen_state.ts";
 import {
   checkSettings,
   DEFAULT_SETTINGS,

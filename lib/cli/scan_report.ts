@@ -11,6 +11,7 @@ import {
   estimate,
   modelInWords,
   number,
+  oneSentence,
   overview,
   percent,
   ROUTE,
@@ -32,6 +33,8 @@ h3 { font-size: 1.02rem; margin: 1.6rem 0 .4rem; }
 p { max-width: 44rem; margin: 0 0 .9rem; }
 .quiet { color: var(--quiet); }
 .found { font-size: 1.06rem; }
+ul.found { padding-left: 1.1rem; max-width: 50rem; }
+ul.found li { margin: .15rem 0; }
 figure { margin: .8rem 0 1.2rem; overflow-x: auto; }
 figure svg { display: block; overflow: visible; }
 .scroll { overflow-x: auto; }
@@ -45,7 +48,8 @@ type Cell = string | number | undefined;
 
 /** A table; columns of numbers stand to the right. */
 function table(headings: string[], rows: Cell[][]): string {
-  const numeric = headings.map((_, i) => rows.every((row) => typeof row[i] !== "string"));
+  const short = (cell: Cell) => typeof cell !== "string" || /^[−–\d., %×…]+$/.test(cell);
+  const numeric = headings.map((_, i) => rows.every((row) => short(row[i])));
   const cell = (tag: string, value: Cell, i: number) => {
     const text = typeof value === "number"
       ? Number.isInteger(value) ? value.toLocaleString("en") : formatNumber(value, 3)
@@ -80,8 +84,15 @@ function erasers({ cleaners }: ExaminedWriter): string {
   return ranked.slice(0, 3).join(", ") + (ranked.length > 3 ? ` + ${ranked.length - 3}` : "");
 }
 
-/** One line for each writer found: the first thing that is read. */
+/** One line for each writer found, with a sentence: the first thing that is read. */
 function findings(writers: readonly ExaminedWriter[]): string {
+  const sentences = writers.map((w) =>
+    `<li><a href="#${escapeHtml(w.writer)}">${escapeHtml(w.writer)}</a>: ${escapeHtml(oneSentence(w))}</li>`
+  );
+  return figuresOf(writers) + `<ul class="found">${sentences.join("\n")}</ul>`;
+}
+
+function figuresOf(writers: readonly ExaminedWriter[]): string {
   return table(
     [
       "writer",
@@ -100,14 +111,14 @@ function findings(writers: readonly ExaminedWriter[]): string {
     writers.map((w) => [
       w.writer,
       `${number(100 * w.share, 1)} %`,
-      w.left.value,
-      w.control.value,
-      w.specific.value,
+      number(w.left.value),
+      number(w.control.value),
+      number(w.specific.value),
       interval(w.specific),
       erasers(w),
       mainRoute(w),
       `× ${number(w.growth, 1)}`,
-      w.attribution?.meanAbsolute,
+      w.attribution && number(w.attribution.meanAbsolute),
       w.attribution && percent(w.attribution.takenBack.value),
       w.attribution && percent(w.attribution.controlTakenBack.value),
     ]),

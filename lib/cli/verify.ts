@@ -16,6 +16,7 @@ import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
 import { counted, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
+import { INTERRUPTED, onInterrupt } from "./signals.ts";
 import { differencesReport, failed, figureReport } from "./verify_report.ts";
 
 export interface VerifyOptions {
@@ -159,7 +160,6 @@ const USAGE = `deno task verify [MODEL] [--figures 1,2,…] [--prompts N] [--all
 Exit code: 0 when every value agrees, 1 when one does not, 2 for wrong usage.`;
 
 const WRONG_USAGE = 2;
-const INTERRUPTED = 130;
 
 async function main(): Promise<number> {
   let parsed;
@@ -192,7 +192,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  Deno.addSignalListener("SIGINT", () => interrupt.abort(new Error("interrupted")));
+  onInterrupt(() => interrupt.abort(new Error("interrupted")));
   const startedAt = performance.now();
   try {
     const { disagree } = await verify({

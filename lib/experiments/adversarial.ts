@@ -5,6 +5,7 @@
  * Resampling, as in the authors' code: at the last position the head's normalised input (ln1.hook_normalized: Q, K and V) is
  * replaced by that of a run on unrelated text of the same length; only this head's DLA is read, with the clean run's final scale.
  */
+import { attentionOf } from "../checkpoints/blocks.ts";
 import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { attributionVector, directLogitAttribution } from "../metrics/attribution.ts";
 import { headDots } from "../metrics/projection.ts";
@@ -12,6 +13,7 @@ import { quantiles } from "../stats/quantiles.ts";
 import { run } from "../tensor/run.ts";
 import { iota, type Tensor, where } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
+import type { Hook } from "../transformer/hook_points.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions } from "./experiment.ts";
@@ -33,11 +35,14 @@ export function between(forward: Forward, correct: number, incorrect: number): T
   return W_U.select("d_vocab", correct).sub(W_U.select("d_vocab", incorrect));
 }
 
-function oneToken(model: Model, text: string): number {
-  const ids = model.tokenizer!.encode(text);
+/** The token that an answer is. @throws for an answer of none or several, which it shows */
+export function oneToken({ tokenizer }: Model, text: string): number {
+  const ids = tokenizer!.encode(text);
   if (ids.length === 1) return ids[0];
+  const pieces = ids.map((id) => JSON.stringify(tokenizer!.decodeToken(id))).join(", ");
   throw new Error(
-    `answer ${JSON.stringify(text)}: got ${ids.length} tokens; expected one (mind the space in front)`,
+    `answer ${JSON.stringify(text)}: got ${ids.length} tokens${pieces && ` (${pieces})`}; ` +
+      `expected one (mind the space in front)`,
   );
 }
 
@@ -66,9 +71,14 @@ export async function answersTo(model: Model, prompt: AdversarialPrompt, tokens:
 /** The run in which, at the last position, every head of `layer` reads what it would read at the end of unrelated text. */
 function resampled(model: Model, clean: Forward, layer: number, last: number): Forward {
   const other = model.forward({ tokens: model.tokens("unrelated") });
-  const name = `blocks.${layer}.ln1.hook_normalized`;
-  const swap = (own: Tensor) => where(iota("pos", "pos"), "Less", last, own, other.hook(name));
-  return model.forward({ tokens: clean.tokens, hooks: { [name]: swap } });
+  const { norm, block } = attentionOf(model.config, layer);
+  const inputs = ["q", "k", "v"].map((x) => `${block}.hook_${x}_input`); // where nothing normalises them
+  const swap: Hook = (own, { name }) => where(iota("pos", "pos"), "Less", last, own, other.hook(name));
+  const names = norm ? [`${norm}.hook_normalized`] : inputs;
+  return model.forward({
+    tokens: clean.tokens,
+    hooks: Object.fromEntries(names.map((name) => [name, swap])),
+  });
 }
 
 /** DLA of one head at the last position for each of many unrelated texts of the prompt's length. */

@@ -2,8 +2,10 @@
  * Figure 8: which part of the writer's output is erased? A head's output is a sum over the positions that it attends to; it is split
  * into what comes from the first position (BOS) and the rest, and the summed output of the cleaners' layers is projected onto each.
  */
+import { attentionOf } from "../checkpoints/blocks.ts";
 import type { Prompts } from "../checkpoints/mod.ts";
 import { projectionRatio } from "../metrics/projection.ts";
+import { writtenByHeads } from "../metrics/v_composition.ts";
 import { run } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
@@ -21,7 +23,8 @@ function splitByBos(forward: Forward, layer: number, head: number): { BOS: Tenso
   });
   const value = forward.forEachHead(forward.hook(`${attn}.hook_v`)).select("head", head).select("pos", 0);
   const copied = value.dot(forward.weight(`${attn}.W_O`).select("head", head), "d_head"); // [batch, d_model]
-  const BOS = toBos.expand("d_model", forward.config.d_model).mul(copied.expand("pos", "pos"));
+  const before = toBos.expand("d_model", forward.config.d_model).mul(copied.expand("pos", "pos"));
+  const BOS = forward.partThroughNorm(attentionOf(forward.config, layer).postNorm, before);
   return { BOS, rest: forward.headResult(layer, head).sub(BOS) };
 }
 
@@ -46,8 +49,9 @@ export async function bosParts(
   const node = findNode(model.config, writer);
   if (node.kind !== "head") throw new Error(`Figure 8 splits the output of a head; got writer ${writer}`);
   const clean = model.forward();
+  const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
   const written = layers.map((layer) =>
-    clean.hook(`blocks.${layer}.attn.hook_z`).dot(clean.weight(`blocks.${layer}.attn.W_O`), "head", "d_head")
+    writtenByHeads(clean, layer, clean.hook(`blocks.${layer}.attn.hook_z`), heads)
   );
   const sum = written.reduce((a, b) => a.add(b)); // without b_O: what the heads write
   const parts = splitByBos(clean, node.layer, node.head);

@@ -2,10 +2,12 @@
  * Figure 6: what can the heads of the writer's layer write from an embedding alone? ‖LN(embedding) · W_V · W_O‖ for every token
  * and every positional embedding. A head that writes much from positions and little from tokens is about positions.
  *
- * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone. In the model token
- * and position are added first and share one scale, so what is small stays small: `scale: "shared"` divides all embeddings by the
- * root mean square √(mean(token²) + mean(position²) + eps) over the vocabulary and the positions. Weights only, no prompts.
+ * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone (in models whose heads
+ * read the stream as it is: the embedding itself). In the model token and position are added first and share one scale, so what is small
+ * stays small: `scale: "shared"` divides all embeddings by the root mean square √(mean(token²) + mean(position²) + eps) over the
+ * vocabulary and the positions. A norm of what the heads write is left out. Weights only, no prompts.
  */
+import { attentionOf, embeddings } from "../checkpoints/blocks.ts";
 import { histogram } from "../stats/equal_bins.ts";
 import { quantiles } from "../stats/quantiles.ts";
 import type { NdArray } from "../tensor/nd_array.ts";
@@ -26,10 +28,11 @@ function meanSquares(forward: Forward, table: Tensor): Tensor {
 
 /** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. `shared`: a scale; default each one's own. */
 function writtenNorms(forward: Forward, layer: number, table: Tensor, shared?: number): Tensor {
+  const { norm } = attentionOf(forward.config, layer);
   const own = centred(forward.config, table);
   const scale = meanSquares(forward, table).add(forward.config.eps).sqrt();
-  const scaled = shared === undefined ? own.div(scale) : own.mul(1 / shared);
-  const weight = forward.maybeWeight(`blocks.${layer}.ln1.w`);
+  const scaled = !norm ? table : shared === undefined ? own.div(scale) : own.mul(1 / shared);
+  const weight = forward.maybeWeight(`${norm}.w`);
   const values = forward.forEachHead(
     (weight ? scaled.mul(weight) : scaled).dot(forward.weight(`blocks.${layer}.attn.W_V`), "d_model"),
   );
@@ -73,7 +76,7 @@ export async function embeddingNorms(
   const forward = model.forward();
   const tokens = forward.weight("embed.W_E").rename({ d_vocab: "row" });
   const tables: [NormRow["embedding"], Tensor][] = [["token", tokens]];
-  if (model.config.positional_embedding_type !== "rotary") {
+  if (embeddings(model.config).some(({ name }) => name === "pos_embed")) {
     tables.push(["position", forward.weight("pos_embed.W_pos").rename({ pos: "row" })]);
   }
   const values: Record<string, NdArray> = {};

@@ -2,6 +2,7 @@
  * An experiment: expressions to be computed, and how their values become rows. Experiments that are measured together stand in one
  * graph, so what they have in common is computed once, and prompts are read once.
  */
+import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
 import type { Prompts } from "../checkpoints/mod.ts";
 import { quantiles } from "../stats/quantiles.ts";
 import type { NdArray } from "../tensor/nd_array.ts";
@@ -114,5 +115,26 @@ export function assumptions(model: Model, prompts: Prompts, bands: Bands): Recor
     prompts: `${prompts.count} of ${prompts.length} tokens: ${prompts.source}`,
     positions: `${first} to ${last}, pooled over prompts`,
     band: `${low}th to ${high}th percentile`,
+    ...ofConfig(model.config),
+  };
+}
+
+/** What a reader of results must know of a model that is not like the post's. */
+function ofConfig(config: ModelConfig): Record<string, string> {
+  const { output_logits_soft_cap: cap, norm_placement, rotary_scaling, n_ctx } = config;
+  return {
+    ...(outputSize(config) === 0 &&
+      { logitAttribution: "none: the files hold a base model, without an unembedding" }),
+    ...(cap !== undefined &&
+      {
+        logitAttribution:
+          `of the logits before their soft cap, ${cap} · tanh(logit / ${cap}): those are sums over nodes`,
+      }),
+    ...(norm_placement && norm_placement !== "before" &&
+      { headOutputs: "as they pass the norm after attention, with that run's own scale" }),
+    ...(rotary_scaling?.rope_type === "longrope" &&
+      {
+        context: `up to ${n_ctx} tokens, the length of the first training: longer texts are turned otherwise`,
+      }),
   };
 }

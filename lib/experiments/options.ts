@@ -10,6 +10,7 @@ import type { MeasureOptions } from "./experiment.ts";
 export const RUN_OPTIONS: Record<keyof RunOptions, true> = {
   batchSize: true,
   memoryBytes: true,
+  leastTokens: true,
   signal: true,
   onProgress: true,
   threads: true,

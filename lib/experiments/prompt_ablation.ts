@@ -5,6 +5,7 @@
  * the head writes on any text; zero takes that away too.
  */
 import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
+import { readDifference } from "../metrics/attribution.ts";
 import { quantiles } from "../stats/quantiles.ts";
 import { run } from "../tensor/run.ts";
 import { iota, type Tensor, where } from "../tensor/tensor.ts";
@@ -37,11 +38,8 @@ export async function promptAblation(
     const clean = model.forward();
     const other = model.forward({ tokens: model.tokens("unrelated") });
     const direction = between(clean, answers.correct, answers.incorrect);
-    const along = (forward: Forward) => {
-      const read = forward.hook("ln_final.hook_normalized").select("pos", last);
-      const weight = forward.maybeWeight("ln_final.w");
-      return (weight ? read.mul(weight) : read).dot(direction.expand("batch"), "d_model");
-    };
+    const along = (forward: Forward) =>
+      readDifference(forward, direction.expand("batch").expand("pos")).select("pos", last);
     const outputs: Record<string, Tensor> = {}, zeroes: Record<string, Tensor> = {};
     for (let layer = 0; layer < n_layers; layer++) {
       for (let head = 0; head < n_heads; head++) {

@@ -218,10 +218,10 @@ export interface PromptLocationRow {
   ratio: number;
 }
 
-/** The scan's heat map: projection ratio of a later node's output onto an earlier node's. */
-export interface NodePairRow {
+/** The scan's heat map: the response of a later node to an earlier node's output. */
+export interface PairResponseRow {
   writer: string;
-  cleaner: string;
-  /** Median over prompts × positions; NaN where it was not measured. */
-  median: number;
+  node: string;
+  /** Σ (c − c̃)·δ / Σ ‖δ‖²; NaN where the node does not read the writer. */
+  ratio: number;
 }

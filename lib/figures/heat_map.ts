@@ -1,11 +1,11 @@
 /**
- * Heat map for the scan's report: the median projection ratio of every later node (columns) onto every earlier one (rows).
+ * Heat map for the scan's report: the response of every later node (columns) to every earlier one's output (rows).
  *
  * Colours diverge from white at 0: orange below (the later node erases), purple above (it amplifies). Both ends have the same
- * lightness at the same distance from 0. Cells that were not measured stay empty.
+ * lightness at the same distance from 0. Cells of nodes that do not read each other stay empty.
  */
 import * as Plot from "@observablehq/plot";
-import type { NodePairRow } from "../experiments/rows.ts";
+import type { PairResponseRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
 import { textWidth } from "./font.ts";
@@ -14,48 +14,48 @@ import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement } from
 export interface HeatMapOptions {
   /** Ratios beyond ± this have the colour of the end. Default: the largest that occurs, but at most 1. */
   limit?: number;
-  /** Default "Median projection ratio of later nodes onto earlier nodes". */
+  /** Default "Responses of later nodes to what earlier nodes write". */
   title?: string;
   /** Default 640. */
   width?: number;
 }
 
 /** Rows and columns stand in the order in which the rows name them. */
-export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = {}): PlotElement {
+export function heatMap(rows: readonly PairResponseRow[], options: HeatMapOptions = {}): PlotElement {
   const { width = figureWidth } = options;
   const { rows: kept } = drawable(
     rows,
-    ["median"],
+    ["ratio"],
     "the heat map",
-    (row) => `${row.cleaner} onto ${row.writer}`,
+    (row) => `${row.node} onto ${row.writer}`,
   );
   // In the rows' order, but without nodes of which nothing was measured.
-  const writing = new Set(kept.map((row) => row.writer)), cleaning = new Set(kept.map((row) => row.cleaner));
+  const writing = new Set(kept.map((row) => row.writer)), answering = new Set(kept.map((row) => row.node));
   const writers = distinct(rows.map((row) => row.writer)).filter((name) => writing.has(name));
-  const cleaners = distinct(rows.map((row) => row.cleaner)).filter((name) => cleaning.has(name));
-  const most = Math.max(...kept.map((row) => Math.abs(row.median)));
+  const nodes = distinct(rows.map((row) => row.node)).filter((name) => answering.has(name));
+  const most = Math.max(...kept.map((row) => Math.abs(row.ratio)));
   const limit = options.limit ?? Math.min(1, most || 1);
   const widest = (names: string[]) => Math.max(...names.map((name) => textWidth(name, fontSize.note)));
   const marginLeft = 26 + widest(writers),
-    marginTop = 30 + widest(cleaners),
+    marginTop = 30 + widest(nodes),
     marginRight = 8,
     marginBottom = 6;
-  const cell = Math.min(48, (width - marginLeft - marginRight) / cleaners.length);
+  const cell = Math.min(48, (width - marginLeft - marginRight) / nodes.length);
   const cellHeight = Math.max(12, Math.min(24, cell));
   const every = Math.ceil((fontSize.note + 2) / cell); // column names that would touch are left out
-  const left = writers.length * cleaners.length - kept.length;
-  const beyond = kept.filter((row) => Math.abs(row.median) > limit).length;
+  const left = writers.length * nodes.length - kept.length;
+  const beyond = kept.filter((row) => Math.abs(row.ratio) > limit).length;
   return compose({
-    title: options.title ?? "Median projection ratio of later nodes onto earlier nodes",
+    title: options.title ?? "Responses of later nodes to what earlier nodes write",
     panels: [{
       plot: plot({
-        width: marginLeft + marginRight + cell * cleaners.length,
+        width: marginLeft + marginRight + cell * nodes.length,
         height: marginTop + marginBottom + cellHeight * writers.length,
         marginLeft,
         marginRight,
         marginTop,
         marginBottom,
-        x: { type: "band", domain: cleaners, padding: 0, round: false, axis: null },
+        x: { type: "band", domain: nodes, padding: 0, round: false, axis: null },
         y: { type: "band", domain: writers, padding: 0, round: false, axis: null },
         color: {
           type: "diverging",
@@ -65,7 +65,7 @@ export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = 
           pivot: 0,
           clamp: true,
           legend: true,
-          label: "median projection ratio",
+          label: "response",
           marginLeft: 16,
           marginRight: 16,
           width: Math.min(340, width),
@@ -74,14 +74,14 @@ export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = 
         } as Plot.ScaleOptions,
         marks: [
           Plot.frame({ fill: ink.band, stroke: null }),
-          Plot.cell(kept, { x: "cleaner", y: "writer", fill: "median", inset: 0.5 }),
+          Plot.cell(kept, { x: "node", y: "writer", fill: "ratio", inset: 0.5 }),
           cell >= 30
             ? Plot.text(kept, {
-              x: "cleaner",
+              x: "node",
               y: "writer",
-              text: (row: NodePairRow) => formatNumber(row.median, 2),
+              text: (row: PairResponseRow) => formatNumber(row.ratio, 2),
               fontSize: 9,
-              fill: (row: NodePairRow) => Math.abs(row.median) > 0.6 * limit ? "#ffffff" : ink.text,
+              fill: (row: PairResponseRow) => Math.abs(row.ratio) > 0.6 * limit ? "#ffffff" : ink.text,
             })
             : null,
           Plot.text(writers, {
@@ -92,7 +92,7 @@ export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = 
             dx: -5,
             fontSize: fontSize.note,
           }),
-          Plot.text(cleaners.filter((_, i) => i % every === 0), {
+          Plot.text(nodes.filter((_, i) => i % every === 0), {
             x: (name) => name,
             text: (name) => name,
             frameAnchor: "top",
@@ -123,8 +123,8 @@ export function heatMap(rows: readonly NodePairRow[], options: HeatMapOptions = 
       }),
     }],
     caption: sentences(
-      "Orange: the later node writes against the earlier one’s output; purple: along it.",
-      left > 0 ? `Grey: not measured.` : "",
+      "Orange: the later node writes back what it reads of the earlier one’s output; purple: it adds to it.",
+      left > 0 ? `Grey: does not read it.` : "",
       beyond > 0
         ? `${beyond} values beyond ±${Number(limit.toPrecision(3))} have the colour of the end.`
         : "",

@@ -169,10 +169,10 @@ function markAt(at: number, text: string, count: number): Plot.Markish[] {
     Plot.text([text], {
       x: at,
       text: (d: string) => d,
-      frameAnchor: "top",
+      frameAnchor: "bottom",
       textAnchor: left ? "end" : "start",
       dx: left ? -5 : 5,
-      dy: 4,
+      dy: -4,
       fill: ink.muted,
       fontSize: fontSize.note,
     }),

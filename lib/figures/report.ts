@@ -2,7 +2,7 @@
  * The plots of a scan's report, from its result: what is left of each examined writer's output beside its control, the same of anything
  * written in each layer, a heat map of responses, and for each writer found its retention over the depth and who takes it back.
  */
-import type { NodePairRow } from "../experiments/rows.ts";
+import type { PairResponseRow } from "../experiments/rows.ts";
 import type { ExaminedWriter } from "../experiments/scan/examine.ts";
 import type { ScanResult } from "../experiments/scan/scan.ts";
 import { compose } from "./compose.ts";
@@ -89,18 +89,18 @@ export function scanHeatMap({ responses, writers }: ScanResult): PlotElement | u
   const column = (c: number) => Math.max(0, ...rows.map((w) => Math.min(1, Math.abs(ratios[w][c]))));
   const columns = nodes.map((_, c) => c).filter((c) => column(c) > 0).sort((a, b) => column(b) - column(a))
     .slice(0, MOST_NODES).sort((a, b) => a - b);
-  const cells: NodePairRow[] = rows.flatMap((w) =>
+  const cells: PairResponseRow[] = rows.flatMap((w) =>
     columns.map((c) => ({
       writer: nodes[w],
-      cleaner: nodes[c],
-      median: c > w && ratios[w][c] !== 0 ? ratios[w][c] : NaN,
+      node: nodes[c],
+      ratio: c > w && ratios[w][c] !== 0 ? ratios[w][c] : NaN,
     }))
   );
-  if (!cells.some((cell) => Number.isFinite(cell.median))) return undefined;
+  if (!cells.some((cell) => Number.isFinite(cell.ratio))) return undefined;
   const part = rows.length < nodes.length || columns.length < nodes.length
     ? ` (${rows.length} of ${nodes.length} writers, ${columns.length} later nodes, those with the largest)`
     : "";
-  return heatMap(cells, { title: `Responses: what later nodes write back of each output${part}` });
+  return heatMap(cells, { title: `What later nodes write back of each output${part}` });
 }
 
 /** The plots of one writer that was found. */

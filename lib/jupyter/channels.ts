@@ -71,6 +71,11 @@ export class Channels {
     return request;
   }
 
+  /** Whether a broadcast has begun to come and has not come whole: a large output takes its time. */
+  get receiving(): boolean {
+    return this.#sockets.get("iopub")?.receiving ?? false;
+  }
+
   /** Idempotent. */
   close(): void {
     this.#closed = true;

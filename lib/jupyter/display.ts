@@ -13,6 +13,9 @@ import type { MimeBundle } from "./notebook.ts";
  */
 const SETTLE_MS = 10;
 
+/** The kernel mixes up or loses messages that are larger. */
+const MOST_BYTES = 8e6;
+
 export interface DisplayOptions {
   /** Names the output, so that a later call can replace it. */
   id?: string;
@@ -42,6 +45,8 @@ export function inNotebook(): boolean {
 /**
  * Shows `bundle` as an output of the current cell; `await` it. Outside a kernel it prints text/plain, if there is one.
  *
+ * @throws for more than 8 MB in one output
+ *
  * @example
  * ```ts
  * await display({ "text/plain": "a table", "text/html": "<table>…</table>" });
@@ -57,6 +62,13 @@ export async function display(
   if (!inNotebook()) {
     if (typeof bundle["text/plain"] === "string") console.log(bundle["text/plain"]);
     return;
+  }
+  const size = JSON.stringify(bundle).length;
+  if (size > MOST_BYTES) {
+    throw new Error(
+      `display(): got ${(size / 1e6).toFixed(1)} MB in one output; the kernel loses what is larger than ` +
+        `${MOST_BYTES / 1e6} MB. Show less at once, or write it to a file.`,
+    );
   }
   await jupyter()!.broadcast(update ? "update_display_data" : "display_data", {
     data: bundle,

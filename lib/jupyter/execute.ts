@@ -3,8 +3,9 @@
  *
  * As Jupyter does: one kernel for all cells, code cells in order, empty ones skipped, execution counts from 1. Unlike
  * Jupyter's "run all", the first cell that fails ends the run, whatever its tags: outputs of a notebook that failed halfway
- * are no result. Nothing is read from or written to disk here but the kernel's connection file.
+ * are no result. A promise that was rejected unheard and an exception in a timer are failures of the cell after which they show. Nothing is read from or written to disk here but the kernel's connection file.
  */
+import { listenForFaults, takeFaults } from "./faults.ts";
 import { Kernel } from "./kernel.ts";
 import type { CodeCell, ErrorOutput, Notebook } from "./notebook.ts";
 
@@ -98,6 +99,7 @@ export async function executeNotebook(
   }
 
   await using kernel = await Kernel.start(options);
+  await listenForFaults(kernel);
   for (const [k, [number, cell]] of runnable.entries()) {
     onCell?.({ codeCell: k + 1, codeCells: runnable.length, cell: number });
     let result;
@@ -111,6 +113,11 @@ export async function executeNotebook(
     cell.execution_count = result.executionCount;
     const failed = result.outputs.find((output) => output.output_type === "error");
     if (failed) throw new CellError(name, number, cell.source, reasonOf(failed));
+    const faults = await takeFaults(kernel).catch((error) => {
+      signal?.throwIfAborted();
+      throw new CellError(name, number, cell.source, (error as Error).message, { cause: error });
+    });
+    if (faults.length > 0) throw new CellError(name, number, cell.source, faults.join("\n"));
   }
   return executed;
 }

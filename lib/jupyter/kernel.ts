@@ -48,6 +48,10 @@ export interface ExecuteOptions {
   signal?: AbortSignal;
   /** Called after each change of the outputs. */
   onOutput?: (outputs: Output[]) => void;
+  /** True: does not count as a cell. */
+  silent?: boolean;
+  /** Whether these are all outputs: then none are waited for. Default: a quiet spell says so. */
+  settled?: (outputs: readonly Output[]) => boolean;
 }
 
 export interface ExecuteResult {
@@ -118,8 +122,8 @@ export class Kernel {
     const collector = new OutputCollector();
     const content = {
       code,
-      silent: false,
-      store_history: true,
+      silent: options.silent ?? false,
+      store_history: !options.silent,
       user_expressions: {},
       allow_stdin: false,
       stop_on_error: true,
@@ -128,7 +132,7 @@ export class Kernel {
       if (collector.add(message)) options.onOutput?.(collector.outputs);
     });
     await this.#untilDone(request, options);
-    await this.#untilQuiet(request);
+    await this.#untilQuiet(request, () => options.settled?.(collector.outputs) ?? false);
 
     const reply = request.reply!.content;
     if (reply.status !== "ok" && collector.error === undefined) {
@@ -165,14 +169,16 @@ export class Kernel {
   }
 
   /** Waits until the kernel has answered once more and has then sent nothing for this request for a while. */
-  async #untilQuiet(request: Request): Promise<void> {
+  async #untilQuiet(request: Request, settled: () => boolean): Promise<void> {
+    if (settled()) return;
     const barrier = await this.#send("shell", "kernel_info_request", {});
     await this.#within(barrier.done.promise, 5000);
     const start = performance.now();
     for (;;) {
       const left = Math.max(start, request.lastMessageAt) + QUIET_MS - performance.now();
-      if (left <= 0) return;
-      await new Promise((resolve) => setTimeout(resolve, left));
+      if (settled() || (left <= 0 && !this.#channels.receiving)) return;
+      const wait = new Promise((resolve) => setTimeout(resolve, Math.max(left, QUIET_MS)));
+      await this.#within(wait);
     }
   }
 

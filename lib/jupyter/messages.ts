@@ -87,7 +87,8 @@ export function decodeMessage(frames: Uint8Array[], key: string): Message {
   if (got !== expected) {
     throw new Error(
       `Reading a Jupyter message: the signature "${got.slice(0, 8)}…" is not that of this session's key. ` +
-        `Does another program send to this port?`,
+        `Does another program send to this port, or did a cell show more than some 8 MB at once? The kernel mixes up ` +
+        `messages of that size.`,
     );
   }
   const [header, parent_header, metadata, content] = parts.map((part) => JSON.parse(decoder.decode(part)));

@@ -68,6 +68,17 @@ export interface Notebook {
   cells: Cell[];
 }
 
+/** Characters that a terminal would obey, or that turn the reading direction. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** No output is so deep, and every walk over a notebook is a recursion. */
+const DEEPEST = 200;
+
+function deeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return depth === 0 || Object.values(value).some((inner) => deeperThan(inner, depth - 1));
+}
+
 const joined = (text: unknown) => Array.isArray(text) ? text.join("") : text;
 const isText = (value: unknown) =>
   typeof value === "string" || (Array.isArray(value) && value.every((line) => typeof line === "string"));
@@ -84,7 +95,7 @@ const isLines = (mime: string) =>
  */
 export function parseNotebook(json: string, name: string): Notebook {
   const fail = (where: string, expected: string, got: unknown): never => {
-    const shown = got === undefined ? "nothing" : JSON.stringify(got).slice(0, 80);
+    const shown = got === undefined ? "nothing" : JSON.stringify(got).slice(0, 80).replace(HIDDEN, "�");
     throw new Error(
       `Reading the notebook ${name}: ${where}: expected ${expected}, got ${shown}. Open and save it in Jupyter, or restore it.`,
     );
@@ -95,10 +106,11 @@ export function parseNotebook(json: string, name: string): Notebook {
   } catch (error) {
     throw new Error(
       `Reading the notebook ${name}: expected JSON, got ${json.length} characters that are not (${
-        (error as Error).message
+        (error as Error).message.slice(0, 200).replace(HIDDEN, "�")
       }). Is the file truncated?`,
     );
   }
+  if (deeperThan(value, DEEPEST)) fail("the file", `values at most ${DEEPEST} deep`, "deeper ones");
   if (!isObject(value)) fail("the file", "a JSON object", value);
   if (value.nbformat !== 4 || !(value.nbformat_minor >= 5)) {
     fail("nbformat", "4.5 or a later 4.x", `${value.nbformat}.${value.nbformat_minor}`);

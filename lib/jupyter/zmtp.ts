@@ -67,12 +67,15 @@ export function encodeReady(properties: Record<string, string>): Uint8Array<Arra
   return concat(...parts);
 }
 
+const lengthOf = (bytes: Uint8Array) => Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0));
+
 /** The peer closed the connection between two messages: an end, not a fault. */
 class PeerClosed extends Error {}
 
 export class ZmtpSocket {
   readonly #connection: Deno.TcpConn;
-  #unread: Uint8Array = new Uint8Array(0);
+  #unread: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #receiving = false;
   #writes: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -130,6 +133,11 @@ export class ZmtpSocket {
     if (type === "SUB") await this.#write(encodeFrame(new Uint8Array([1]))); // subscribes to every topic
   }
 
+  /** Whether a message has begun to come and has not come whole. */
+  get receiving(): boolean {
+    return this.#receiving;
+  }
+
   /** Sends one message of several frames. Concurrent calls are written one after the other, never interleaved. */
   send(frames: Uint8Array[]): Promise<void> {
     return this.#write(concat(...frames.map((frame, i) => encodeFrame(frame, i < frames.length - 1))));
@@ -149,6 +157,7 @@ export class ZmtpSocket {
       if (frame.command) continue; // heartbeats and the like belong to ZMTP 3.1; nothing here needs them
       frames.push(frame.body);
       if (frame.more) continue;
+      this.#receiving = this.#unread.length > 0;
       yield frames;
       frames = [];
     }
@@ -170,28 +179,32 @@ export class ZmtpSocket {
   }
 
   async #read(count: number, atBoundary = false): Promise<Uint8Array<ArrayBuffer>> {
-    const parts = [this.#unread];
     let have = this.#unread.length;
-    while (have < count) {
-      const chunk = new Uint8Array(Math.max(65536, count - have));
-      const n = await this.#connection.read(chunk);
-      if (n === null) {
-        if (atBoundary && have === 0) throw new PeerClosed("the kernel closed the connection");
-        throw new Error(`The kernel closed the connection inside a message (${have} of ${count} bytes came)`);
+    if (have < count) {
+      const buffer = new Uint8Array(Math.max(count, have + 65536)); // one for a frame of any size
+      buffer.set(this.#unread);
+      this.#receiving ||= have > 0;
+      while (have < count) {
+        const n = await this.#connection.read(buffer.subarray(have));
+        if (n === null) {
+          if (atBoundary && have === 0) throw new PeerClosed("the kernel closed the connection");
+          throw new Error(
+            `The kernel closed the connection inside a message (${have} of ${count} bytes came)`,
+          );
+        }
+        have += n;
+        this.#receiving = true;
       }
-      parts.push(chunk.subarray(0, n));
-      have += n;
+      this.#unread = buffer.subarray(0, have);
     }
-    const all = parts.length === 1 ? this.#unread : concat(...parts);
-    this.#unread = all.subarray(count);
-    return all.slice(0, count);
+    const read = this.#unread.subarray(0, count);
+    this.#unread = this.#unread.subarray(count);
+    return read;
   }
 
   async #frame(): Promise<{ more: boolean; command: boolean; body: Uint8Array }> {
     const [flags] = await this.#read(1, true);
-    const length = flags & FLAG_LONG
-      ? Number(new DataView((await this.#read(8)).buffer).getBigUint64(0))
-      : (await this.#read(1))[0];
+    const length = flags & FLAG_LONG ? Number(lengthOf(await this.#read(8))) : (await this.#read(1))[0];
     if (length > MAX_FRAME_BYTES) {
       throw new Error(`A frame of ${length} bytes was announced, more than the limit of ${MAX_FRAME_BYTES}`);
     }

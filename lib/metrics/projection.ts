@@ -1,10 +1,12 @@
 /**
- * Projection ratio, PR(a, b) = a·b / ‖b‖², for each prompt and position. b is what the writer wrote; a is what is looked at.
- * 1: b is fully present in a; 0: a is orthogonal to b; -1: a holds an equal and opposite vector.
- * Source: the post, section "Projection ratio"; arXiv 2310.07325, equation 1.
+ * Projection ratio, PR(a, b) = a·b / ‖b‖², for each prompt and position. b is what the writer wrote; a is
+ * what is looked at. 1: b is fully present in a; 0: a is orthogonal to b; -1: a holds an equal and opposite
+ * vector. Source: the post, section "Projection ratio"; arXiv 2310.07325, equation 1.
  *
- * A head's own projection is taken in head space, w · (z W_O) = (w W_Oᵀ) · z, so that its result is never written out.
+ * A head's own projection is taken in head space, w · (z W_O) = (w W_Oᵀ) · z, so that its result is never
+ * written out.
  */
+import { attentionOf } from "../checkpoints/blocks.ts";
 import { stack, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 
@@ -13,13 +15,23 @@ export function projectionRatio(a: Tensor, b: Tensor): Tensor {
   return a.dot(b, "d_model").div(b.sumSquares("d_model"));
 }
 
-/** Dot product of every head's result of one layer with `vector` [batch, pos, d_model] → [batch, pos, head]. */
+/**
+ * w · W_Oᵀ, through the layer's post-norm where there is one: its product with a head's z is w · (what the
+ * head writes).
+ */
+export function readByHeads(forward: Forward, layer: number, vector: Tensor): Tensor {
+  const { postNorm } = attentionOf(forward.config, layer);
+  return forward.backThroughNorm(postNorm, vector).dot(forward.weight(`blocks.${layer}.attn.W_O`), "d_model");
+}
+
+/**
+ * Dot product of every head's result of one layer with `vector` [batch, pos, d_model] → [batch, pos, head].
+ */
 export function headDots(forward: Forward, layer: number, vector: Tensor): Tensor {
   const result = `blocks.${layer}.attn.hook_result`;
-  if (forward.isHooked(result)) return forward.hook(result).dot(vector, "d_model");
-  const W_O = forward.weight(`blocks.${layer}.attn.W_O`);
+  if (forward.isHooked(result)) return forward.headResults(layer).dot(vector, "d_model");
   const z = forward.hook(`blocks.${layer}.attn.hook_z`);
-  return vector.dot(W_O, "d_model").dot(z, "d_head").order("batch", "pos", "head");
+  return readByHeads(forward, layer, vector).dot(z, "d_head").order("batch", "pos", "head");
 }
 
 /** PR(result of every head of one layer, writer): writer [batch, pos, d_model] → [batch, pos, head]. */
@@ -28,15 +40,16 @@ export function headProjectionRatios(forward: Forward, layer: number, writer: Te
 }
 
 /**
- * PR(value, result of every head of one layer) for several values [batch, pos, d_model] → [batch, pos, value, head].
- * Here the results are written out once: with many values that is cheaper than a product with W_Oᵀ for each.
+ * PR(value, result of every head of one layer) for several values [batch, pos, d_model] → [batch, pos, value,
+ * head]. Here the results are written out once: with many values that is cheaper than a product with W_Oᵀ for
+ * each.
  */
 export function projectionRatiosOntoHeads(
   forward: Forward,
   layer: number,
   values: readonly Tensor[],
 ): Tensor {
-  const results = forward.hook(`blocks.${layer}.attn.hook_result`);
+  const results = forward.headResults(layer);
   const dots = stack(values, "value").dot(results, "d_model");
   return dots.div(results.sumSquares("d_model")).order("batch", "pos", "value", "head");
 }

@@ -8,10 +8,13 @@
  * no part there that anybody reads, and its rotated output must have none either.
  */
 import { Random } from "../stats/random.ts";
-import { param, type Tensor } from "../tensor/tensor.ts";
+import { NdArray } from "../tensor/nd_array.ts";
+import { input, param, type Tensor } from "../tensor/tensor.ts";
 import { subtractsMean } from "../transformer/normalize.ts";
 
 const BLOCK = 64;
+
+type RotatedConfig = { d_model: number; normalization: string };
 
 /** Haar-distributed orthogonal [n, n], row by row: Gaussian vectors, each freed of those before it (twice, against rounding). */
 function haar(n: number, random: Random): Float64Array[] {
@@ -85,12 +88,36 @@ export function randomOrthogonalCentred(n: number, seed: number): Float64Array {
   return Q;
 }
 
-/** Q as a tensor [d_model, rotated]: one for all tokens of a run. */
-export function rotation(config: { d_model: number; normalization: string }, seed: number): Tensor {
+/** Q [rotated, d_model] for a model: of the centred subspace where its normalisation subtracts the mean. */
+export function rotationMatrix(config: RotatedConfig, seed: number): Float64Array {
+  const draw = subtractsMean(config) ? randomOrthogonalCentred : randomOrthogonal;
+  return draw(config.d_model, seed);
+}
+
+/** Q as a tensor [rotated, d_model]: one for all tokens of a run. */
+export function rotation(config: RotatedConfig, seed: number): Tensor {
   const { d_model: n } = config;
-  const Q = subtractsMean(config) ? randomOrthogonalCentred(n, seed) : randomOrthogonal(n, seed);
   const dims = [{ name: "rotated", size: n }, { name: "d_model", size: n }];
-  return param(`rotation ${seed}`, Float32Array.from(Q), dims);
+  return param(`rotation ${seed}`, Float32Array.from(rotationMatrix(config, seed)), dims);
+}
+
+/**
+ * Several rotations for one prompt that stands in a run as many times, each row with its own Q; the first row is not rotated. The tensor,
+ * and what the run is fed as "turns". One graph serves all draws; the matrices take (draws + 1) · d_model² floats.
+ */
+export function rotationsByRow(
+  config: RotatedConfig,
+  seeds: readonly number[],
+): { turns: Tensor; fed: NdArray } {
+  const { d_model: n } = config;
+  const all = new Float32Array((seeds.length + 1) * n * n);
+  for (let i = 0; i < n; i++) all[i * n + i] = 1;
+  seeds.forEach((seed, row) => all.set(rotationMatrix(config, seed), (row + 1) * n * n));
+  const dims = [{ name: "batch", size: "batch" }, { name: "rotated", size: n }, { name: "d_model", size: n }];
+  return {
+    turns: input("turns", dims, { dtype: "float32" }),
+    fed: new NdArray(all, ["batch", "rotated", "d_model"], [seeds.length + 1, n, n]),
+  };
 }
 
 /** Q w: w [batch, pos, d_model] → the same dims. */

@@ -1,21 +1,26 @@
 /**
  * V-composition: the part of a head's output that comes from the writer through the values,
- * v_h(i) = Σ_{j ≤ i} A^h[i, j] · ((w_j - mean(w_j)) / σ_j) · W_V^h · W_O^h, with A and σ = ln1.hook_scale of the clean run.
- * Source: the post, section "V-composition"; arXiv 2310.07325, equation 3. What Q and K read of the writer is left out.
+ *
+ *     v_h(i) = Σ_{j ≤ i} A^h[i, j] · ((w_j - mean(w_j)) / σ_j) · W_V^h · W_O^h
+ *
+ * with A and σ = ln1.hook_scale of the clean run. Source: the post, section "V-composition"; arXiv 2310.07325,
+ * equation 3. What Q and K read of the writer is left out. Where a norm stands after attention, what reaches the
+ * stream is v_h through that norm, with the clean run's scale (`writtenByHeads`).
  *
  * With processed weights, clean minus patched head result (the V-input patch below) is v_h exactly.
  */
+import { attentionOf, type Branch } from "../checkpoints/blocks.ts";
 import { concat, constant, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Hooks } from "../transformer/hook_points.ts";
-import { centred } from "../transformer/normalize.ts";
 
-/** The writer's output as the values of one layer see it: [batch, pos, head or kv_head, d_head]. `forward`: the clean run. */
+/**
+ * The writer's output as the values of one layer see it: [batch, pos, head or kv_head, d_head]. `forward`:
+ * the clean run.
+ */
 function valuesOf(forward: Forward, layer: number, writer: Tensor): Tensor {
-  const weight = forward.maybeWeight(`blocks.${layer}.ln1.w`);
-  const scaled = centred(forward.config, writer).div(forward.hook(`blocks.${layer}.ln1.hook_scale`));
-  const read = weight ? scaled.mul(weight) : scaled;
-  return read.dot(forward.weight(`blocks.${layer}.attn.W_V`), "d_model");
+  const { norm, block } = attentionOf(forward.config, layer);
+  return forward.partThroughNorm(norm, writer).dot(forward.weight(`${block}.attn.W_V`), "d_model");
 }
 
 /** v_h before W_O, for all heads of one layer: [batch, pos, head, d_head]. */
@@ -23,33 +28,51 @@ export function compositionZ(forward: Forward, layer: number, writer: Tensor): T
   return forward.attend(layer, valuesOf(forward, layer, writer));
 }
 
-/** The same without attention weights, each position reading only itself: the form in the authors' repository. */
+/**
+ * The same without attention weights, each position reading only itself: the form in the authors' repository.
+ */
 export function compositionZWithoutAttention(forward: Forward, layer: number, writer: Tensor): Tensor {
   return forward.forEachHead(valuesOf(forward, layer, writer));
 }
 
-/** Σ over the given heads of z · W_O: [batch, pos, head, d_head] → [batch, pos, d_model]. */
+/**
+ * Σ over the given heads of z · W_O, through the layer's post-norm where there is one, with the scale of
+ * `forward`: [batch, pos, head, d_head] → [batch, pos, d_model].
+ */
 export function writtenByHeads(forward: Forward, layer: number, z: Tensor, heads: readonly number[]): Tensor {
   const W_O = forward.weight(`blocks.${layer}.attn.W_O`);
   const all = forward.config.n_heads;
-  if (heads.length === all) return z.dot(W_O, "head", "d_head");
-  const mask = concat(
-    Array.from({ length: all }, (_, h) => constant(heads.includes(h) ? 1 : 0).expand("head", 1)),
-    "head",
+  const chosen = () => {
+    if (heads.length === all) return z;
+    const mask = Array.from({ length: all }, (_, h) => constant(heads.includes(h) ? 1 : 0).expand("head", 1));
+    return z.mul(concat(mask, "head"));
+  };
+  return forward.partThroughNorm(
+    attentionOf(forward.config, layer).postNorm,
+    chosen().dot(W_O, "head", "d_head"),
   );
-  return z.mul(mask).dot(W_O, "head", "d_head");
 }
 
 /**
  * Hooks for the patched run: `hook_v_input` of every head of the given layers minus the writer's output, with
- * `ln1.hook_scale` frozen to the clean run's. Q and K are untouched. Equal to taking the writer away for the OV circuits alone.
+ * `ln1.hook_scale` (and `ln1_post.hook_scale`) frozen to the clean run's. Q and K are untouched. Equal to
+ * taking the writer away for the OV circuits alone.
  */
 export function vInputPatch(clean: Forward, layers: readonly number[], writer: Tensor): Hooks {
-  return Object.fromEntries(layers.flatMap((layer) => {
-    const scale = `blocks.${layer}.ln1.hook_scale`;
-    return [
-      [`blocks.${layer}.hook_v_input`, (v: Tensor) => v.sub(writer)],
-      [scale, () => clean.hook(scale)],
-    ];
-  }));
+  return Object.assign(
+    {},
+    ...layers.map((layer) => ({
+      [`blocks.${layer}.hook_v_input`]: (v: Tensor) => v.sub(writer),
+      ...frozenScales(clean, attentionOf(clean.config, layer)),
+    })),
+  );
+}
+
+/**
+ * Hooks that keep the scales of a branch's norms as they were in the clean run: what it writes is then linear
+ * in its values.
+ */
+export function frozenScales(clean: Forward, { norm, postNorm }: Branch): Hooks {
+  const scales = [norm, postNorm].flatMap((name) => name === undefined ? [] : [`${name}.hook_scale`]);
+  return Object.fromEntries(scales.map((scale) => [scale, () => clean.hook(scale)]));
 }

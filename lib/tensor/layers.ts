@@ -60,13 +60,26 @@ export function rmsNorm(x: Tensor, over: string, eps: number, weight?: Tensor): 
   return new Tensor(along({ kind: "rmsNorm", over, eps }, x, [perFeature("rmsNorm", scale, dim)], over));
 }
 
+/** What changes the scores of {@linkcode attention}. */
+export interface AttentionOptions {
+  /** Each position sees that many alone, its own and those just before it. Default: all before. */
+  window?: number;
+  /** A score s becomes softCap · tanh(s / softCap) before the mask. Default: it stays. */
+  softCap?: number;
+}
+
 /**
  * softmax(scale · q kᵀ) v with a causal mask, for each head: the pattern is never written out.
  * q [batch, pos, head, d_head], k and v [batch, pos, kv head or head, d_head] → [batch, pos, head, d_head].
- * `window`: each position sees that many alone, its own and those just before it; default: all before.
  * Heads that share keys and values (grouped-query attention): the count of q's heads is a multiple of k's.
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, scale: number, window?: number): Tensor {
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  scale: number,
+  { window, softCap }: AttentionOptions = {},
+): Tensor {
   if (window !== undefined && !(Number.isInteger(window) && window > 0)) {
     throw new Error(`attention: got a window of ${window}; expected a whole number of at least 1`);
   }
@@ -95,7 +108,12 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, scale: number, window
   const dims = wanted.map((n) => n === "d_head" ? size(full[2], n) : size(full[0], n));
   return new Tensor(
     view(
-      { kind: "attention", scale, ...(window === undefined ? {} : { window }) },
+      {
+        kind: "attention",
+        scale,
+        ...(window === undefined ? {} : { window }),
+        ...(softCap === undefined ? {} : { softCap }),
+      },
       full.map((t) => t.node),
       dims,
       "float32",

@@ -134,7 +134,7 @@ export class Lowering {
       }
       case "attention": {
         const [q, k, v] = [0, 1, 2].map((i) => g.arrange(this.#value(inputs[i]), ATTENTION));
-        return lowerAttention(g, q, k, v, op.scale, op.window);
+        return lowerAttention(g, q, k, v, op);
       }
       case "gather": {
         const table = arranged(0, [

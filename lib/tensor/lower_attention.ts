@@ -13,14 +13,13 @@ const BLOCK = 128;
 /** What ONNX Runtime itself adds to the score of a hidden key. */
 const HIDDEN = -3.4028234663852886e38;
 
-/** q, k, v as [batch, pos, head, d_head] → the same dims, with d_head of v. `window`: positions seen, the own included. */
+/** q, k, v as [batch, pos, head, d_head] → the same dims, with d_head of v. Options as in `attention` (layers.ts). */
 export function lowerAttention(
   graph: Graph,
   q: Value,
   k: Value,
   v: Value,
-  scale: number,
-  window = Infinity,
+  { scale, window = Infinity, softCap = 0 }: { scale: number; window?: number; softCap?: number },
 ): Value {
   const [batch, pos, heads, dHead] = q.shape;
   const [kvHeads, width] = v.shape.slice(2);
@@ -47,7 +46,13 @@ export function lowerAttention(
       "Attention",
       inputs,
       [4 * batch * (end - start) * heads * width],
-      { is_causal: Number(causal), q_num_heads: heads, kv_num_heads: kvHeads, scale: { float: scale } },
+      {
+        is_causal: Number(causal),
+        q_num_heads: heads,
+        kv_num_heads: kvHeads,
+        scale: { float: scale },
+        softcap: { float: softCap }, // 0: none
+      },
       { flops: 2 * pairs * (dHead + width), scratch: 4 * pairs },
     )[0];
   };

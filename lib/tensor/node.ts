@@ -44,7 +44,7 @@ export type Op =
   /** x → x / √(mean(x²) + eps) · weight. */
   | { kind: "rmsNorm"; over: string; eps: number }
   /** softmax(scale · q kᵀ, causal) v, fused. inputs: q [batch, pos, head, d_head], k, v. `window`: positions seen, the own included. */
-  | { kind: "attention"; scale: number; window?: number }
+  | { kind: "attention"; scale: number; window?: number; softCap?: number }
   /** inputs: table, indices: one slice of `table` along `over` for each index. */
   | { kind: "gather"; over: string }
   /** inputs: values, indices: one element of `values` along `over` for each index; the other dims are matched by name. */

@@ -1,7 +1,7 @@
 /**
- * A weight along one named dim: what folding and centring are made of. Sums are in double precision. Loops run in memory order, since a
- * walk along a dim of large stride waits for memory at every step (W_U of GPT-2: five times as long); rows of one value (stride 1) get a
- * loop of their own.
+ * A weight along one named dim: what folding and centring are made of. Sums are in double precision. Loops
+ * run in memory order, since a walk along a dim of large stride waits for memory at every step (W_U of GPT-2:
+ * five times as long); rows of one value (stride 1) get a loop of their own.
  */
 import type { Weight } from "./weights.ts";
 

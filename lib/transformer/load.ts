@@ -15,17 +15,22 @@ import { Model } from "./model.ts";
 import { ALL_STEPS, NO_STEPS, possibleSteps, type Processing, processWeights } from "./processing.ts";
 
 export interface LoadOptions extends ResolveOptions {
-  /** Steps of weight processing to leave out, such as `{ foldValueBiases: false }`; or false for none at all. */
+  /**
+   * Steps of weight processing to leave out, such as `{ foldValueBiases: false }`; or false for none at all.
+   */
   processing?: Partial<Processing> | false;
+  /** Hears of what a reader of the results should know. Default: a line on standard error. */
+  onNote?: (note: string) => void;
 }
 
 /**
- * A model by name: "tiny-gelu-4l" (embedded), "gelu-4l", a repository of the Hub, or a folder (see `resolveModel`). In TransformerLens'
- * layout or that of a Hugging Face family (families/families.ts), told apart by config.json.
+ * A model by name: "tiny-gelu-4l" (embedded), "gelu-4l", a repository of the Hub, or a folder (see
+ * `resolveModel`). In TransformerLens' layout or that of a Hugging Face family (families/families.ts), told
+ * apart by config.json.
  */
 export async function loadModel(
   name = "tiny-gelu-4l",
-  { processing: asked, ...options }: LoadOptions = {},
+  { processing: asked, onNote = console.warn, ...options }: LoadOptions = {},
 ): Promise<Model> {
   let found: { family: Family; layout: Layout } | undefined;
   const { config, checkpoint, ...known } = await openModel(name, {
@@ -36,7 +41,7 @@ export async function loadModel(
     },
   });
   try {
-    const read = await readWeights(found!.family, found!.layout, checkpoint);
+    const read = await readWeights(found!.family, found!.layout, checkpoint, onNote);
     const processing = possibleSteps(config, asked === false ? NO_STEPS : { ...ALL_STEPS, ...asked });
     const weights = processWeights(read, config, processing);
     return new Model({ ...known, config, weights, processing });
@@ -46,8 +51,9 @@ export async function loadModel(
 }
 
 /**
- * The prompts that belong to a model, named by prompts.json in its folder. Where it has none: the text of the embedded model's prompts,
- * tokenised anew, which is ordinary prose and code. @throws for a model with neither prompts.json nor a tokenizer
+ * The prompts that belong to a model, named by prompts.json in its folder. Where it has none: the text of the
+ * embedded model's prompts, tokenised anew, which is ordinary prose and code. @throws for a model with
+ * neither prompts.json nor a tokenizer
  */
 export async function promptsFor(
   model: Model,

@@ -8,6 +8,7 @@ import {
   type PromptSource,
   type Tokenizer,
 } from "../checkpoints/mod.ts";
+import { outputSize } from "../checkpoints/config.ts";
 import { NdArray } from "../tensor/nd_array.ts";
 import { type Feeds, run, type RunOptions } from "../tensor/run.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
@@ -16,6 +17,7 @@ import { hookPoints, type Hooks, matching } from "./hook_points.ts";
 import { findNode } from "./nodes.ts";
 import type { Processing } from "./processing.ts";
 import { Parameters, type Weights } from "./weights.ts";
+import { quoted } from "../checkpoints/quoted.ts";
 
 export interface ModelParts {
   name: string;
@@ -68,12 +70,18 @@ export class Model {
     );
   }
 
-  /** The layer whose heads Figures 1, 6 and 7 show: the writer's, or 0 where that is an embedding or no cleanup.json says. */
+  /**
+   * The layer whose heads Figures 1, 6 and 7 show: the writer's, or 0 where that is an embedding or no
+   * cleanup.json says.
+   */
   get writersLayer(): number {
     return this.#cleanup ? Math.max(0, findNode(this.config, this.#cleanup.writer).layer) : 0;
   }
 
-  /** Prompts on which DLA of the writer misleads (Figure 4). @throws when the model's folder has no adversarial.json. */
+  /**
+   * Prompts on which DLA of the writer misleads (Figure 4). @throws when the model's folder has no
+   * adversarial.json.
+   */
   get adversarial(): AdversarialPrompts {
     if (this.#adversarial) return this.#adversarial;
     throw new Error(
@@ -99,8 +107,9 @@ export class Model {
   }
 
   /**
-   * The values at hook points, as arrays, for looking. `names` may hold `*`; default: all. Shapes as in TransformerLens.
-   * Values of all prompts are kept: ask for what is needed, or use `run` with expressions for more than a few prompts.
+   * The values at hook points, as arrays, for looking. `names` may hold `*`; default: all. Shapes as in
+   * TransformerLens. Without unembedding there are no logits: [batch, pos, 0]. Values of all prompts are
+   * kept: ask for what is needed, or use `run` with expressions for more than a few prompts.
    */
   async runWithCache(
     prompts: Prompts,
@@ -110,16 +119,25 @@ export class Model {
     const forward = this.forward({ hooks: options.hooks });
     const points = hookPoints(this.config);
     const wanted = new Set(names.flatMap((name) => matching(name, points)));
-    const outputs: Record<string, Tensor> = { logits: forward.logits };
+    const unembeds = outputSize(this.config) > 0;
+    const outputs: Record<string, Tensor> = unembeds ? { logits: forward.logits } : {};
     for (const name of wanted) outputs[name] = forward.hook(name);
-    const { logits, ...cache } = await run(outputs, feed(prompts, this.config), options);
+    const none = new NdArray(new Float32Array(0), ["batch", "pos", "d_vocab"], [
+      prompts.count,
+      prompts.length,
+      0,
+    ]);
+    const { logits = none, ...cache } = await run(outputs, feed(prompts, this.config), options);
     for (const [name, { data, names, shape }] of Object.entries(cache)) {
       if (name.endsWith("hook_scale")) cache[name] = new NdArray(data, [...names, "one"], [...shape, 1]);
     }
     return { logits, cache };
   }
 
-  /** Prompts from texts. BOS is put first where the model was trained so. All texts must have the same number of tokens. */
+  /**
+   * Prompts from texts. BOS is put first where the model was trained so. All texts must have the same number
+   * of tokens.
+   */
   prompts(texts: readonly string[], { prependBos = this.config.default_prepend_bos } = {}): Prompts {
     if (!this.tokenizer) {
       throw new Error(`model ${this.name} has no tokenizer.json; give token ids instead of text`);
@@ -128,7 +146,7 @@ export class Model {
     const odd = ids.findIndex((row) => row.length !== ids[0].length);
     if (odd >= 0) {
       throw new Error(
-        `prompts: got ${ids[odd].length} tokens for ${JSON.stringify(texts[odd])} and ${
+        `prompts: got ${ids[odd].length} tokens for ${quoted(texts[odd])} and ${
           ids[0].length
         } for the first; ` +
           `expected the same number in one call`,

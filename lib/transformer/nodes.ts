@@ -1,8 +1,10 @@
 /**
- * Nodes: what writes to the residual stream. "L2H3" (head 3 of layer 2), "MLP1", "embed", "pos_embed", in the post's notation.
- * Locations: where the residual stream is looked at: resid_pre0, resid_mid0, resid_post0, resid_mid1 …; without resid_mid where
- * attention and MLP are written together (parallel). Rotary models add no positions to the residual stream: no pos_embed.
+ * Nodes: what writes to the residual stream. "L2H3" (head 3 of layer 2), "MLP1", "embed", "pos_embed", in the
+ * post's notation. Locations: where the residual stream is looked at: resid_pre0, resid_mid0, resid_post0,
+ * resid_mid1 …; without resid_mid where attention and MLP are written together (parallel). Rotary models add
+ * no positions to the residual stream: no pos_embed.
  */
+import { blocks, type Branch, embeddings } from "../checkpoints/blocks.ts";
 import { didYouMean } from "../checkpoints/nearest.ts";
 import type { ModelConfig } from "../checkpoints/mod.ts";
 
@@ -15,19 +17,21 @@ export function headName(layer: number, head: number): string {
   return `L${layer}H${head}`;
 }
 
+/** The nodes of one branch of a block. */
+export function branchNodes(config: ModelConfig, { kind, layer }: Branch): ModelNode[] {
+  if (kind === "mlp") return [{ kind, name: `MLP${layer}`, layer }];
+  return Array.from(
+    { length: config.n_heads },
+    (_, head) => ({ kind: "head", name: headName(layer, head), layer, head }),
+  );
+}
+
 /** All nodes in the order of the forward pass. */
 export function modelNodes(config: ModelConfig): ModelNode[] {
-  const nodes: ModelNode[] = [{ kind: "embed", name: "embed", layer: -1 }];
-  if (config.positional_embedding_type !== "rotary") {
-    nodes.push({ kind: "embed", name: "pos_embed", layer: -1 });
-  }
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    for (let head = 0; head < config.n_heads; head++) {
-      nodes.push({ kind: "head", name: headName(layer, head), layer, head });
-    }
-    if (!config.attn_only) nodes.push({ kind: "mlp", name: `MLP${layer}`, layer });
-  }
-  return nodes;
+  return [
+    ...embeddings(config).map(({ name }): ModelNode => ({ kind: "embed", name, layer: -1 })),
+    ...blocks(config).flatMap(({ branches }) => branches.flatMap((branch) => branchNodes(config, branch))),
+  ];
 }
 
 /** @throws for a name that the model does not have, with the nearest one. */
@@ -38,13 +42,23 @@ export function findNode(config: ModelConfig, name: string): ModelNode {
   throw new Error(`the model has no node "${name}".${didYouMean(name, nodes.map((n) => n.name))}`);
 }
 
-/** Location name → hook name, in the order of the forward pass. resid_pre of a later layer is resid_post of the one before. */
+/** What a place of the stream is called: "blocks.3.hook_resid_mid" → "resid_mid3". */
+export function locationOf(hook: string): string {
+  const [, layer, place] = /^blocks\.(\d+)\.hook_(\w+)$/.exec(hook)!;
+  return place + layer;
+}
+
+/**
+ * Location name → hook name, in the order of the forward pass. resid_pre of a later layer is resid_post of
+ * the one before.
+ */
 export function locations(config: ModelConfig): { location: string; hook: string; layer: number }[] {
-  const all = [{ location: "resid_pre0", hook: "blocks.0.hook_resid_pre", layer: 0 }];
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    for (const at of config.attn_only || config.parallel_attn_mlp ? ["post"] : ["mid", "post"]) {
-      all.push({ location: `resid_${at}${layer}`, hook: `blocks.${layer}.hook_resid_${at}`, layer });
-    }
-  }
-  return all;
+  return blocks(config).flatMap(({ layer, residPre, branches }) => {
+    const made = branches.flatMap(({ makes }) => makes === undefined ? [] : [makes]);
+    return [...(layer === 0 ? [residPre] : []), ...made].map((hook) => ({
+      location: locationOf(hook),
+      hook,
+      layer,
+    }));
+  });
 }

@@ -1,54 +1,79 @@
 /**
- * Positions: a learned vector added to the embedding ("standard"), or rotary: pair i of q and of k at position t is turned by the
- * angle t · f_i, so that q · k depends on how far apart the two are. With half = rotary_dim / 2, f_i = rotary_base^(-i / half) and
- * pairs (i, half + i) of the first rotary_dim dims of a head, as in GPT-NeoX and Llama:
+ * Positions: a learned vector added to the embedding ("standard"), or rotary: pair i of q and of k at
+ * position t is turned by the angle t · f_i, so that q · k depends on how far apart the two are. With half =
+ * rotary_dim / 2, f_i = rotary_base^(-i / half) and pairs (i, half + i) of the first rotary_dim dims of a
+ * head, as in GPT-NeoX and Llama:
  *
  *     x_i → x_i cos - x_{half+i} sin        x_{half+i} → x_{half+i} cos + x_i sin
  *
- * Source: Su et al., arXiv 2104.09864. GPT-J's neighbouring pairs are not covered.
+ * GPT-J's neighbouring pairs (2i, 2i + 1) are brought into this order when the weights are read
+ * (families/layout.ts). Source: Su et al., arXiv 2104.09864. ALiBi ("alibi", Press et al., arXiv 2108.12409)
+ * adds to the scores: see `slopesBeside`.
  */
-import type { ModelConfig } from "../checkpoints/mod.ts";
-import { concat, param, type Tensor } from "../tensor/tensor.ts";
+import type { Rotation } from "../checkpoints/blocks.ts";
+import type { ModelConfig, RotaryScaling } from "../checkpoints/config.ts";
+import { concat, constant, param, type Tensor } from "../tensor/tensor.ts";
 
 /** f_i, in radians for each position: [rotary_dim / 2]. */
-export function rotaryFrequencies(config: ModelConfig): Float64Array {
-  const { rotary_dim = config.d_head, rotary_base = 10000, rotary_scaling } = config;
+export function rotaryFrequencies(rotation: Rotation): Float64Array {
+  const { d_head, rotary_dim = d_head, rotary_base = 10000, rotary_scaling } = rotation;
   const half = rotary_dim / 2;
   const frequencies = Float64Array.from({ length: half }, (_, i) => rotary_base ** (-i / half));
-  return rotary_scaling === undefined ? frequencies : frequencies.map((f) => f * slowing(f, rotary_scaling));
+  if (rotary_scaling === undefined) return frequencies;
+  const { rope_type, short_factor, factor = 1 } = rotary_scaling;
+  if (rope_type === "longrope") return frequencies.map((f, i) => f / short_factor![i]);
+  const kept = keptShare(rotary_scaling, frequencies, rotary_base);
+  return frequencies.map((f, i) => f * (kept(i) + (1 - kept(i)) / factor));
 }
 
-/** What a frequency is multiplied by for contexts longer than those of the first training. */
-function slowing(frequency: number, scaling: NonNullable<ModelConfig["rotary_scaling"]>): number {
-  const { rope_type, factor } = scaling;
-  if (rope_type === "linear") return 1 / factor;
-  // llama3: turns over the original context length; fewer than low → divided, more than high → kept, between → in part.
-  const { low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: length } = scaling;
-  if (low === undefined || high === undefined || length === undefined) {
-    throw new Error(
-      `rotary_scaling "llama3" needs low_freq_factor, high_freq_factor and the original length`,
-    );
+/**
+ * How much of turn i stays as it was; the rest is divided by `factor`. Source: transformers,
+ * modeling_rope_utils.py.
+ */
+function keptShare(scaling: RotaryScaling, frequencies: Float64Array, base: number): (i: number) => number {
+  const { rope_type, original_max_position_embeddings: length } = scaling;
+  const between = (x: number) => Math.min(1, Math.max(0, x));
+  if (rope_type === "linear") return () => 0;
+  if (rope_type === "llama3") {
+    const { low_freq_factor: low, high_freq_factor: high } = scaling;
+    if (low === undefined || high === undefined || length === undefined) {
+      throw new Error(
+        `rotary_scaling "llama3" needs low_freq_factor, high_freq_factor and the original length`,
+      );
+    }
+    // Turns over the original context length: fewer than low → divided, more than high → kept, between → in
+    // part.
+    return (i) => between((length * frequencies[i] / (2 * Math.PI) - low) / (high - low));
   }
-  const turns = length * frequency / (2 * Math.PI);
-  const kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
-  return kept + (1 - kept) / factor;
+  // yarn: the pair that makes `turns` turns over the original length, as a fraction of an index.
+  const { beta_fast = 32, beta_slow = 1, truncate = true } = scaling;
+  const dim = 2 * frequencies.length;
+  const pair = (turns: number) => dim * Math.log(length! / (turns * 2 * Math.PI)) / (2 * Math.log(base));
+  const [first, last] = [pair(beta_fast), pair(beta_slow)];
+  const low = Math.max(0, truncate ? Math.floor(first) : first);
+  const high = Math.min(dim - 1, truncate ? Math.ceil(last) : last);
+  return (i) => 1 - between((i - low) / (high === low ? 0.001 : high - low));
 }
 
-/** cos and sin of every position and frequency, [pos n_ctx, d_head rotary_dim / 2]: one array for all that turn alike. */
+/**
+ * cos and sin of every position and frequency, [pos n_ctx, d_head rotary_dim / 2]: one array for all that
+ * turn alike.
+ */
 const tables = new Map<string, { cos: Tensor; sin: Tensor }>();
 
-function rotaryTables(config: ModelConfig): { cos: Tensor; sin: Tensor } {
-  const frequencies = rotaryFrequencies(config);
-  const key = `${config.n_ctx}:${frequencies}`;
+function rotaryTables(rotation: Rotation): { cos: Tensor; sin: Tensor } {
+  const frequencies = rotaryFrequencies(rotation);
+  const { attention_factor = 1 } = rotation.rotary_scaling ?? {};
+  const key = `${rotation.n_ctx}:${attention_factor}:${frequencies}`;
   let known = tables.get(key);
   if (known) return known;
   const half = frequencies.length;
   const [cos, sin] = [Math.cos, Math.sin].map((f) => {
-    const values = new Float32Array(config.n_ctx * half);
-    for (let t = 0; t < config.n_ctx; t++) {
-      for (let i = 0; i < half; i++) values[t * half + i] = f(t * frequencies[i]);
+    const values = new Float32Array(rotation.n_ctx * half);
+    for (let t = 0; t < rotation.n_ctx; t++) {
+      for (let i = 0; i < half; i++) values[t * half + i] = attention_factor * f(t * frequencies[i]);
     }
-    const dims = [{ name: "pos", size: config.n_ctx }, { name: "d_head", size: half }];
+    const dims = [{ name: "pos", size: rotation.n_ctx }, { name: "d_head", size: half }];
     return param("rotary", values, dims).prefix("pos", "pos");
   });
   known = { cos, sin };
@@ -56,13 +81,60 @@ function rotaryTables(config: ModelConfig): { cos: Tensor; sin: Tensor } {
   return known;
 }
 
-/** q or k [batch, pos, head or kv_head, d_head], each position's pairs turned. The dims after rotary_dim stay as they are. */
-export function rotate(config: ModelConfig, x: Tensor): Tensor {
-  const { rotary_dim = config.d_head, d_head } = config;
-  const { cos, sin } = rotaryTables(config);
+/**
+ * q or k [batch, pos, head or kv_head, d_head], each position's pairs turned. The dims after rotary_dim stay
+ * as they are.
+ */
+export function rotate(rotation: Rotation, x: Tensor): Tensor {
+  const { d_head, rotary_dim = d_head } = rotation;
+  const { cos, sin } = rotaryTables(rotation);
   const half = rotary_dim / 2;
   const [first, second] = [x.slice("d_head", 0, half), x.slice("d_head", half, rotary_dim)];
   const parts = [first.mul(cos).sub(second.mul(sin)), second.mul(cos).add(first.mul(sin))];
   if (rotary_dim < d_head) parts.push(x.slice("d_head", rotary_dim, d_head));
   return concat(parts, "d_head").order(...x.names);
+}
+
+/**
+ * What is added to the scores [pos, head], one array for each kind, so that equal expressions are recognised.
+ */
+const biases = new Map<string, Float32Array>();
+
+/**
+ * ALiBi by one more dim of each head: q' = [q, 1], k' = [k, slope · position · divisor], so that q' · k' /
+ * divisor is q · k / divisor + slope · position of the key. (Adding slope · (key - query) would be the same:
+ * softmax does not see what is equal for all keys.) Heads do not share keys in these models.
+ */
+export function slopesBeside(q: Tensor, k: Tensor, config: ModelConfig, divisor: number): [Tensor, Tensor] {
+  const { n_ctx, alibi_slopes: slopes = [], alibi_before_scale_in_bfloat16: rounded = false } = config;
+  const key = `${n_ctx} ${divisor} ${rounded}: ${slopes}`;
+  let values = biases.get(key);
+  if (!values) {
+    values = new Float32Array(n_ctx * slopes.length);
+    for (let t = 0; t < n_ctx; t++) {
+      for (const [h, slope] of slopes.entries()) {
+        values[t * slopes.length + h] = rounded ? bfloat16(bfloat16(slope) * t) : slope * t * divisor;
+      }
+    }
+    biases.set(key, values);
+  }
+  const dims = [{ name: "pos", size: n_ctx }, { name: "head", size: slopes.length }];
+  const bias = param("ALiBi", values, dims).prefix("pos", "pos");
+  const beside = (x: Tensor, one: Tensor) => {
+    const missing = x.dims.filter((d) => !one.names.includes(d.name) && d.name !== "d_head");
+    const wide = missing.reduce((t, d) => t.expand(d.name, d.size), one).expand("d_head", 1);
+    return concat([x, wide.order(...x.names)], "d_head");
+  };
+  return [beside(q, constant(1)), beside(k, bias)];
+}
+
+const bits = new Uint32Array(1);
+const float = new Float32Array(bits.buffer);
+
+/** The nearest bfloat16, of two equally near the even one. */
+function bfloat16(x: number): number {
+  float[0] = x;
+  bits[0] += 0x7fff + ((bits[0] >>> 16) & 1);
+  bits[0] &= 0xffff0000;
+  return float[0];
 }

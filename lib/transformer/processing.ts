@@ -1,17 +1,22 @@
 /**
- * Weight processing, as TransformerLens does by default and as the post's numbers need it. The model computes the same
- * log-probabilities afterwards; what changes is where the residual stream's mean and the LayerNorm weights are accounted for.
+ * Weight processing, as TransformerLens does by default and as the post's numbers need it. The model computes
+ * the same log-probabilities afterwards; what changes is where the residual stream's mean and the LayerNorm
+ * weights are accounted for.
  *
- * Steps: 1. b_U = 0 where absent (done when reading). 2.–4. Fold ln1 into Q, K, V, ln2 into W_in (and W_gate), ln_final into W_U:
- * biases take W · ln.b, then W *= ln.w, then W -= mean over d_model. Every LayerNorm is then centre-and-scale only. 5. Centre what
- * writes to the residual stream. 6. Centre the unembedding over the vocabulary. 7. Fold value biases into b_O.
+ * Steps: 1. b_U = 0 where absent (done when reading). 2.–4. Fold ln1 into Q, K, V, ln2 into W_in (and
+ * W_gate), ln_final into W_U: biases take W · ln.b, then W *= ln.w, then W -= mean over d_model. Every
+ * LayerNorm is then centre-and-scale only. (Norms of what a branch writes, of q and k and of the embedding
+ * keep their weights: nothing linear reads what they make alone.) 5. Centre what writes to the residual
+ * stream. 6. Centre the unembedding over the vocabulary. 7. Fold value biases into b_O.
  *
- * RMSNorm reads the mean of the residual stream like any other direction: nothing is centred but the unembedding, and step 5 is not
- * done, whatever is asked for (`possibleSteps`).
- * Source: ../../README.md, "Weight processing"; TransformerLens `fold_layer_norm`, `center_writing_weights`, `center_unembed`,
- * `fold_value_biases`.
+ * RMSNorm reads the mean of the residual stream like any other direction: nothing is centred but the
+ * unembedding, and step 5 is not done, whatever is asked for (`possibleSteps`). Nor is step 6 under a soft
+ * cap of the logits, which sees what all of them share, nor what concerns an unembedding that a model does
+ * not have. Source: ../../README.md, "Weight processing"; TransformerLens `fold_layer_norm`,
+ * `center_writing_weights`, `center_unembed`, `fold_value_biases`.
  */
-import type { ModelConfig } from "../checkpoints/mod.ts";
+import { blocks, type Branch, embeddings, embedNorm, finalNorm } from "../checkpoints/blocks.ts";
+import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
 import { addProduct, center, scaleBy } from "./lines.ts";
 import { subtractsMean } from "./normalize.ts";
 import type { Weight, Weights } from "./weights.ts";
@@ -47,10 +52,19 @@ export const NO_STEPS: Processing = {
 
 /** The steps among `steps` that a model of this kind admits: what `processWeights` really does. */
 export function possibleSteps(config: ModelConfig, steps: Processing): Processing {
-  return { ...steps, centerWritingWeights: steps.centerWritingWeights && subtractsMean(config) };
+  const unembeds = outputSize(config) > 0;
+  return {
+    ...steps,
+    foldLnFinal: steps.foldLnFinal && unembeds,
+    centerWritingWeights: steps.centerWritingWeights && subtractsMean(config),
+    centerUnembed: steps.centerUnembed && unembeds && config.output_logits_soft_cap === undefined,
+  };
 }
 
-/** Returns processed copies; `weights` is not changed. A folded LayerNorm's `.w` and `.b` are gone from the result. */
+/**
+ * Returns processed copies; `weights` is not changed. A folded LayerNorm's `.w` and `.b` are gone from the
+ * result.
+ */
 export function processWeights(weights: Weights, config: ModelConfig, steps: Processing): Weights {
   const result: Weights = new Map(weights);
   const centred = subtractsMean(config);
@@ -65,7 +79,7 @@ export function processWeights(weights: Weights, config: ModelConfig, steps: Pro
     result.set(name, copy);
     return copy;
   };
-  const fold = (norm: string, readers: [string, string][]) => {
+  const fold = (norm: string, readers: Branch["readers"]) => {
     const [w, b] = [result.get(`${norm}.w`), result.get(`${norm}.b`)];
     for (const [W, bias] of readers) {
       if (b) addProduct(own(bias), result.get(W)!, "d_model", b.data);
@@ -76,22 +90,17 @@ export function processWeights(weights: Weights, config: ModelConfig, steps: Pro
     result.delete(`${norm}.b`);
   };
 
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    const block = `blocks.${layer}`;
-    const pair = (x: string): [string, string] => [`${block}.attn.W_${x}`, `${block}.attn.b_${x}`];
-    if (steps.foldLn1) fold(`${block}.ln1`, [pair("Q"), pair("K"), pair("V")]);
-    if (steps.foldLn2 && !config.attn_only) {
-      const readers = config.gated_mlp ? ["in", "gate"] : ["in"];
-      fold(`${block}.ln2`, readers.map((x) => [`${block}.mlp.W_${x}`, `${block}.mlp.b_${x}`]));
-    }
+  const branches = blocks(config).flatMap((block) => block.branches);
+  for (const { kind, norm, readers } of branches) {
+    if (norm && (kind === "attn" ? steps.foldLn1 : steps.foldLn2)) fold(norm, readers);
   }
-  if (steps.foldLnFinal) fold("ln_final", [["unembed.W_U", "unembed.b_U"]]);
+  const unembeds = outputSize(config) > 0;
+  const final = finalNorm(config);
+  if (steps.foldLnFinal && unembeds && final) fold(final, [["unembed.W_U", "unembed.b_U"]]);
   if (steps.centerWritingWeights && centred) {
-    for (const name of result.keys()) {
-      if (/\.(W_E|W_pos|W_O|W_out|b_O|b_out)$/.test(name)) center(own(name), "d_model");
-    }
+    for (const name of writers(config)) center(own(name), "d_model");
   }
-  if (steps.centerUnembed) {
+  if (possibleSteps(config, steps).centerUnembed) {
     center(own("unembed.W_U"), "d_vocab");
     center(own("unembed.b_U"), "d_vocab");
   }
@@ -108,6 +117,20 @@ export function processWeights(weights: Weights, config: ModelConfig, steps: Pro
     }
   }
   return result;
+}
+
+/**
+ * Weights and biases whose product is added to the stream as it is: what a norm makes has the mean of that
+ * norm's w and b.
+ */
+function writers(config: ModelConfig): string[] {
+  const branches = blocks(config).flatMap((block) => block.branches).filter((branch) => !branch.postNorm);
+  const positions = embeddings(config).some(({ name }) => name === "pos_embed") ? ["pos_embed.W_pos"] : [];
+  return [
+    ...(embedNorm(config) ? [] : ["embed.W_E"]),
+    ...positions,
+    ...branches.flatMap((b) => b.output),
+  ];
 }
 
 /** b_V of each head [n_heads · d_head]: that of a kv_head is repeated for the heads that share it. */

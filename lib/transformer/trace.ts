@@ -1,6 +1,7 @@
 /**
- * The values of one forward pass at its hook points. Each part of a block passes what it makes through here, so that a hook can
- * change it and a reader can ask for it by name. A value that nobody asks for is not even built.
+ * The values of one forward pass at its hook points. Each part of a block passes what it makes through here,
+ * so that a hook can change it and a reader can ask for it by name. A value that nobody asks for is not even
+ * built.
  */
 import type { ModelConfig } from "../checkpoints/mod.ts";
 import { didYouMean } from "../checkpoints/nearest.ts";
@@ -40,8 +41,8 @@ export class Trace {
   }
 
   /**
-   * Passes a value through its hook point and keeps what comes out. `keep` is off for the copies that heads of q, k or v read by
-   * themselves: these have a head dimension that the point itself has not.
+   * Passes a value through its hook point and keeps what comes out. `keep` is off for the copies that heads
+   * of q, k or v read by themselves: these have a head dimension that the point itself has not.
    */
   point(name: string, value: Tensor, keep = true): Tensor {
     const dims = this.#dims.get(name)!;

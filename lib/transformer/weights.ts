@@ -1,10 +1,11 @@
 /**
- * A model's weights, by TransformerLens name, with named dims. They are kept in the order that matrix products read best
- * (W_Q [d_model, head, d_head], W_U [d_vocab, d_model]); names, not places, tell which dim is which.
+ * A model's weights, by TransformerLens name, with named dims. They are kept in the order that matrix
+ * products read best (W_Q [d_model, head, d_head], W_U [d_vocab, d_model]); names, not places, tell which dim
+ * is which.
  */
 import type { ModelConfig } from "../checkpoints/mod.ts";
+import { storedDims } from "../checkpoints/weight_names.ts";
 import { param, type Tensor } from "../tensor/tensor.ts";
-import { keyValueDim } from "./hook_points.ts";
 
 export interface Weight {
   data: Float32Array;
@@ -14,55 +15,12 @@ export interface Weight {
 
 export type Weights = Map<string, Weight>;
 
-/** Dims of each weight as a state dict stores it, by the last part of its name. */
-const STORED: Record<string, string[]> = {
-  W_E: ["d_vocab", "d_model"],
-  W_pos: ["pos", "d_model"],
-  W_U: ["d_model", "d_vocab"],
-  b_U: ["d_vocab"],
-  w: ["d_model"],
-  b: ["d_model"],
-  W_Q: ["head", "d_model", "d_head"],
-  W_K: ["head", "d_model", "d_head"],
-  W_V: ["head", "d_model", "d_head"],
-  b_Q: ["head", "d_head"],
-  b_K: ["head", "d_head"],
-  b_V: ["head", "d_head"],
-  W_O: ["head", "d_head", "d_model"],
-  b_O: ["d_model"],
-  W_gate: ["d_model", "d_mlp"],
-  b_gate: ["d_mlp"],
-  W_in: ["d_model", "d_mlp"],
-  b_in: ["d_mlp"],
-  W_out: ["d_mlp", "d_model"],
-  b_out: ["d_model"],
-};
-
-/** Memory order where it is not the stored one: one GEMM for all heads; rows of W_U that a gather can read. */
-const KEPT: Record<string, string[]> = {
-  W_Q: ["d_model", "head", "d_head"],
-  W_K: ["d_model", "head", "d_head"],
-  W_V: ["d_model", "head", "d_head"],
-  W_U: ["d_vocab", "d_model"],
-};
-
-const kind = (name: string) => name.slice(name.lastIndexOf(".") + 1);
-
-/** Names of a weight's dims; heads of keys and values are "kv_head" in grouped-query models. */
-function dimNames(table: Record<string, string[]>, name: string, config?: ModelConfig): string[] {
-  const names = table[kind(name)] ?? STORED[kind(name)];
-  if (!config || !/^[Wb]_[KV]$/.test(kind(name))) return names;
-  return names.map((dim) => dim === "head" ? keyValueDim(config) : dim);
-}
-
-/** Names of a weight's dims in the order of a TransformerLens state dict. `config` matters in grouped-query models alone. */
-export function storedDims(name: string, config?: ModelConfig): string[] {
-  return dimNames(STORED, name, config);
-}
-
-/** Names of a weight's dims in the order in which they are kept in memory. */
+/** Names of a weight's dims in memory order: one GEMM for all heads; rows of W_U that a gather can read. */
 export function keptDims(name: string, config?: ModelConfig): string[] {
-  return dimNames(KEPT, name, config);
+  const [first, second, ...rest] = storedDims(name, config);
+  return /\.W_[QKVU]$/.test(name)
+    ? [second, first, ...rest]
+    : [first, second, ...rest].filter((n) => n !== undefined);
 }
 
 /** A weight given in the order of a TransformerLens state dict, brought into memory order. */
@@ -86,8 +44,8 @@ export function zeros(name: string, shape: readonly number[], config?: ModelConf
 }
 
 /**
- * Copies with the axes in the order `axes`, up to three of them; axes that are left out stand at `offset`. Gives `data` itself when
- * nothing moves. The loop runs over the result in memory order.
+ * Copies with the axes in the order `axes`, up to three of them; axes that are left out stand at `offset`.
+ * Gives `data` itself when nothing moves. The loop runs over the result in memory order.
  */
 export function permute(
   data: Float32Array,

@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { openCheckpoint, openCheckpointFile } from "../../lib/checkpoints/checkpoint.ts";
 import { dataPath } from "../../lib/checkpoints/data_folder.ts";
 import { openModelFolder } from "../../lib/checkpoints/model_folder.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { smallModel, withFolder, writeModelFolder } from "./small_model.ts";
+import { writeTorch } from "./write_torch.ts";
 
 Deno.test("openModelFolder() opens the embedded model with tokenizer and cleanup", async () => {
   const { config, checkpoint, tokenizer, cleanup } = await openModelFolder(dataPath("models/tiny-gelu-4l"));
@@ -56,11 +57,98 @@ Deno.test("openCheckpoint() reads weights that are split over files", async () =
       await Deno.writeTextFile(index, JSON.stringify({ weight_map: map }));
       await assertRejects(() => openCheckpoint(folder), Error, message);
     };
-    await wrong({ ...weight_map, extra: "one.safetensors" }, '"extra" is in one.safetensors');
     await wrong({ ...weight_map, [names[0]]: "../one.safetensors" }, "beside it");
     await wrong({ ...weight_map, [names[0]]: "three.safetensors" }, "no such file");
+    await wrong({}, "names 0 files");
+    // As in transformers: what a file holds is read, named or not; a name that no file holds is none.
     const { [names[0]]: _left, ...rest } = weight_map;
-    await wrong(rest, `holds "${names[0]}"`);
+    await Deno.writeTextFile(index, JSON.stringify({ weight_map: { ...rest, extra: "one.safetensors" } }));
+    const lenient = await openCheckpoint(folder);
+    assertEquals(await lenient.read(names[0]), tensors[names[0]].data);
+    assertEquals(lenient.has("extra"), false);
+    lenient.close();
+    // Twice, and the index does not say which: nobody can know.
+    const two = Object.fromEntries([names[0], ...names.slice(5)].map((name) => [name, tensors[name]]));
+    await writeSafetensors(`${folder}/two.safetensors`, two);
+    await wrong(rest, `two files hold "${names[0]}"`);
+  });
+});
+
+Deno.test("openCheckpoint() reads PyTorch weights that are split over files", async () => {
+  await withFolder(async (folder) => {
+    const { tensors } = smallModel(2);
+    const names = Object.keys(tensors);
+    const part = (n: number) => `pytorch_model-0000${n}-of-00002.bin`;
+    const parts = [names.slice(0, 5), names.slice(5)];
+    for (const [i, half] of parts.entries()) {
+      await writeTorch(
+        `${folder}/${part(i + 1)}`,
+        Object.fromEntries(half.map((name) => [name, tensors[name]])),
+      );
+    }
+    const weight_map = Object.fromEntries(
+      parts.flatMap((half, i) => half.map((name) => [name, part(i + 1)])),
+    );
+    await Deno.writeTextFile(`${folder}/pytorch_model.bin.index.json`, JSON.stringify({ weight_map }));
+    const checkpoint = await openCheckpoint(folder);
+    assertEquals(checkpoint.names(), names);
+    for (const name of names) assertEquals(await checkpoint.read(name), tensors[name].data);
+    checkpoint.close();
+  });
+});
+
+for (const prefix of ["_orig_mod.", "module.", "module._orig_mod."]) {
+  Deno.test(`Names under ${prefix}, which a wrapper of the module put there, are read without it`, async () => {
+    await withFolder(async (folder) => {
+      const model = smallModel(7);
+      const tensors = Object.fromEntries(
+        Object.entries(model.tensors).map(([name, t]) => [prefix + name, t]),
+      );
+      await writeModelFolder(folder, { ...model, tensors });
+      const { checkpoint } = await openModelFolder(folder);
+      for (const [name, { data }] of Object.entries(model.tensors)) {
+        assertEquals(await checkpoint.read(name), data);
+      }
+      checkpoint.close();
+    });
+  });
+}
+
+Deno.test("A value head beside the weights is passed over", async () => {
+  await withFolder(async (folder) => {
+    const model = smallModel(8);
+    model.tensors["v_head.summary.weight"] = { dtype: "F32", dims: [1, 10], data: new Float32Array(10) };
+    await writeModelFolder(folder, model);
+    (await openModelFolder(folder)).checkpoint.close();
+  });
+});
+
+const pointer = (size: number) =>
+  `version https://git-lfs.github.com/spec/v1\noid sha256:${"ab".repeat(32)}\nsize ${size}\n`;
+for (const name of ["model.safetensors", "pytorch_model.bin", "tokenizer.json"]) {
+  Deno.test(`A Git LFS pointer in place of ${name} is called one`, async () => {
+    await withFolder(async (folder) => {
+      await writeModelFolder(folder, smallModel(9));
+      if (name.endsWith(".bin")) await Deno.remove(`${folder}/model.safetensors`);
+      await Deno.writeTextFile(`${folder}/${name}`, pointer(548105171));
+      await assertRejects(
+        () => openModelFolder(folder),
+        Error,
+        'this is a Git LFS pointer, not the file itself of 548105171 bytes: fetch it with "git lfs pull"',
+      );
+    });
+  });
+}
+
+Deno.test("What a file says stands in a message cut, in quotes, and without what a terminal obeys", async () => {
+  await withFolder(async (folder) => {
+    const model = smallModel(10);
+    const name = `\x1b[2J\u202e${"x".repeat(1e6)}`;
+    model.tensors[name] = { dtype: "F32", dims: [1], data: new Float32Array(1) };
+    await writeModelFolder(folder, model);
+    const error = await assertRejects(() => openModelFolder(folder), Error, "does not account for");
+    assert(error.message.length < 500, `${error.message.length} characters`);
+    assertMatch(error.message, /such as "\\u001b\[2J\\u202ex+…/);
   });
 });
 

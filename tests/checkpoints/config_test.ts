@@ -34,6 +34,15 @@ Deno.test("parseModelConfig() takes normalization_type, the default eps, and att
   assertEquals(config.default_prepend_bos, false);
 });
 
+Deno.test("parseModelConfig() reads an output vocabulary of its own, and models without norms", () => {
+  assertEquals(parseModelConfig({ ...smallConfigJson, d_vocab_out: 3 }).d_vocab_out, 3);
+  for (const same of [17, -1, null, undefined]) { // -1: TransformerLens' "as d_vocab"
+    assertEquals(parseModelConfig({ ...smallConfigJson, d_vocab_out: same }).d_vocab_out, undefined);
+  }
+  const none = { ...smallConfigJson, normalization: undefined, normalization_type: null };
+  assertEquals(parseModelConfig(none).normalization, "none");
+});
+
 const refusals: [changes: Record<string, unknown>, message: string][] = [
   [{ d_model: undefined }, '"d_model" is missing'],
   [{ n_layers: 0 }, '"n_layers" is 0'],
@@ -44,6 +53,11 @@ const refusals: [changes: Record<string, unknown>, message: string][] = [
   [{ act_fn: null }, '"act_fn" is null'],
   [{ normalization: "BatchNorm" }, "supported are LN, LNPre, RMS, RMSPre"],
   [{ normalization: undefined }, '"normalization"'],
+  [
+    { normalization: undefined, normalization_type: "Batch" },
+    '"normalization_type" is "Batch"; supported are',
+  ],
+  [{ d_vocab_out: 2.5 }, '"d_vocab_out" is 2.5'],
   [{ normalization_type: "LNPre" }, '"normalization" is "LN", "normalization_type" "LNPre"'],
   [{ shortformer_pos: true }, '"shortformer_pos": true is not supported'],
   [{ positional_embedding_type: "rotary" }, '"rotary" is not supported, only "standard"'],

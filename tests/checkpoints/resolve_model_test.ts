@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { resolve } from "node:path";
 import { dataPath } from "../../lib/checkpoints/data_folder.ts";
 import { hubSettings } from "../../lib/checkpoints/hub/settings.ts";
 import { openModel, resolveModel } from "../../lib/checkpoints/resolve_model.ts";
 import { encodeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
-import { HubServer } from "./hub_server.ts";
+import { HubServer } from "./hub/hub_server.ts";
 import { smallModel, withFolder, writeModelFolder } from "./small_model.ts";
 import { encodeTorch, type TorchEntry } from "./write_torch.ts";
 
@@ -112,6 +113,17 @@ Deno.test("resolveModel() refuses names that it cannot place, with a suggestion"
   const error = await assertRejects(() => resolveModel("gelu4l"));
   assertStringIncludes(error.message, 'Did you mean "gelu-4l"?');
   assertStringIncludes(error.message, '"owner/name@revision"');
+  await assertRejects(
+    () => resolveModel("../no-folder"),
+    Error,
+    `(looked for the folder ${resolve("../no-folder")})`,
+  );
+  const file = dataPath("models/tiny-gelu-4l/model.safetensors");
+  await assertRejects(
+    () => resolveModel(file),
+    Error,
+    "is a file. A model is a folder that holds the weights, a config.json",
+  );
   for (const name of ["", "a/b/c", "/no/such/folder", "../a/b", "a/b@../c", "a b/c"]) {
     await assertRejects(() => resolveModel(name), Error, `There is no model "${name}"`);
   }

@@ -93,6 +93,12 @@ const f32 = (begin: number, end: number, shape: unknown = [(end - begin) / 4]) =
 });
 
 const refusals: [what: string, file: Uint8Array, message: string][] = [
+  ["a header of 17 MB", fileOf({}, 17 * 2 ** 20, 17 * 2 ** 20), "more than the limit of 16777216"],
+  [
+    "100,001 tensors",
+    fileOf(Object.fromEntries(Array.from({ length: 100_001 }, (_, i) => [i, 0])), 0),
+    "names 100001 tensors",
+  ],
   ["an empty file", new Uint8Array(0), "0 bytes"],
   ["a header longer than the file", fileOf({}, 0, 5000), "truncated"],
   ["a header beyond the limit", fileOf({}, 0, 2n ** 63n), "limit"],

@@ -230,6 +230,34 @@ for (const [what, bytes, message] of archives) {
   });
 }
 
+Deno.test("TorchFile: a bit that flipped in a storage is noticed through a view of it as well", async () => {
+  const data = Float32Array.from({ length: 60_000 }, (_, i) => i);
+  const whole = { dtype: "F32" as const, dims: [60_000], data };
+  const views: Record<string, TorchEntry> = {
+    part: { dtype: "F32", dims: [3], offset: 7, storageElements: 60_000, data },
+    transposed: { dtype: "F32", dims: [200, 300], strides: [1, 200], data },
+    whole,
+  };
+  for (const [name, view] of Object.entries(views)) {
+    const bytes = encodeTorch({ [name]: view });
+    assertEquals((await (await open(bytes)).read(name)).dims, view.dims);
+    const flipped = bytes.slice();
+    const at = flipped.length - 100_000; // in the storage, far from the elements of `part`
+    flipped[at] ^= 4;
+    const file = await open(flipped);
+    await assertRejects(() => file.read(name), Error, "does not have the checksum that was stored for it");
+  }
+});
+
+Deno.test("TorchFile: a table of records that no state dict has is refused at once", async () => {
+  const bytes = encodeTorch({ a: { dtype: "F32", dims: [1], data: new Float32Array(1) } });
+  const view = new DataView(bytes.buffer);
+  const end64 = bytes.length - 22 - 20 - 56;
+  for (const at of [end64 + 24, end64 + 32]) view.setBigUint64(at, 250_000n, true);
+  for (const at of [bytes.length - 14, bytes.length - 12]) view.setUint16(at, 0xffff, true);
+  await assertRejects(() => open(bytes), Error, "its table of records has 250000 entries");
+});
+
 /** Opens and reads everything; returns "opened" or the error's message. Checks what every file must keep to. */
 async function exercise(bytes: Uint8Array): Promise<string> {
   const started = performance.now();

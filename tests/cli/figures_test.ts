@@ -186,6 +186,97 @@ Deno.test("runFigures(): a broken notebook is named with what is wrong, before a
   });
 });
 
+/** Runs figures.ts as a process, kills it while its cell runs, and returns its notebooks folder's state and the kernel's id. */
+async function killed(
+  signal: Deno.Signal,
+  use: (dir: string, code: number, kernel: number) => Promise<void>,
+) {
+  const cell = `Deno.writeTextFileSync(Deno.env.get("CLEANUP_LENS_OUT") + "/pid.json", String(Deno.pid));
+await new Promise(() => {});`;
+  await withNotebooks({ "fig1": notebookText("# F", cell) }, async ({ dir }) => {
+    const code = `import { runFigures } from "${new URL("../../lib/cli/figures.ts", import.meta.url)}";
+import { onInterrupt } from "${new URL("../../lib/cli/signals.ts", import.meta.url)}";
+const stop = new AbortController();
+onInterrupt(() => stop.abort(new Error("stopped")));
+await runFigures({ notebooksDir: "${dir}/notebooks", outDir: "${dir}/out", signal: stop.signal }).catch(() => Deno.exit(130));`;
+    await Deno.writeTextFile(`${dir}/run.ts`, code);
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", `--config=${config}`, `${dir}/run.ts`],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const find = () => {
+      try {
+        const [partial] = [...Deno.readDirSync(`${dir}/out`)].filter((e) => e.isDirectory);
+        return Number(Deno.readTextFileSync(`${dir}/out/${partial.name}/pid.json`));
+      } catch {
+        return 0;
+      }
+    };
+    while (find() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const kernel = find();
+    process.kill(signal);
+    await use(dir, (await process.status).code, kernel);
+  });
+}
+
+/** Whether a process lives, a moment after it was ended. */
+async function lives(pid: number): Promise<boolean> {
+  for (let i = 0; i < 50; i++) {
+    try {
+      const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+      if (stat.includes(") Z ")) return false;
+    } catch {
+      return false;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return true;
+}
+
+for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+  Deno.test({
+    name: `figures that get ${signal} end their kernel and leave no partial folder`,
+    ignore: Deno.build.os !== "linux",
+    fn: () =>
+      killed(signal, async (dir, code, kernel) => {
+        assertEquals(code, 130);
+        assertEquals([...Deno.readDirSync(`${dir}/out`)], []);
+        assertEquals(await lives(kernel), false);
+      }),
+  });
+}
+
+Deno.test({
+  name: "figures that are killed without notice: the next run ends the kernel and removes what was left",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    killed("SIGKILL", async (dir, _code, kernel) => {
+      assertEquals([...Deno.readDirSync(`${dir}/out`)].length, 2); // the folder and its lock
+      await Deno.writeTextFile(`${dir}/notebooks/fig1.ipynb`, notebookText("# F", "1"));
+      await runFigures({ notebooksDir: `${dir}/notebooks`, outDir: `${dir}/out`, progress: quiet });
+      assertEquals([...Deno.readDirSync(`${dir}/out`)].map(({ name }) => name).sort(), [
+        "fig1.ipynb",
+        "index.html",
+      ]);
+      assertEquals(await lives(kernel), false);
+    }),
+});
+
+Deno.test("Two runs at once leave each other's partial folders alone", async () => {
+  await withNotebooks(
+    { "fig1": notebookText("# F", "await new Promise((r) => setTimeout(r, 1000)); 1") },
+    async (project) => {
+      const first = project.run();
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      await project.run();
+      assertEquals(await first, ["fig1"]);
+      assertEquals(project.out(), ["fig1.ipynb", "index.html"]);
+    },
+  );
+});
+
 Deno.test("runFigures() that is aborted ends with the reason and keeps out/ whole", async () => {
   await withNotebooks(
     { "fig1": notebookText("# F", writes({ "fig1.json": "[1]" }), "while (true) {}") },

@@ -37,6 +37,19 @@ Deno.test("headingAndClaim() takes the first heading and the first paragraph, as
   assertEquals(headingAndClaim(notebook([]), "fig9.ipynb"), { heading: "fig9.ipynb", claim: "" });
 });
 
+Deno.test("svgLabel() leaves a number that is no character as it stands, escaped on the page", () => {
+  const label = svgLabel(`<svg aria-label="a &#99999999999; b &#1114111; &#955;"/>`);
+  assertEquals(label, "a &#99999999999; b \u{10ffff} λ");
+  const section = {
+    file: "f.ipynb",
+    heading: "F",
+    claim: "",
+    seconds: 1,
+    figures: [{ name: "f", alt: label, formats: ["svg"] }],
+  };
+  assertStringIncludes(renderIndex([section]), 'alt="a &amp;#99999999999; b');
+});
+
 Deno.test("svgLabel() reads the root's aria-label, then title, then desc; not a nested svg's", () => {
   assertEquals(
     svgLabel(`<?xml version="1.0"?><svg role="img" aria-label="A &amp; B &lt;1&gt;"><g/></svg>`),

@@ -1,6 +1,6 @@
 /** Figures 6 to 10, the appendix and the heat map. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import type { NodePairRow, NormRow } from "../../lib/experiments/rows.ts";
+import type { NormRow, PairResponseRow } from "../../lib/experiments/rows.ts";
 import { appendix } from "../../lib/figures/appendix.ts";
 import { fig10 } from "../../lib/figures/fig10.ts";
 import { fig6, fig6Shared } from "../../lib/figures/fig6.ts";
@@ -64,11 +64,9 @@ function ablationRows(texts: string[]) {
   );
 }
 
-function pairs(writers: string[], cleaners: string[]): NodePairRow[] {
+function pairs(writers: string[], nodes: string[]): PairResponseRow[] {
   const random = new Random(9);
-  return writers.flatMap((writer) =>
-    cleaners.map((cleaner) => ({ writer, cleaner, median: 0.3 * random.normal() }))
-  );
+  return writers.flatMap((writer) => nodes.map((node) => ({ writer, node, ratio: 0.3 * random.normal() })));
 }
 
 Deno.test("fig6() draws both kinds of embeddings in a panel a head, as densities", () => {
@@ -189,13 +187,13 @@ Deno.test("appendix() draws a panel a node, with ticks under the lowest only", (
 
 Deno.test("heatMap() draws every measured pair, white at 0, and says what is missing", () => {
   const rows = pairs(heads, ["L2H0", "L2H1", "L2H2", "L2H3"]);
-  rows[0].median = NaN;
-  rows[1].median = 0;
+  rows[0].ratio = NaN;
+  rows[1].ratio = 0;
   const drawing = assertSound(toSvg(heatMap(rows)));
   assertEquals(drawing.count("cell"), rows.length - 1);
   const fill = drawing.marks("cell")[0].children[0].getAttribute("fill")!;
   assert(fill.match(/\d+/g)!.every((channel) => Number(channel) > 230), `0 is near white, got ${fill}`);
-  assertStringIncludes(drawing.words, "Grey: not measured.");
+  assertStringIncludes(drawing.words, "Grey: does not read it.");
   assert(drawing.root.querySelector("image") !== null, "the colour legend is drawn");
 });
 
@@ -203,14 +201,14 @@ Deno.test("heatMap() draws 157 × 157 nodes, one pair, and leaves out nodes of w
   const names = Array.from({ length: 157 }, (_, i) => `L${Math.floor(i / 13)}H${i % 13}`);
   assertSound(toSvg(heatMap(pairs(names, names))));
   assertSound(toSvg(heatMap(pairs(["L0H2"], ["L2H2"]))));
-  const rows = [...pairs(["L0H2"], ["L2H2", "L2H3"]), { writer: "L1H1", cleaner: "L3H3", median: NaN }];
+  const rows = [...pairs(["L0H2"], ["L2H2", "L2H3"]), { writer: "L1H1", node: "L3H3", ratio: NaN }];
   assert(!assertSound(toSvg(heatMap(rows))).words.includes("L1H1"));
 });
 
 Deno.test("heatMap() says how many values lie beyond its limit", () => {
   const rows = pairs(["L0H2"], ["L2H2", "L2H3", "L2H4"]).map((row, i) => ({
     ...row,
-    median: [5, -0.2, -3][i],
+    ratio: [5, -0.2, -3][i],
   }));
   assertStringIncludes(
     assertSound(toSvg(heatMap(rows))).words,

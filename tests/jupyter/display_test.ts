@@ -36,6 +36,25 @@ Deno.test("display() in a kernel shows the whole bundle, and replaces it by id",
   }
 });
 
+Deno.test("display() refuses what the kernel would lose", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    await using kernel = await Kernel.start({ cwd: dir, runtimeDir: dir, env: { NO_COLOR: "1" } });
+    const show = (size: number) =>
+      `import { display } from "${MODULE}"; await display({ "text/plain": "x".repeat(${size}) });`;
+    const { outputs: [kept] } = await kernel.execute(show(7e6));
+    assertEquals((kept as Fields).data["text/plain"].length, 7e6);
+    const { outputs: [refused] } = await kernel.execute(show(9e6));
+    assertEquals(
+      (refused as Fields).evalue,
+      "display(): got 9.0 MB in one output; the kernel loses what is larger than 8 MB. " +
+        "Show less at once, or write it to a file.",
+    );
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 Deno.test("display() outside a kernel prints text/plain, or nothing", async () => {
   assertEquals(inNotebook(), false);
   const printed: unknown[] = [];

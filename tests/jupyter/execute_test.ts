@@ -103,6 +103,39 @@ Deno.test("executeNotebook(): a kernel that dies and a cell that hangs are CellE
   );
 });
 
+Deno.test("executeNotebook(): what fails without a trace fails the cell: rejections unheard, timers, microtasks", async () => {
+  for (
+    const [source, message] of [
+      [
+        "const run = (x: number) => Promise.reject(new RangeError('bad ' + x));\nconst r = run(3); 0",
+        "RangeError: bad 3",
+      ],
+      [
+        "(async () => { await 0; throw new TypeError('later'); })(); 0",
+        "Unhandled rejection: TypeError: later",
+      ],
+      ["setTimeout(() => { throw new Error('in a timer'); }, 0); 0", "Uncaught: Error: in a timer"],
+      ["queueMicrotask(() => { throw new Error('micro'); }); 0", "Uncaught: Error: micro"],
+    ]
+  ) {
+    const error = await assertRejects(() => execute(notebookOf("# T", "1", source, "2")), CellError, message);
+    assertStringIncludes(error.message, "cell 3 failed");
+  }
+  // One that is heard is none.
+  const executed = await execute(
+    notebookOf("const r = Promise.reject(new Error('heard'));\nr.catch(() => {}); 1", "2"),
+  );
+  assertEquals(executed.cells.map((cell) => (cell as CodeCell).execution_count), [1, 2]);
+});
+
+Deno.test("executeNotebook(): an output that the kernel loses or mixes up is an error that says the limit", async () => {
+  const show = (size: number) =>
+    `await Deno.jupyter.broadcast("display_data", { data: { "text/plain": "x".repeat(${size}) }, metadata: {}, transient: {} });`;
+  const { cells } = await execute(notebookOf(show(6e6), "2"));
+  assertEquals(((cells[0] as CodeCell).outputs[0] as Fields).data["text/plain"].length, 6e6);
+  await assertRejects(() => execute(notebookOf(show(5e7), "2")), CellError, "8 MB");
+});
+
 Deno.test("executeNotebook() ends with its signal's reason, not as a failure of the cell", async () => {
   const controller = new AbortController();
   const error = await assertRejects(

@@ -1,14 +1,20 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import type { Prompts } from "../../lib/checkpoints/mod.ts";
 import {
+  attributionTerms,
   attributionVector,
   directLogitAttribution,
+  readDifference,
   topTwo,
   unembedding,
 } from "../../lib/metrics/attribution.ts";
+import { NdArray } from "../../lib/tensor/nd_array.ts";
 import { run } from "../../lib/tensor/run.ts";
-import { feed } from "../../lib/transformer/model.ts";
-import { modelNodes } from "../../lib/transformer/nodes.ts";
-import { currentWeights } from "../transformer/models.ts";
+import { loadModel } from "../../lib/transformer/load.ts";
+import { feed, type Model } from "../../lib/transformer/model.ts";
+import { ALL_STEPS, NO_STEPS } from "../../lib/transformer/processing.ts";
+import { folderOf, recordedNames } from "../transformer/families/recorded.ts";
+import { currentWeights, randomPrompts, small, variants } from "../transformer/models.ts";
 import { dot, letterModel, mean, plainRun, vector } from "../experiments/plain_values.ts";
 
 const tokens = [[0, 4, 9, 2], [0, 1, 1, 16]];
@@ -48,16 +54,50 @@ for (const processed of [true, false]) {
   });
 }
 
-Deno.test("DLA of all nodes, of b_O and of b_U add up to the logit difference", async () => {
-  const model = letterModel(9);
+/** Largest |Σ DLA - logit difference| as a part of Σ |DLA|, over all tokens, for answers that are not the most probable ones. */
+async function offSum(model: Model, prompts: Prompts): Promise<number> {
   const clean = model.forward();
-  const { first, second, logitDifference } = topTwo(clean);
-  const u = attributionVector(clean, unembedding(clean, first).sub(unembedding(clean, second)));
-  const nodes = modelNodes(model.config).map(({ name }) => directLogitAttribution(clean.node(name), u));
-  const b_O = [0, 1].map((layer) => clean.weight(`blocks.${layer}.attn.b_O`).dot(u, "d_model"));
-  const b_U = clean.weight("unembed.b_U");
-  const bias = b_U.gather("d_vocab", first).sub(b_U.gather("d_vocab", second));
-  const sum = [...nodes, ...b_O, bias].reduce((a, b) => a.add(b));
-  const made = await run({ sum: sum.order("batch", "pos"), logitDifference }, feed(prompts));
-  made.sum.data.forEach((x, i) => assertAlmostEquals(x, made.logitDifference.data[i], 1e-4));
+  const [first, second] = [model.tokens("first"), model.tokens("second")];
+  const { names, values } = attributionTerms(clean, first, second);
+  const difference = clean.logits.pick("d_vocab", first).sub(clean.logits.pick("d_vocab", second));
+  const u = unembedding(clean, first).sub(unembedding(clean, second));
+  const read = readDifference(clean, u);
+  const shape = [prompts.count, prompts.length];
+  const ids = (start: number) =>
+    new NdArray(
+      prompts.tokens.map((_, i) => (start + 5 * i) % model.config.d_vocab),
+      ["batch", "pos"],
+      shape,
+    );
+  const made = await run({ values, difference, read }, { ...feed(prompts), first: ids(1), second: ids(4) });
+  let worst = 0;
+  made.difference.data.forEach((expected: number, t: number) => {
+    const terms = [...made.values.data.subarray(t * names.length, (t + 1) * names.length)];
+    const sum = terms.reduce((a, b) => a + b), gross = terms.reduce((a, b) => a + Math.abs(b), 0);
+    const constants = names.flatMap((name, i) => name === "b_U" || name === "ln_final.b" ? [terms[i]] : []);
+    worst = Math.max(worst, Math.abs(sum - expected) / gross);
+    const without = expected - constants.reduce((a, b) => a + b, 0); // readDifference leaves these out
+    worst = Math.max(worst, Math.abs(made.read.data[t] - without) / gross);
+  });
+  return worst;
+}
+
+Deno.test("DLA of all nodes and biases adds up to the logit difference, in every kind of model", async () => {
+  for (const changes of Object.values(variants)) {
+    for (const steps of [NO_STEPS, ALL_STEPS]) {
+      const { model } = small(9, changes, steps);
+      const off = await offSum(model, randomPrompts(model, 9, 2, 6));
+      assert(off < 1e-5, `${JSON.stringify(changes)}: ${off}`);
+    }
+  }
+});
+
+Deno.test("DLA of all nodes and biases adds up to the logit difference, in every family", async () => {
+  for (const name of recordedNames) {
+    for (const options of [{}, { processing: false }] as const) {
+      const model = await loadModel(folderOf(name), options);
+      const off = await offSum(model, randomPrompts(model, 3, 2, 8));
+      assert(off < 1e-5, `${name}: ${off}`);
+    }
+  }
 });

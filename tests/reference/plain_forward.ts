@@ -40,7 +40,9 @@ export function plainForward(
   tokens: readonly (readonly number[])[],
   { edits = {} }: PlainForwardOptions = {},
 ): Map<string, Plain> {
-  const { n_layers, n_heads: H, d_model: D, d_head: K, d_mlp: M, d_vocab: V, eps } = config;
+  const { n_layers, n_heads: H, d_model: D, d_head: K, d_mlp: M, eps } = config;
+  const V = config.d_vocab_out ?? config.d_vocab;
+  const none = config.normalization === "none"; // nothing is normalised, and there are no hook points of it
   const B = tokens.length;
   const T = tokens[0].length;
   const hooks = new Map<string, Plain>();
@@ -66,12 +68,13 @@ export function plainForward(
 
   /** Mean that the normalisation subtracts from row `at` of `x`: 0 for RMS. */
   const meanOf = (x: Float64Array, at: number): number => {
-    if (config.normalization.startsWith("RMS")) return 0;
+    if (!config.normalization.startsWith("LN")) return 0;
     let sum = 0;
     for (let m = 0; m < D; m++) sum += x[at + m];
     return sum / D;
   };
   const scaleOf = (x: Float64Array, at: number): number => {
+    if (none) return 1;
     const mean = meanOf(x, at);
     let sum = 0;
     for (let m = 0; m < D; m++) sum += (x[at + m] - mean) ** 2;
@@ -87,7 +90,8 @@ export function plainForward(
     const [w, b] = [vector(`${name}.w`, D, 1), vector(`${name}.b`, D, 0)];
     return x.map((value, i) => value * w[i % D] + b[i % D]);
   };
-  const layerNorm = (x: Float64Array, name: string) => {
+  const layerNorm = (x: Float64Array<ArrayBuffer>, name: string) => {
+    if (none) return { scale: new Float64Array(B * T).fill(1), normalized: x.slice() };
     const scales = new Float64Array(B * T);
     for (let row = 0; row < B * T; row++) scales[row] = scaleOf(x, row * D);
     const scale = record(`${name}.hook_scale`, [B, T, 1], scales);
@@ -217,7 +221,10 @@ export function plainForward(
 
     if (!config.attn_only) {
       resid = record(`${block}.hook_resid_mid`, [B, T, D], resid);
-      const { normalized } = layerNorm(resid, `${block}.ln2`);
+      const { normalized } = layerNorm(
+        record(`${block}.hook_mlp_in`, [B, T, D], resid.slice()),
+        `${block}.ln2`,
+      );
       const pre = linear(normalized, matrix(`${block}.mlp.W_in`), vector(`${block}.mlp.b_in`, M, 0), D, M);
       const post = record(`${block}.mlp.hook_pre`, [B, T, M], pre).map((x) => activate(x, config.act_fn));
       const hidden = record(`${block}.mlp.hook_post`, [B, T, M], post);
@@ -275,6 +282,8 @@ function activate(x: number, act_fn: ModelConfig["act_fn"]): number {
       return x * 0.5 * (1 + erf(x / Math.SQRT2));
     case "gelu_new":
       return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+    case "relu2":
+      return Math.max(0, x) ** 2;
     case "relu":
       return Math.max(0, x);
     case "silu":

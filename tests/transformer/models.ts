@@ -21,6 +21,8 @@ export const variants: Record<string, Record<string, unknown>> = {
   "silu, RMS": { act_fn: "silu", normalization: "RMS" },
   "RMS without weights": { normalization: "RMSPre", n_layers: 1 },
   "large eps, wide heads": { eps: 0.1, d_head: 6 },
+  "an output vocabulary of its own": { d_vocab_out: 5 },
+  "no norms at all": { normalization: undefined, normalization_type: null },
 };
 
 /** The stored weights of a small model, as plainForward takes them. */

@@ -3,6 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { NdArray } from "../../lib/tensor/nd_array.ts";
 import { run } from "../../lib/tensor/run.ts";
 import { input } from "../../lib/tensor/tensor.ts";
+import { alibiSlopes } from "../../lib/transformer/families/alibi.ts";
 import { rotaryFrequencies, rotate } from "../../lib/transformer/positions.ts";
 import { smallModel } from "../checkpoints/small_model.ts";
 import { randomNormal, randomSource } from "../reference/random.ts";
@@ -71,4 +72,33 @@ Deno.test("rotaryFrequencies() slowed: linear divides all, llama3 the slow ones 
     "low_freq_factor",
   );
   assert(llama3[0] > llama3[1]);
+});
+
+Deno.test("alibiSlopes(): powers of 2, and for other numbers those between", () => {
+  assertEquals(alibiSlopes(8), [1, 2, 3, 4, 5, 6, 7, 8].map((i) => 2 ** -i));
+  assertEquals(alibiSlopes(6), [1 / 4, 1 / 16, 1 / 64, 1 / 256, 1 / 2, 1 / 8]);
+});
+
+Deno.test("rotaryFrequencies() yarn by hand: kept from beta_fast turns on, divided up to beta_slow, a ramp over pairs between", () => {
+  const yarn = (truncate: boolean) =>
+    rotaryFrequencies({
+      ...config,
+      d_head: 8,
+      rotary_base: 16,
+      rotary_scaling: {
+        rope_type: "yarn",
+        factor: 4,
+        original_max_position_embeddings: 32 * Math.PI,
+        beta_fast: 8,
+        beta_slow: 2,
+        truncate,
+      },
+    });
+  // f = 1, ½, ¼, ⅛ turn 16, 8, 4, 2 times over 32π positions: pair 1 is the last that is kept, pair 3 the first that is divided.
+  [1, 1 / 2, 1 / 4 * (1 / 2 + 1 / 2 / 4), 1 / 32].forEach((f, i) =>
+    assertAlmostEquals(yarn(false)[i], f, 1e-12)
+  );
+  [1, 1 / 2, 1 / 4 * (1 / 2 + 1 / 2 / 4), 1 / 32].forEach((f, i) =>
+    assertAlmostEquals(yarn(true)[i], f, 1e-12)
+  );
 });

@@ -1,3 +1,4 @@
+import { outputSize } from "../../lib/checkpoints/config.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { run } from "../../lib/tensor/run.ts";
 import { loadModel } from "../../lib/transformer/load.ts";
@@ -47,7 +48,7 @@ for (const [kind, changes] of Object.entries(variants)) {
     const { model: raw, stored } = small(31, changes);
     const prompts = randomPrompts(raw, 31, 2, 6);
     const plain = plainForward(raw.config, stored, rows(prompts)).get("logits")!.data;
-    const expected = logProbabilities(plain, raw.config.d_vocab);
+    const expected = logProbabilities(plain, outputSize(raw.config));
     for (const [what, processing] of choices) {
       const { model } = small(31, changes, processing);
       const pass = model.forward();
@@ -56,7 +57,7 @@ for (const [kind, changes] of Object.entries(variants)) {
         feed(prompts),
       );
       assertSame(logProbs.data, expected, what);
-      assertSame(logProbabilities(logits.data, raw.config.d_vocab), expected, what);
+      assertSame(logProbabilities(logits.data, outputSize(raw.config)), expected, what);
     }
   });
 }

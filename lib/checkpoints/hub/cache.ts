@@ -63,6 +63,23 @@ export class RepoCache {
     return names;
   }
 
+  /** The hash of a file in a snapshot: the name of the blob that it is a link to. Undefined for a copy. */
+  async hashOf(path: string): Promise<string | undefined> {
+    const isHash = (name: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(name);
+    try {
+      const target = (await Deno.readLink(path)).replace(/^.*[/\\]/, "");
+      return isHash(target) ? target : undefined;
+    } catch { /* no symbolic link */ }
+    const { ino, dev } = await Deno.stat(path);
+    if (ino === null) return undefined;
+    for await (const { name } of Deno.readDir(`${this.folder}/blobs`)) {
+      if (!isHash(name)) continue;
+      const blob = await Deno.stat(this.blob(name)).catch(() => undefined);
+      if (blob?.ino === ino && blob.dev === dev) return name;
+    }
+    return undefined;
+  }
+
   /**
    * Puts a blob into a snapshot. As a relative symbolic link where that is allowed; a hard link otherwise (Deno permits symbolic
    * links only to processes that may write everywhere; Windows only to developers), or a copy on file systems without either.

@@ -2,6 +2,9 @@
  * Questions to the Hub: which commit a revision is, which files it has, and their bytes. Lists through @huggingface/hub; every
  * request passes the gateway below, which adds time limits and repeats, and says in words what a refusal means.
  */
+import { quoted, shown } from "../quoted.ts";
+import { wholeBody } from "./body.ts";
+import { HubRefusal, HubUnreachable } from "./errors.ts";
 import type { HubSettings } from "./settings.ts";
 
 export type RepoType = "model" | "dataset";
@@ -19,16 +22,6 @@ export interface HubFile {
   hash: string;
 }
 
-/** The Hub could not be reached at all: no connection, no such host, no answer in time. */
-export class HubUnreachable extends Error {}
-
-/** The Hub answered, but not with what was asked for. */
-export class HubRefusal extends Error {
-  constructor(message: string, readonly status: number) {
-    super(message);
-  }
-}
-
 export interface HubClientOptions {
   /** Longest wait for the beginning of an answer, and for the next piece of a download. */
   timeoutMs?: number;
@@ -40,6 +33,9 @@ export interface HubClientOptions {
 /** Answers after which the same request may succeed. */
 const passing = [408, 429, 500, 502, 503, 504];
 const attempts = 5;
+/** Bytes of a listing's page, and files of a repository, that are more than any has. */
+const mostAnswerBytes = 1 << 25;
+const mostFiles = 200_000;
 
 export class HubClient {
   readonly timeoutMs: number;
@@ -56,11 +52,15 @@ export class HubClient {
   async commit(repo: Repo, revision: string): Promise<string> {
     const hub = await import("@huggingface/hub"); // loaded only when a model is not embedded: it takes 0.2 s
     const params = { ...this.#params(repo), name: repo.name, revision };
-    const { sha } = repo.type === "model"
-      ? await hub.modelInfo({ ...params, additionalFields: ["sha"] })
-      : await hub.datasetInfo({ ...params, additionalFields: ["sha"] });
+    const { sha } = await this.#understood(() =>
+      repo.type === "model"
+        ? hub.modelInfo({ ...params, additionalFields: ["sha"] })
+        : hub.datasetInfo({ ...params, additionalFields: ["sha"] })
+    );
     if (!isCommit(sha)) {
-      throw new Error(`${this.settings.endpoint} names ${sha} as the commit of ${repo.name}@${revision}.`);
+      throw new Error(
+        `${this.settings.endpoint} names ${quoted(sha)} as the commit of ${repo.name}@${revision}.`,
+      );
     }
     return sha;
   }
@@ -68,17 +68,22 @@ export class HubClient {
   /** The files of a commit, at its top or (recursive) everywhere. */
   async files(repo: Repo, commit: string, { recursive = false } = {}): Promise<HubFile[]> {
     const hub = await import("@huggingface/hub");
-    const files: HubFile[] = [];
-    for await (const entry of hub.listFiles({ ...this.#params(repo), revision: commit, recursive })) {
-      if (entry.type !== "file") continue;
-      const file = {
-        path: entry.path,
-        size: entry.lfs?.size ?? entry.size,
-        hash: entry.lfs?.oid ?? entry.oid ?? "",
-      };
-      files.push(checkFile(file, this.settings.endpoint));
-    }
-    return files;
+    const listed = hub.listFiles({ ...this.#params(repo), revision: commit, recursive });
+    return await this.#understood(async () => {
+      const files: HubFile[] = [];
+      let count = 0;
+      for await (const entry of listed) {
+        if (++count > mostFiles) throw new Error(`it lists more than ${mostFiles} files`);
+        if (entry.type !== "file") continue;
+        const file = {
+          path: entry.path,
+          size: entry.lfs?.size ?? entry.size,
+          hash: entry.lfs?.oid ?? entry.oid ?? "",
+        };
+        files.push(checkFile(file, this.settings.endpoint));
+      }
+      return files;
+    });
   }
 
   fileUrl(repo: Repo, commit: string, path: string): string {
@@ -96,7 +101,7 @@ export class HubClient {
     for (let attempt = 1;; attempt++) {
       const response = await this.#fetchOnce(url, init);
       if (response.ok) return response;
-      const text = await response.text().catch(() => "");
+      const text = await this.#beginning(response);
       if (passing.includes(response.status) && attempt < attempts) {
         const asked = Number(response.headers.get("Retry-After")) * 1000;
         await this.pause(attempt, Number.isFinite(asked) ? Math.min(asked, 30_000) : 0);
@@ -104,6 +109,16 @@ export class HubClient {
       }
       throw refusal(url, response, text, this.settings);
     }
+  }
+
+  /** The beginning of a refusal's text. */
+  async #beginning(response: Response): Promise<string> {
+    const reader = response.body?.getReader();
+    const late = setTimeout(() => reader?.cancel().catch(() => {}), Math.min(this.timeoutMs, 5000));
+    const { value } = await reader?.read().catch(() => undefined) ?? {};
+    clearTimeout(late);
+    await reader?.cancel().catch(() => {});
+    return new TextDecoder().decode(value?.subarray(0, 4096));
   }
 
   /** Waits before attempt number `attempt` + 1; ends at once when the caller cancels. */
@@ -123,14 +138,38 @@ export class HubClient {
 
   #params(repo: Repo) {
     const { endpoint, token } = this.settings;
-    const request = (url: string | URL | Request, init?: RequestInit) =>
-      this.request(url instanceof Request ? url.url : String(url), init);
+    const request = async (url: string | URL | Request, init?: RequestInit) => {
+      const stalled = new AbortController();
+      const response = await this.request(url instanceof Request ? url.url : String(url), {
+        ...init,
+        signal: stalled.signal,
+      });
+      const { status, headers } = response;
+      return new Response(await wholeBody(response, this, stalled, mostAnswerBytes), { status, headers });
+    };
     return {
       repo,
       hubUrl: endpoint,
       fetch: request as typeof fetch,
       ...(token ? { accessToken: token } : {}),
     };
+  }
+
+  /** What the Hub says, through code that believes it. What is not the Hub's answer counts as none. */
+  async #understood<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      this.signal?.throwIfAborted();
+      if (error instanceof HubUnreachable || error instanceof HubRefusal || error instanceof HubListing) {
+        throw error;
+      }
+      throw new HubUnreachable(
+        `${this.settings.endpoint} did not answer as the Hub does (${shown((error as Error).message)}). ` +
+          `Does a proxy answer in its place?`,
+        { cause: error },
+      );
+    }
   }
 
   async #fetchOnce(url: string, init: RequestInit): Promise<Response> {
@@ -141,7 +180,9 @@ export class HubClient {
       this.timeoutMs,
     );
     const headers = new Headers(init.headers);
+    // A listing may go on at another host, which gets no token.
     if (token && url.startsWith(`${endpoint}/`)) headers.set("Authorization", `Bearer ${token}`);
+    else headers.delete("Authorization");
     const signals = [late.signal, this.signal, init.signal].filter((signal) => signal != null);
     try {
       return await fetch(url, { ...init, headers, signal: AbortSignal.any(signals) });
@@ -155,14 +196,21 @@ export class HubClient {
         });
       }
       const cause = error as Error & { cause?: Error };
-      throw new HubUnreachable(`${endpoint} cannot be reached (${cause.cause?.message ?? cause.message}).`, {
-        cause,
-      });
+      const why = cause.cause?.message ?? cause.message;
+      const hint = /UnknownIssuer|invalid peer certificate/.test(why) ? CERTIFICATES : "";
+      throw new HubUnreachable(`${endpoint} cannot be reached (${shown(why, 200)}).${hint}`, { cause });
     } finally {
       clearTimeout(timer);
     }
   }
 }
+
+const CERTIFICATES =
+  " Its certificate is not by an authority that Deno knows. In a network with an authority of its own, name " +
+  "the file with that certificate in DENO_CERT (or SSL_CERT_FILE), or set DENO_TLS_CA_STORE=system.";
+
+/** The Hub's listing is one, but cannot be followed. */
+class HubListing extends Error {}
 
 function refusal(
   url: string,
@@ -171,8 +219,11 @@ function refusal(
   { endpoint, token }: HubSettings,
 ): HubRefusal {
   const code = response.headers.get("X-Error-Code") ?? "";
-  const said = response.headers.get("X-Error-Message") ?? text.slice(0, 200).replace(/\s+/g, " ").trim();
-  const path = decodeURIComponent(url.slice(0, 400)).replace(endpoint, "").replace(/\?.*/, "");
+  const said = shown(
+    (response.headers.get("X-Error-Message") ?? text.slice(0, 200)).replace(/\s+/g, " ").trim(),
+    200,
+  );
+  const path = shown(decoded(url.replace(endpoint, "").replace(/\?.*/, "").slice(0, 400)), 300);
   const repo = path.replace(/^\/(api\/(models\/)?)?/, "").split("/").slice(0, 2).join("/");
   const because = (what: string) =>
     new HubRefusal(
@@ -196,13 +247,22 @@ function refusal(
   return because(passing.includes(response.status) ? "Try again later." : "");
 }
 
+/** A path as people write it; as it stands where it is none. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 function checkFile(file: HubFile, endpoint: string): HubFile {
   const { path, size, hash } = file;
   // The path becomes one on this machine, the hash a file name.
-  const safe = path !== "" && !/[\\\0]/.test(path) &&
+  const safe = typeof path === "string" && path !== "" && path.isWellFormed() && !/[\\\0]/.test(path) &&
     path.split("/").every((part) => !["", ".", ".."].includes(part));
   if (!safe || !Number.isSafeInteger(size) || size < 0 || !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) {
-    throw new Error(`${endpoint} lists a file that cannot be: ${JSON.stringify(file)}.`);
+    throw new HubListing(`${endpoint} lists a file that cannot be: ${quoted(file, 200)}.`);
   }
   return file;
 }

@@ -7,8 +7,10 @@
  * - size and hash (SHA-256, or git's SHA-1 for small files) are checked before the file gets its name.
  */
 import { createHash } from "node:crypto";
+import { bodyOf, HubTooSlow } from "./body.ts";
 import { fileSize, type RepoCache } from "./cache.ts";
-import { type HubClient, type HubFile, HubRefusal, HubUnreachable } from "./client.ts";
+import type { HubClient, HubFile } from "./client.ts";
+import { HubRefusal, HubUnreachable } from "./errors.ts";
 
 /** How far a download is. */
 export interface DownloadProgress {
@@ -101,7 +103,7 @@ async function fetchAll(
       }
     } catch (error) {
       if (!(error instanceof HubUnreachable)) throw error;
-      if (loaded > furthest) [breaks, furthest] = [0, loaded];
+      if (loaded > furthest && !(error instanceof HubTooSlow)) [breaks, furthest] = [0, loaded];
       if (++breaks >= maxBreaks) {
         const state = `${loaded} of ${file.size} bytes are kept and will be continued next time`;
         throw new HubUnreachable(
@@ -160,32 +162,6 @@ async function* pieces(
   yield* bodyOf(response, client, stalled);
 }
 
-/** The pieces of an answer's body. @throws HubUnreachable when the connection breaks, or nothing comes for too long. */
-export async function* bodyOf(
-  response: Response,
-  client: HubClient,
-  stalled: AbortController,
-): AsyncGenerator<Uint8Array> {
-  const reader = (response.body ?? new Blob([]).stream()).getReader();
-  try {
-    for (;;) {
-      const timer = setTimeout(() => stalled.abort(new Error("stalled")), client.timeoutMs);
-      try {
-        const { done, value } = await reader.read();
-        if (done) return;
-        yield value;
-      } catch (error) {
-        client.signal?.throwIfAborted();
-        throw new HubUnreachable(`the connection broke (${(error as Error).message})`, { cause: error });
-      } finally {
-        clearTimeout(timer);
-      }
-    }
-  } finally {
-    await reader.cancel().catch(() => {});
-  }
-}
-
 function progressReporter(file: HubFile, start: number, onProgress?: OnDownload) {
   const began = performance.now();
   let next = 0;
@@ -199,7 +175,10 @@ function progressReporter(file: HubFile, start: number, onProgress?: OnDownload)
 }
 
 /** SHA-256 of a large file; of a small one the SHA-1 that git gives it: over "blob <size>\0" and the bytes. */
-async function hashFile(path: string, { hash, size }: HubFile): Promise<string> {
+export async function hashFile(
+  path: string,
+  { hash, size }: Pick<HubFile, "hash" | "size">,
+): Promise<string> {
   const digest = createHash(hash.length === 64 ? "sha256" : "sha1");
   if (hash.length === 40) digest.update(`blob ${size}\0`);
   using file = await Deno.open(path, { read: true });

@@ -5,12 +5,16 @@
  * cache needs no connection at all.
  */
 import { RepoCache } from "./cache.ts";
-import { type HubClient, type HubFile, HubRefusal, HubUnreachable, isCommit, type Repo } from "./client.ts";
+import { checkCached } from "./cached_files.ts";
+import { type HubClient, type HubFile, isCommit, type Repo } from "./client.ts";
+import { HubRefusal, HubUnreachable } from "./errors.ts";
 import { downloadFile, type OnDownload } from "./download.ts";
 
 export interface Wanted {
   /** Whether these names, at the top of a snapshot on disk, are all that is needed. */
   isComplete(names: string[]): boolean;
+  /** Those of these names that are used: their bytes are checked. */
+  used(names: string[]): string[];
   /** Which of the repository's files to fetch. Throws when something that is needed is not among them. */
   choose(files: HubFile[]): HubFile[];
 }
@@ -35,23 +39,26 @@ export async function fetchFiles(
   const cache = new RepoCache(cacheFolder, repo);
   const cached = await cache.readRef(revision);
   const isThere = async (commit: string) => wanted.isComplete(await cache.snapshotFiles(commit));
-  const warm = cached !== undefined && await isThere(cached)
-    ? { folder: cache.snapshot(cached), commit: cached }
-    : undefined;
-  if (warm && (offline || isCommit(revision))) return warm;
+  const checked = async (commit: string) => {
+    await checkCached(cache, commit, wanted.used(await cache.snapshotFiles(commit)));
+    return { folder: cache.snapshot(commit), commit };
+  };
+  const warm = cached !== undefined && await isThere(cached) ? cached : undefined;
+  if (warm && (offline || isCommit(revision))) return await checked(warm);
   if (offline) throw new NotAvailable("HF_HUB_OFFLINE is set.");
   try {
     const commit = await client.commit(repo, revision);
-    if (!await isThere(commit)) {
+    const fetched = !await isThere(commit);
+    if (fetched) {
       for (const file of wanted.choose(await client.files(repo, commit))) {
         await downloadFile(client, cache, commit, file, onProgress);
       }
     }
     await cache.writeRef(revision, commit);
-    return { folder: cache.snapshot(commit), commit };
+    return fetched ? { folder: cache.snapshot(commit), commit } : await checked(commit);
   } catch (error) {
     const down = error instanceof HubUnreachable || (error instanceof HubRefusal && error.status >= 500);
-    if (down && warm) return warm;
+    if (down && warm) return await checked(warm);
     if (error instanceof HubUnreachable) throw new NotAvailable(error.message, { cause: error });
     throw error;
   }

@@ -1,8 +1,9 @@
 /**
  * Ranges of a file on the Hub, for formats of which a part is enough (parquet). Nothing of it is kept on disk.
  */
-import { type HubClient, type HubFile, HubUnreachable, type Repo } from "./client.ts";
-import { bodyOf } from "./download.ts";
+import { bodyOf } from "./body.ts";
+import type { HubClient, HubFile, Repo } from "./client.ts";
+import { HubUnreachable } from "./errors.ts";
 
 const attempts = 5;
 

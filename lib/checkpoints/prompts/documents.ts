@@ -1,15 +1,25 @@
 /**
- * Documents from a file of one's own, one after the other:
+ * Documents from a file of one's own, one after the other, read no further than they are asked for:
  *
  * - `.txt`: one document, the whole file (a blank line may stand inside a document; for several documents use .jsonl).
  * - `.jsonl`: one JSON object a line with the field "text".
- * - `.parquet`: a column "text" of strings, or "tokens" of lists of token ids. Read one row group at a time; compressed with snappy or
- *   not at all.
+ * - `.parquet`: a column "text" of strings, or "tokens" of lists of token ids; compressed with snappy, zstd, gzip, lz4, brotli or
+ *   not at all. One row group is in memory at a time.
  */
-import { RandomAccessFile, reason } from "../random_access_file.ts";
+import type { AsyncBuffer } from "hyparquet";
+import { columnNames, readFooter, readRows, rowGroup } from "../parquet/row_groups.ts";
+import { quoted, shown } from "../quoted.ts";
+import { RandomAccessFile } from "../random_access_file.ts";
+import { textLines, textPieces } from "./text_lines.ts";
 
-/** A text, or its token ids where the file holds those. */
-export type Document = string | number[];
+/** A text of any length, read from its beginning as far as it is wanted. */
+export interface LongText {
+  /** Its first `characters` characters, or all of it where it has fewer. */
+  start(characters: number): Promise<string>;
+}
+
+/** A text, its token ids where the file holds those, or null for a row without one. */
+export type Document = string | number[] | LongText | null;
 
 /** Kinds of file that `documents` reads. */
 export const DOCUMENT_FILES: readonly string[] = [".txt", ".jsonl", ".parquet"];
@@ -17,26 +27,35 @@ export const DOCUMENT_FILES: readonly string[] = [".txt", ".jsonl", ".parquet"];
 /** @throws for another kind of file, one that cannot be read, and a line or row that holds no document */
 export async function* documents(path: string): AsyncGenerator<Document> {
   const kind = DOCUMENT_FILES.find((ending) => path.toLowerCase().endsWith(ending));
-  if (kind === ".txt") yield await readText(path);
-  else if (kind === ".jsonl") yield* jsonLines(await readText(path), path);
+  if (kind === ".txt") {
+    const text = longText(path);
+    await text.start(1); // a file that cannot be read is refused before anything is said of what it holds
+    yield text;
+  } else if (kind === ".jsonl") yield* jsonLines(path);
   else if (kind === ".parquet") yield* parquetDocuments(path);
   else {throw new Error(
       `${path}: texts are read from ${DOCUMENT_FILES.join(", ")}; got another kind of file.`,
     );}
 }
 
-async function readText(path: string): Promise<string> {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
-  } catch (error) {
-    if (error instanceof TypeError) throw new Error(`${path} is not text in UTF-8.`, { cause: error });
-    throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
-  }
+function longText(path: string): LongText {
+  return {
+    async start(characters) {
+      const parts: string[] = [];
+      let length = 0;
+      for await (const piece of textPieces(path)) {
+        parts.push(piece);
+        length += piece.length;
+        if (length >= characters) break;
+      }
+      return parts.join("").slice(0, characters);
+    },
+  };
 }
 
-function* jsonLines(text: string, path: string): Generator<string> {
+async function* jsonLines(path: string): AsyncGenerator<string | null> {
   let number = 0;
-  for (const line of text.split("\n")) {
+  for await (const line of textLines(path)) {
     number++;
     if (line.trim() === "") continue;
     const refuse = (what: string) =>
@@ -45,69 +64,79 @@ function* jsonLines(text: string, path: string): Generator<string> {
     try {
       value = JSON.parse(line);
     } catch (error) {
-      throw refuse(`not JSON (${(error as Error).message})`);
+      throw refuse(`not JSON (${shown((error as Error).message)})`);
     }
     const document = (value as { text?: unknown } | null)?.text;
-    if (typeof document !== "string") throw refuse(`got ${line.slice(0, 60)}`);
+    if (typeof document !== "string" && document !== null) throw refuse(`got ${shown(line, 60)}`);
     yield document;
   }
 }
 
 async function* parquetDocuments(path: string): AsyncGenerator<Document> {
-  const { parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
   const source = await RandomAccessFile.open(path);
-  const file = {
-    byteLength: source.size,
-    async slice(start: number, end = source.size) {
-      const bytes = new Uint8Array(end - start);
-      await source.readInto(start, bytes);
-      return bytes.buffer;
-    },
-  };
+  const file = parquetFile(source);
+  const refused = (where: string, error: unknown) =>
+    new Error(`${path}${where} cannot be read as parquet: ${shown((error as Error).message, 300)}`, {
+      cause: error,
+    });
   try {
-    let metadata;
+    let metadata, names: string[];
     try {
-      metadata = await parquetMetadataAsync(file);
+      metadata = await readFooter(file);
+      names = columnNames(metadata);
     } catch (error) {
-      throw new Error(`${path} cannot be read as parquet: ${(error as Error).message}`, { cause: error });
+      throw refused("", error);
     }
-    const names = metadata.schema.map((element) => element.name);
     const column = ["text", "tokens"].find((name) => names.includes(name));
     if (!column) {
       throw new Error(
-        `${path} has the columns ${names.slice(1).join(", ")}; expected "text" or "tokens" among them.`,
+        `${path} has the columns ${quoted(names, 200)}; expected "text" or "tokens" among them.`,
       );
     }
-    let first = 0;
-    for (const { num_rows } of metadata.row_groups) {
-      const end = first + Number(num_rows);
-      let rows;
+    for (let index = 0; index < metadata.row_groups.length; index++) {
+      let values, first = 0;
       try {
-        rows = await parquetReadObjects({
-          file,
-          metadata,
-          columns: [column],
-          rowStart: first,
-          rowEnd: end,
-        });
+        const group = rowGroup(metadata, index, column, source.size);
+        first = group.first;
+        values = await readRows(file, group);
       } catch (error) {
-        throw new Error(`${path}, rows ${first} to ${end - 1}: ${(error as Error).message}`, {
-          cause: error,
-        });
+        throw refused(`, row group ${index}`, error);
       }
-      for (const [i, row] of rows.entries()) yield parquetValue(row[column], `${path}, row ${first + i}`);
-      first = end;
+      for (const [i, value] of values.entries()) yield parquetValue(value, path, first + i, column);
     }
   } finally {
     source.close();
   }
 }
 
-function parquetValue(value: unknown, where: string): Document {
-  if (typeof value === "string") return value;
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) {
-    const ids = Array.from(value as unknown as ArrayLike<unknown>, Number);
-    if (ids.every((id) => Number.isInteger(id) && id >= 0)) return ids;
+function parquetFile(source: RandomAccessFile): AsyncBuffer {
+  return {
+    byteLength: source.size,
+    async slice(start, end = source.size) {
+      if (!(0 <= start && start <= end && end <= source.size)) {
+        throw new Error(`bytes ${start} to ${end} of ${source.size} were wanted.`);
+      }
+      const bytes = new Uint8Array(end - start);
+      await source.readInto(start, bytes);
+      return bytes.buffer;
+    },
+  };
+}
+
+function parquetValue(value: unknown, path: string, row: number, column: string): Document {
+  if (value === null || value === undefined) return null;
+  if (column === "text" && typeof value === "string") return value;
+  if (column === "tokens" && (Array.isArray(value) || ArrayBuffer.isView(value))) {
+    const items = Array.from(value as unknown as ArrayLike<unknown>);
+    const ids = items.map((id) => typeof id === "bigint" ? Number(id) : id);
+    const odd = ids.findIndex((id) => !(Number.isInteger(id) && id as number >= 0 && id as number < 2 ** 31));
+    if (odd < 0) return ids as number[];
+    throw new Error(
+      `${path}, row ${row}, column "tokens": item ${odd} is ${
+        shown(String(items[odd]))
+      }; a token id was expected.`,
+    );
   }
-  throw new Error(`${where}: expected a text or a list of token ids.`);
+  const expected = column === "text" ? "a text" : "a list of token ids";
+  throw new Error(`${path}, row ${row}, column "${column}": expected ${expected}.`);
 }

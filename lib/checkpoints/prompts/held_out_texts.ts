@@ -1,6 +1,6 @@
 /** The embedded model's held-out prompts as texts, for models that have no prompts of their own. */
 import { dataPath } from "../data_folder.ts";
-import { loadTokenizer } from "../tokenizer.ts";
+import { loadTokenizer } from "../tokenizer/tokenizer.ts";
 import { readPrompts } from "./prompts.ts";
 
 /** One text a prompt, without BOS. */

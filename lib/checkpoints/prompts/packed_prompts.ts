@@ -1,10 +1,11 @@
 /**
- * Prompts from texts, packed as in training: the documents' tokens one after the other, BOS between them, cut into rows of one
- * length; where the model was trained with BOS first, each row begins with it. Nothing is padded: what does not fill the last
- * row is left out. Documents of token ids are packed as they are, and begin with BOS already or not.
+ * Prompts from texts, packed as in training: the documents' tokens one after the other, a separator between them (BOS, or what the
+ * tokenizer has for it), cut into rows of one length; where BOS comes first, each row begins with it. Never do two of these stand
+ * side by side, whatever the documents begin or end with; empty documents are passed over. Nothing is padded: what does not fill the
+ * last row is left out. Documents of token ids are packed as they are, and begin with BOS already or not.
  */
 import type { ModelConfig } from "../config.ts";
-import type { Tokenizer } from "../tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Document } from "./documents.ts";
 import { checkPrompts, type Prompts } from "./prompts.ts";
 
@@ -34,10 +35,20 @@ export async function packPrompts(
     throw new Error(`${source}: got ${maxTokens} as the most tokens; expected a positive whole number.`);
   }
   const bos = tokenizer?.bosId;
+  const separator = tokenizer?.separatorId;
+  const marks = [bos, separator];
+  const isMark = (id: number | undefined) => id !== undefined && marks.includes(id);
   const stream: number[] = [];
+  let nulls = 0;
   for await (const document of documents) {
-    if (stream.length > 0 && bos !== undefined && !startsWith(document, bos)) stream.push(bos);
-    for (const id of encode(document, maxTokens - stream.length, options)) stream.push(id);
+    if (document === null) nulls++;
+    const ids = document === null ? [] : await encode(document, maxTokens - stream.length, options);
+    if (ids.length === 0) continue;
+    if (stream.length > 0 && isMark(ids[0]) && isMark(stream.at(-1))) stream.pop();
+    else if (stream.length > 0 && separator !== undefined && !isMark(ids[0]) && !isMark(stream.at(-1))) {
+      stream.push(separator);
+    }
+    for (const id of ids) stream.push(id);
     if (stream.length >= maxTokens) break;
   }
   if (stream.length > maxTokens) stream.length = maxTokens;
@@ -63,21 +74,27 @@ export async function packPrompts(
     );
   }
   const tokens = Int32Array.from(rows.flat());
-  const packed = `${source}, packed${first.length ? ", BOS first" : ""}`;
+  const without = nulls ? `, ${nulls} ${nulls === 1 ? "row" : "rows"} without text passed over` : "";
+  const packed = `${source}, packed${first.length ? ", BOS first" : ""}${without}`;
   return checkPrompts({ tokens, count, length, source: packed }, config);
 }
 
-const startsWith = (document: Document, bos: number) => typeof document !== "string" && document[0] === bos;
-
-function encode(document: Document, wanted: number, { tokenizer, source }: PackOptions): number[] {
-  if (typeof document !== "string") return document;
+async function encode(
+  document: Exclude<Document, null>,
+  wanted: number,
+  { tokenizer, source }: PackOptions,
+): Promise<number[]> {
+  if (Array.isArray(document)) return document;
   if (!tokenizer) {
     throw new Error(
       `${source} holds text, but the model has no tokenizer.json. Put one beside its weights, or give token ids ` +
         `(.safetensors or .parquet with "tokens").`,
     );
   }
-  return tokenizer.encode(document.slice(0, CHARACTERS_PER_TOKEN * Math.max(1, wanted)));
+  const most = CHARACTERS_PER_TOKEN * Math.max(1, wanted);
+  return tokenizer.encode(
+    typeof document === "string" ? document.slice(0, most) : await document.start(most),
+  );
 }
 
 function bestLength(tokens: number, context: number): number {

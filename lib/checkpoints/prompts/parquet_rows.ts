@@ -2,15 +2,16 @@
  * Rows of token ids from a data set of parquet files on the Hub, of which only footers and chosen row groups are read (hyparquet).
  */
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
-import { type HubClient, type HubFile, HubRefusal, HubUnreachable, type Repo } from "../hub/client.ts";
+import type { HubClient, HubFile, Repo } from "../hub/client.ts";
 import type { OnDownload } from "../hub/download.ts";
+import { HubRefusal, HubUnreachable } from "../hub/errors.ts";
 import { fetchRange } from "../hub/range.ts";
+import { readFooter, readRows, type RowGroup, rowGroup } from "../parquet/row_groups.ts";
+import { shown } from "../quoted.ts";
 import { type Chooser, chooser } from "./seeded_choice.ts";
 
 /** Read from a file's end at once: most footers are shorter; of a longer one the rest is read too. */
 export const footerBytes = 1 << 16;
-/** A row group is decoded in memory as a whole; data sets of this kind have 2 MB. */
-const maxGroupBytes = 256 * 1024 * 1024;
 const column = "tokens";
 
 export interface RowChoice {
@@ -22,14 +23,9 @@ export interface RowChoice {
   seed: number;
 }
 
-interface RowGroup {
+/** A row group, and the file that it is in. */
+interface ChosenGroup extends RowGroup {
   file: HubFile;
-  metadata: FileMetaData;
-  /** Index in the file of its first row. */
-  first: number;
-  rows: number;
-  /** Compressed size of the column. */
-  bytes: number;
 }
 
 export class ParquetRows {
@@ -69,8 +65,13 @@ export class ParquetRows {
   }
 
   /** `count` different row groups of at least `least` rows: a file at random, then one of its row groups. */
-  async #chooseGroups(files: HubFile[], count: number, least: number, choose: Chooser): Promise<RowGroup[]> {
-    const chosen = new Map<string, RowGroup>();
+  async #chooseGroups(
+    files: HubFile[],
+    count: number,
+    least: number,
+    choose: Chooser,
+  ): Promise<ChosenGroup[]> {
+    const chosen = new Map<string, ChosenGroup>();
     for (let tries = 0; chosen.size < count; tries++) {
       if (tries > 100 * count) {
         throw new Error(`${this.repo.name} has fewer than ${count} row groups of at least ${least} rows.`);
@@ -78,7 +79,7 @@ export class ParquetRows {
       const [at] = choose(files.length, 1);
       const metadata = await this.#footer(files[at]);
       const [index] = choose(metadata.row_groups.length, 1);
-      const group = this.#rowGroup(files[at], metadata, index);
+      const group = await this.#rowGroup(files[at], metadata, index);
       if (group.rows >= least) chosen.set(`${at} ${index}`, group);
     }
     return [...chosen.values()];
@@ -88,11 +89,7 @@ export class ParquetRows {
     const known = this.#footers.get(file.path);
     if (known) return known;
     const read = async () => {
-      const { parquetMetadataAsync } = await import("hyparquet");
-      const metadata = await this.#parse(
-        file,
-        () => parquetMetadataAsync(this.#buffer(file, true), { initialFetchSize: footerBytes }),
-      );
+      const metadata = await this.#parse(file, () => readFooter(this.#buffer(file, true), footerBytes));
       if (metadata.row_groups.length === 0) throw new Error(`${file.path} of ${this.repo.name} has no rows.`);
       return metadata;
     };
@@ -101,39 +98,15 @@ export class ParquetRows {
     return footer;
   }
 
-  #rowGroup(file: HubFile, metadata: FileMetaData, index: number): RowGroup {
-    const group = metadata.row_groups[index];
-    const chunks = group.columns.filter((chunk) => chunk.meta_data?.path_in_schema[0] === column);
-    if (chunks.length !== 1) {
-      throw new Error(`${file.path} of ${this.repo.name} has no column "${column}" of lists.`);
-    }
-    const bytes = Number(chunks[0].meta_data!.total_compressed_size);
-    if (!(bytes <= maxGroupBytes)) {
-      throw new Error(
-        `A row group of ${file.path} has ${bytes} bytes, more than the limit of ${maxGroupBytes}.`,
-      );
-    }
-    const first = metadata.row_groups.slice(0, index).reduce(
-      (sum, { num_rows }) => sum + Number(num_rows),
-      0,
-    );
-    return { file, metadata, first, rows: Number(group.num_rows), bytes };
+  async #rowGroup(file: HubFile, metadata: FileMetaData, index: number): Promise<ChosenGroup> {
+    return { ...await this.#parse(file, () => rowGroup(metadata, index, column, file.size)), file };
   }
 
-  async #readGroup({ file, metadata, first, rows }: RowGroup): Promise<unknown[]> {
-    const { parquetReadObjects } = await import("hyparquet");
-    const objects = await this.#parse(file, () =>
-      parquetReadObjects({
-        file: this.#buffer(file, false),
-        metadata,
-        columns: [column],
-        rowStart: first,
-        rowEnd: first + rows,
-      }));
-    return objects.map((row) => row[column]);
+  #readGroup(group: ChosenGroup): Promise<unknown[]> {
+    return this.#parse(group.file, () => readRows(this.#buffer(group.file, false), group));
   }
 
-  #checkRow(tokens: unknown, { file, first }: RowGroup, row: number, length: number): Int32Array {
+  #checkRow(tokens: unknown, { file, first }: ChosenGroup, row: number, length: number): Int32Array {
     const list = Array.isArray(tokens) || ArrayBuffer.isView(tokens) ? tokens as ArrayLike<unknown> : [];
     const ids = Array.from(list, (id) => typeof id === "bigint" ? Number(id) : id);
     const isId = (id: unknown) => Number.isInteger(id) && id as number >= 0 && id as number < 2 ** 31;
@@ -145,14 +118,14 @@ export class ParquetRows {
   }
 
   /** What the library says of a damaged file, with the file's name. Errors of the transfer pass as they are. */
-  async #parse<T>(file: HubFile, work: () => Promise<T>): Promise<T> {
+  async #parse<T>(file: HubFile, work: () => T | Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       this.client.signal?.throwIfAborted();
       if (error instanceof HubUnreachable || error instanceof HubRefusal) throw error;
       const why = error instanceof Error ? error.message : String(error);
-      throw new Error(`${file.path} of ${this.repo.name} cannot be read as parquet: ${why}`, {
+      throw new Error(`${file.path} of ${this.repo.name} cannot be read as parquet: ${shown(why, 300)}`, {
         cause: error,
       });
     }

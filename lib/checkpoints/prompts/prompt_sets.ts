@@ -9,7 +9,8 @@
  * Not the post's own rows: which ones it drew is not recorded. Medians over 300 × 1024 positions agree all the same.
  */
 import { fileSize } from "../hub/cache.ts";
-import { HubClient, type HubClientOptions, HubUnreachable, type Repo } from "../hub/client.ts";
+import { HubClient, type HubClientOptions, type Repo } from "../hub/client.ts";
+import { HubUnreachable } from "../hub/errors.ts";
 import type { OnDownload } from "../hub/download.ts";
 import { type HubSettings, hubSettings } from "../hub/settings.ts";
 import { ParquetRows } from "./parquet_rows.ts";

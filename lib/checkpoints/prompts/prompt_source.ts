@@ -5,6 +5,7 @@
  * prompts.json.
  */
 import { readJsonObject } from "../json_file.ts";
+import { quoted } from "../quoted.ts";
 import { type FetchPromptsOptions, loadPrompts } from "./prompt_sets.ts";
 import type { Prompts } from "./prompts.ts";
 
@@ -21,13 +22,13 @@ export function parsePromptSource(
   const [key, ...more] = Object.keys(json);
   const value = json[key];
   if (more.length > 0 || typeof value !== "string" || value === "") {
-    throw new Error(`${source}: got ${JSON.stringify(json).slice(0, 80)}; expected ${EXPECTED}.`);
+    throw new Error(`${source}: got ${quoted(json)}; expected ${EXPECTED}.`);
   }
   if (key === "builtin") return { builtin: value };
-  if (key !== "file") throw new Error(`${source}: got "${key}"; expected ${EXPECTED}.`);
+  if (key !== "file") throw new Error(`${source}: got ${quoted(key)}; expected ${EXPECTED}.`);
   if (!value.endsWith(".safetensors") || /[/\\]/.test(value)) {
     throw new Error(
-      `${source}: "file" has "${value}"; the name of a .safetensors file beside it was expected.`,
+      `${source}: "file" has ${quoted(value)}; the name of a .safetensors file beside it was expected.`,
     );
   }
   return { file: `${folder}/${value}` };

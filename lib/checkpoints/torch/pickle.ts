@@ -5,6 +5,7 @@
  * Source: Python's pickletools, which describes each operation. Every operation reads at least one byte and does a bounded
  * amount of work, so a pickle of n bytes ends after at most n operations.
  */
+import { quoted } from "../quoted.ts";
 import { PickleBytes } from "./pickle_bytes.ts";
 
 /** State dicts of 100,000 tensors stay below these; they bound memory to some hundreds of megabytes. */
@@ -251,7 +252,7 @@ class Machine {
     if (typeof key !== "string" && typeof key !== "number") {
       throw new Error("a dict's key is neither text nor number.");
     }
-    if (dict.entries.has(key)) throw new Error(`a dict has the key ${JSON.stringify(key)} twice.`);
+    if (dict.entries.has(key)) throw new Error(`a dict has the key ${quoted(key)} twice.`);
     dict.entries.set(key, value);
   }
 
@@ -263,7 +264,7 @@ class Machine {
   #global(module: string, name: string): PickleGlobal {
     const full = `${module}.${name}`;
     if (!this.rules.allowGlobal(full)) {
-      throw new Error(`it wants ${JSON.stringify(full)}, which is not allowed.`);
+      throw new Error(`it wants ${quoted(full)}, which is not allowed.`);
     }
     return new PickleGlobal(full);
   }

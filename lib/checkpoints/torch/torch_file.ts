@@ -14,11 +14,12 @@ import {
   type RawTensor,
   type TypedArray,
 } from "../dtypes.ts";
+import { quoted, shown } from "../quoted.ts";
 import { PickleDict, PickleGlobal, unpickle } from "./pickle.ts";
 import { type ByteSource, RandomAccessFile } from "../random_access_file.ts";
 import { listed, type TensorFile } from "../safetensors.ts";
 import { gather, isContiguous, lastIndex, type StridedView } from "./strided.ts";
-import { readRecord, readZipRecords, type ZipRecord } from "./torch_zip.ts";
+import { checkRecord, readRecord, readZipRecords, type ZipRecord } from "./torch_zip.ts";
 
 const storageTypes: Record<string, Dtype> = {
   "torch.DoubleStorage": "F64",
@@ -61,6 +62,8 @@ export class TorchTensor implements StridedView {
 }
 
 export class TorchFile implements TensorFile {
+  #checked = new Map<string, Promise<void>>();
+
   private constructor(
     private readonly source: ByteSource,
     readonly tensors: ReadonlyMap<string, TorchTensor>,
@@ -88,15 +91,19 @@ export class TorchFile implements TensorFile {
   async read(name: string): Promise<RawTensor> {
     const tensor = this.tensors.get(name);
     if (!tensor) {
-      throw new Error(`${this.path} holds no tensor "${name}". It holds: ${listed(this.tensors)}.`);
+      throw new Error(`${this.path} holds no tensor ${quoted(name)}. It holds: ${listed(this.tensors)}.`);
     }
     const { dtype, dims, offset, storage: { record, elements } } = tensor;
     const data = allocate(dtype, elementCount(dims));
     const at = (index: number) => record.offset + index * bytesPerElement(dtype);
     if (isContiguous(tensor)) {
       if (data.length === elements) await readRecord(this.source, record, bytesOf(data));
-      else await this.source.readInto(at(offset), bytesOf(data));
+      else {
+        await this.#check(record);
+        await this.source.readInto(at(offset), bytesOf(data));
+      }
     } else {
+      await this.#check(record);
       let buffer = allocate(dtype, 0); // one for all windows: they would pile up faster than they are collected
       await gather(tensor, data as { [index: number]: number }, async (from, count) => {
         if (buffer.length < count) buffer = allocate(dtype, count);
@@ -106,6 +113,15 @@ export class TorchFile implements TensorFile {
       });
     }
     return { dims: [...dims], dtype, data };
+  }
+
+  /** The checksum of a record of which only parts are read: once, by a pass over all of it. */
+  #check(record: ZipRecord): Promise<void> {
+    const known = this.#checked.get(record.name);
+    if (known) return known;
+    const check = checkRecord(this.source, record);
+    this.#checked.set(record.name, check);
+    return check;
   }
 
   close(): void {
@@ -136,15 +152,17 @@ async function readStateDict(source: ByteSource): Promise<Map<string, TorchTenso
       persistent: (id) => findStorage(id, folder, records, storages),
     });
   } catch (error) {
-    refuse((error as Error).message);
+    refuse(shown((error as Error).message, 300));
   }
   if (!(root instanceof PickleDict)) return refuse("it does not hold a dict of tensors.");
   const tensors = new Map<string, TorchTensor>();
   for (const [name, value] of root.entries) {
-    if (typeof name !== "string") return refuse(`it has an entry that is not named by text, but by ${name}.`);
+    if (typeof name !== "string") {
+      return refuse(`it has an entry that is not named by text, but by ${quoted(name)}.`);
+    }
     if (!(value instanceof TorchTensor)) {
-      const keys = [...root.entries.keys()].slice(0, 6).join(", ");
-      return refuse(`entry "${name}" is not a tensor (it holds: ${keys}). Save the state dict alone.`);
+      const keys = [...root.entries.keys()].slice(0, 6).map((key) => shown(String(key), 40)).join(", ");
+      return refuse(`entry ${quoted(name)} is not a tensor (it holds: ${keys}). Save the state dict alone.`);
     }
     tensors.set(name, value);
   }
@@ -160,7 +178,7 @@ async function checkByteOrder(
   const bytes = new Uint8Array(Math.min(record.bytes, 16));
   await source.readInto(record.offset, bytes);
   const order = new TextDecoder().decode(bytes);
-  if (order !== "little") refuse(`its byte order is ${JSON.stringify(order)}, only "little" is read.`);
+  if (order !== "little") refuse(`its byte order is ${quoted(order)}, only "little" is read.`);
 }
 
 /** The object behind ("storage", class, key, location, number of elements). */
@@ -179,15 +197,17 @@ function findStorage(
   if (!Object.hasOwn(storageTypes, type.name)) throw new Error(`${type.name} is used as a storage.`);
   const dtype = storageTypes[type.name];
   const record = records.get(`${folder}data/${key}`);
-  if (!record) throw new Error(`storage "${key}" has no record in the archive.`);
+  if (!record) throw new Error(`storage ${quoted(key)} has no record in the archive.`);
   if (elements * bytesPerElement(dtype) !== record.bytes) {
     throw new Error(
-      `storage "${key}" should have ${elements} elements of ${dtype}, its record has ${record.bytes} bytes.`,
+      `storage ${
+        quoted(key)
+      } should have ${elements} elements of ${dtype}, its record has ${record.bytes} bytes.`,
     );
   }
   const before = known.get(key);
   if (before && before.dtype !== dtype) {
-    throw new Error(`storage "${key}" is used as ${before.dtype} and as ${dtype}.`);
+    throw new Error(`storage ${quoted(key)} is used as ${before.dtype} and as ${dtype}.`);
   }
   const storage = before ?? { dtype, record, elements };
   known.set(key, storage);

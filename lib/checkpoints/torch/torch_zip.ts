@@ -7,6 +7,7 @@
  * PyTorch); end record. Source: the zip specification (APPNOTE 6.3.9, sections 4.3 to 4.5).
  */
 import { crc32 } from "node:zlib";
+import { quoted } from "../quoted.ts";
 import type { ByteSource } from "../random_access_file.ts";
 
 /** A record of the archive and where its bytes lie. */
@@ -19,8 +20,9 @@ export interface ZipRecord {
   crc: number;
 }
 
-/** Largest central directory that is read: about 250,000 records. */
-const maxDirectoryBytes = 16 * 1024 * 1024;
+/** A state dict has a record for each tensor, and none has so many: each takes a look at its own header. */
+const maxRecords = 20_000;
+const maxDirectoryBytes = 4 * 1024 * 1024;
 /** The end record is 22 bytes and a comment of at most 65535. */
 const maxEndBytes = 22 + 65535;
 
@@ -31,7 +33,11 @@ export async function readZipRecords(source: ByteSource): Promise<Map<string, Zi
   };
   await refuseOtherFormats(source, refuse);
   const { directoryOffset, directoryBytes, count } = await readEnd(source, refuse);
-  if (directoryBytes > maxDirectoryBytes) refuse(`its table of records has ${directoryBytes} bytes.`);
+  if (directoryBytes > maxDirectoryBytes || count > maxRecords) {
+    refuse(
+      `its table of records has ${count} entries in ${directoryBytes} bytes; ${maxRecords} are read at most.`,
+    );
+  }
   if (directoryOffset + directoryBytes > source.size) refuse("its table of records lies outside the file.");
   const directory = await view(source, directoryOffset, directoryBytes);
   const records = new Map<string, ZipRecord>();
@@ -46,29 +52,31 @@ export async function readZipRecords(source: ByteSource): Promise<Map<string, Zi
     const end = at + 46 + nameBytes + extraBytes + commentBytes;
     if (end > directoryBytes) refuse(`its table of records breaks off after ${index} of ${count} records.`);
     const name = text(directory, at + 46, nameBytes, refuse);
-    if (directory.getUint16(at + 8, true) & 1) refuse(`record "${name}" is encrypted.`);
+    if (directory.getUint16(at + 8, true) & 1) refuse(`record ${quoted(name)} is encrypted.`);
     if (directory.getUint16(at + 10, true) !== 0) {
-      refuse(`record "${name}" is compressed; PyTorch stores records.`);
+      refuse(`record ${quoted(name)} is compressed; PyTorch stores records.`);
     }
     const sizes = readSizes(
       directory,
       at,
       at + 46 + nameBytes,
       extraBytes,
-      () => refuse(`record "${name}" has no size.`),
+      () => refuse(`record ${quoted(name)} has no size.`),
     );
     if (sizes.stored !== sizes.bytes) {
-      refuse(`record "${name}" has two sizes, ${sizes.stored} and ${sizes.bytes}.`);
+      refuse(`record ${quoted(name)} has two sizes, ${sizes.stored} and ${sizes.bytes}.`);
     }
-    if (records.has(name)) refuse(`record "${name}" is there twice.`);
+    if (records.has(name)) refuse(`record ${quoted(name)} is there twice.`);
     const offset = await dataOffset(source, name, sizes.header, directoryOffset, refuse);
-    if (offset + sizes.bytes > directoryOffset) refuse(`record "${name}" lies outside the file's data.`);
+    if (offset + sizes.bytes > directoryOffset) {
+      refuse(`record ${quoted(name)} lies outside the file's data.`);
+    }
     records.set(name, { name, offset, bytes: sizes.bytes, crc: directory.getUint32(at + 16, true) });
     at = end;
   }
   let position = 0;
   for (const { name, offset, bytes } of [...records.values()].sort((a, b) => a.offset - b.offset)) {
-    if (offset < position) refuse(`record "${name}" overlaps the one before it.`);
+    if (offset < position) refuse(`record ${quoted(name)} overlaps the one before it.`);
     position = offset + bytes;
   }
   return records;
@@ -77,11 +85,28 @@ export async function readZipRecords(source: ByteSource): Promise<Map<string, Zi
 /** Reads a whole record and checks its CRC-32. */
 export async function readRecord(source: ByteSource, record: ZipRecord, target: Uint8Array): Promise<void> {
   await source.readInto(record.offset, target);
-  if (record.crc !== 0 && crc32(target) !== record.crc) {
-    throw new Error(
-      `${source.path} is damaged: record "${record.name}" does not have the checksum that was stored for it.`,
-    );
+  if (record.crc !== 0 && crc32(target) !== record.crc) damaged(source, record);
+}
+
+/** Checks a record's CRC-32 piece by piece, without holding it. */
+export async function checkRecord(source: ByteSource, record: ZipRecord): Promise<void> {
+  if (record.crc === 0) return;
+  const piece = new Uint8Array(Math.min(record.bytes, 1 << 20));
+  let crc = 0;
+  for (let done = 0; done < record.bytes; done += piece.length) {
+    const part = piece.subarray(0, record.bytes - done);
+    await source.readInto(record.offset + done, part);
+    crc = crc32(part, crc);
   }
+  if (crc !== record.crc) damaged(source, record);
+}
+
+function damaged(source: ByteSource, record: ZipRecord): never {
+  throw new Error(
+    `${source.path} is damaged: record ${
+      quoted(record.name)
+    } does not have the checksum that was stored for it.`,
+  );
 }
 
 type Refuse = (what: string) => never;
@@ -156,17 +181,17 @@ function readSizes(directory: DataView, at: number, extra: number, extraBytes: n
 
 /** Where a record's bytes begin: after its local header, whose name must be the same. */
 async function dataOffset(source: ByteSource, name: string, header: number, limit: number, refuse: Refuse) {
-  if (!(header + 30 <= limit)) return refuse(`the header of record "${name}" lies outside the file's data.`);
-  const local = await view(source, header, 30);
+  if (!(header + 30 <= limit)) {
+    return refuse(`the header of record ${quoted(name)} lies outside the file's data.`);
+  }
+  const length = new TextEncoder().encode(name).length;
+  const local = await view(source, header, Math.min(30 + length, limit - header));
+  if (local.getUint32(0, true) !== 0x04034b50) return refuse(`record ${quoted(name)} has no header.`);
   const nameBytes = local.getUint16(26, true);
-  const start = header + 30 + nameBytes;
-  if (local.getUint32(0, true) !== 0x04034b50 || start > limit) {
-    return refuse(`record "${name}" has no header.`);
+  if (nameBytes !== local.byteLength - 30 || text(local, 30, nameBytes, refuse) !== name) {
+    return refuse(`record ${quoted(name)} has another name in its own header.`);
   }
-  if (text(await view(source, header + 30, nameBytes), 0, nameBytes, refuse) !== name) {
-    return refuse(`record "${name}" has another name in its own header.`);
-  }
-  return start + local.getUint16(28, true);
+  return header + 30 + nameBytes + local.getUint16(28, true);
 }
 
 /** A 64-bit field; beyond 2^53 it becomes Infinity, which no check lets through. */

@@ -7,6 +7,7 @@ import { laterLocations, laterNodes } from "../../metrics/later_nodes.ts";
 import { removal, responseDots, type Route } from "../../metrics/retention.ts";
 import { vInputPatch } from "../../metrics/v_composition.ts";
 import { type Feeds, type RunOptions, stream } from "../../tensor/run.ts";
+import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
@@ -42,19 +43,21 @@ export interface RemovalOptions extends RunOptions {
   onMeasured?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;
 }
 
+/** See RunOptions. */
+const LEAST_TOKENS = 512;
 /** A graph of more steps takes long to compile; one of fewer repeats the clean run more often. */
 const STEPS_A_GRAPH = 12_000;
 const STEPS_A_LAYER = 30;
 
 /** About the steps that a removal adds to a graph. */
-function stepsOf(model: Model, { writer }: Removal): number {
+function stepsOf(model: Model, { writer }: { writer: string }): number {
   const layers = new Set(laterNodes(model.config, writer).map((node) => node.layer)).size;
   return STEPS_A_LAYER * Math.max(1, layers);
 }
 
 /** The removals in graphs of bearable size, in their order. */
-function graphs(model: Model, removals: readonly Removal[]): Removal[][] {
-  const groups: Removal[][] = [];
+export function graphs<T extends { writer: string }>(model: Model, removals: readonly T[]): T[][] {
+  const groups: T[][] = [];
   let steps = Infinity;
   for (const one of removals) {
     const own = stepsOf(model, one);
@@ -101,7 +104,8 @@ export async function measureRemovals(
   options: RemovalOptions = {},
 ): Promise<Map<string, RemovalStats>> {
   const { feeds = {}, firstPrompt = 0, blocks = Math.min(BLOCKS, prompts.count) } = options;
-  const { kept, done = new Map(), onMeasured, ...run } = options;
+  const { kept, done = new Map(), onMeasured } = options;
+  const run: RunOptions = { leastTokens: LEAST_TOKENS, createSession: createOnce, ...options };
   if (new Set(removals.map(({ key }) => key)).size < removals.length) {
     throw new Error(`removals: two have one key among ${removals.map(({ key }) => key).join(", ")}`);
   }

@@ -8,14 +8,18 @@
  * both over tokens, by block of prompts. The control is the writer's rotated output, whose DLA is held against itself.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
-import { attributionVector, directLogitAttribution, topTwoDirection } from "../../metrics/attribution.ts";
+import {
+  attributionVector,
+  directLogitAttribution,
+  readDifference,
+  topTwoDirection,
+} from "../../metrics/attribution.ts";
 import { atPositions, removal } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
 import { type RunOptions, stream } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
 import type { Estimate } from "../rows.ts";
@@ -31,13 +35,6 @@ export interface Attribution {
   /** Logits that the model loses without the output, for each logit of DLA. */
   effect: Estimate;
   prompts: number;
-}
-
-/** Logit difference along `direction`, up to what is the same in all runs: [batch, pos]. */
-function along(forward: Forward, direction: Tensor): Tensor {
-  const weight = forward.maybeWeight("ln_final.w");
-  const read = forward.hook("ln_final.hook_normalized");
-  return (weight ? read.mul(weight) : read).dot(direction, "d_model");
 }
 
 export async function attribution(
@@ -61,7 +58,9 @@ export async function attribution(
     outputs[`${key} left`] = dla.mul(directLogitAttribution(left, u)).sum("pos");
     if (key === "control") continue;
     outputs.absolute = dla.abs().sum("pos");
-    outputs.effect = dla.mul(along(clean, direction).sub(along(without, direction))).sum("pos");
+    outputs.effect = dla.mul(readDifference(clean, direction).sub(readDifference(without, direction))).sum(
+      "pos",
+    );
   }
   const blocks = Math.min(BLOCKS, prompts.count);
   const sums = Object.fromEntries(Object.keys(outputs).map((key) => [key, new Float64Array(blocks)]));

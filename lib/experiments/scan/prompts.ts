@@ -34,14 +34,14 @@ export function checkScanPrompts({ tokens, count, length, source }: Prompts): vo
   }
 }
 
-/** Which prompts serve which pass: as many as hold the tokens asked for, of every other prompt each, so that both have the same mix. */
+/** Which prompts serve which pass: as many as hold about the tokens asked for, of every other prompt each, so that both have the same mix. */
 export function passes(
   prompts: Prompts,
   { screenTokens, tokens }: { screenTokens: number; tokens: number },
 ): { screened: Prompts; examined: Prompts } {
   const rows = Array.from({ length: prompts.count }, (_, row) => row);
   const take = (offset: number, least: number, wanted: number) => {
-    const count = Math.max(least, Math.ceil(wanted / (prompts.length - 1)));
+    const count = Math.max(least, Math.round(wanted / (prompts.length - 1)));
     return selectPrompts(prompts, rows.filter((row) => row % 2 === offset).slice(0, count));
   };
   return { screened: take(0, LEAST_SCREENED, screenTokens), examined: take(1, LEAST_EXAMINED, tokens) };

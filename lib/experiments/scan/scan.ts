@@ -6,11 +6,13 @@
  * the choice does not flatter the evidence. Every node that is passed over and every writer that is not found is in the result with the
  * reason.
  */
+import { outputSize } from "../../checkpoints/config.ts";
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { modelNodes } from "../../transformer/nodes.ts";
 import { assumptions, Bands } from "../experiment.ts";
+import { checkArguments, checkOptions, RUN_OPTIONS } from "../options.ts";
 import type { RemovalStats } from "../retention/removal_stats.ts";
 import { type Lengths, measureSizes } from "../retention/sizes.ts";
 import { attribution } from "./attribution.ts";
@@ -53,6 +55,14 @@ export interface ScanOptions extends RunOptions {
   onPass?: (name: string, prompts: number) => void;
 }
 
+const OPTIONS: Record<keyof ScanOptions, true> = {
+  ...RUN_OPTIONS,
+  settings: true,
+  screened: true,
+  onScreened: true,
+  onPass: true,
+};
+
 /** The writers of a result that count as found. */
 export function foundWriters({ writers }: Pick<ScanResult, "writers">): ExaminedWriter[] {
   return writers.filter(({ notFound }) => notFound === undefined);
@@ -60,6 +70,8 @@ export function foundWriters({ writers }: Pick<ScanResult, "writers">): Examined
 
 /** @throws when prompts are too few, too short or all the same, a setting is out of its range, or numbers are not finite */
 export async function scan(model: Model, prompts: Prompts, options: ScanOptions = {}): Promise<ScanResult> {
+  checkArguments("scan", { model, prompts });
+  checkOptions("scan", options, OPTIONS);
   const settings = checkSettings(options.settings);
   checkScanPrompts(prompts);
   const { onPass, screened: done, onScreened, settings: _, ...run } = options;
@@ -90,6 +102,7 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
     const byRoute = await routes(model, specific, examined, { ...run, seed, rotations });
     for (const writer of found) {
       writer.routes = byRoute.get(writer.writer)!;
+      if (outputSize(model.config) === 0) continue; // a base model: there are no logits to attribute
       onPass?.(`attribution of ${writer.writer}`, examined.count);
       writer.attribution = await attribution(model, writer.writer, examined, { ...run, seed });
     }

@@ -10,7 +10,7 @@ export interface ScanSettings {
   q: number;
   /** At most so many writers are examined on the second half. */
   examine: number;
-  /** Tokens of the screen, of the examination, at least. */
+  /** Tokens of the screen, of the examination, about: whole prompts, and no fewer than intervals need. */
   screenTokens: number;
   tokens: number;
   /** Rotations of a writer's output in the examination. */
@@ -24,7 +24,7 @@ export const DEFAULT_SETTINGS: ScanSettings = {
   specific: 0.15,
   share: 0.002,
   q: 0.05,
-  examine: 24,
+  examine: 16,
   screenTokens: 1024,
   tokens: 2048,
   rotations: 3,
@@ -50,12 +50,12 @@ export const SETTINGS: Record<keyof ScanSettings, { about: string; range: [numbe
       whole: true,
     },
     screenTokens: {
-      about: "tokens on which all nodes are screened, at least (medians to about ± 0.05)",
+      about: "tokens on which all nodes are screened, about (medians to about ± 0.05)",
       range: [16, 1e9],
       whole: true,
     },
     tokens: {
-      about: "tokens on which writers are examined, at least (medians to about ± 0.03)",
+      about: "tokens on which writers are examined, about (medians to about ± 0.03)",
       range: [16, 1e9],
       whole: true,
     },

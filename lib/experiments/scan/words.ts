@@ -10,6 +10,8 @@ import { foundWriters, type ScanResult } from "./scan.ts";
 export const SHARED = 0.7;
 /** A route is named when it carries at least this part of the specific erasure. */
 export const ROUTE = 0.6;
+/** Mean |DLA|, in logits, below which nothing is said of it. */
+const LITTLE = 0.005;
 /** Cleaners named in a sentence; the table has them all. */
 const NAMED = 4;
 
@@ -62,6 +64,24 @@ function largest(writers: readonly ExaminedWriter[]): ExaminedWriter {
 export function describeWriter(writer: ExaminedWriter): string {
   return [left(writer), erasers(writer), route(writer), positional(writer), attributed(writer)]
     .filter(Boolean).join(" ");
+}
+
+/** The same in one sentence, for a table. */
+export function oneSentence(writer: ExaminedWriter): string {
+  const { cleaners, specific, attribution, shared, writer: name } = writer;
+  const [first] = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
+  const by = first && first.specific.value >= specific.value / 2
+    ? `mostly by ${first.node}`
+    : "by many, a little each";
+  const said = name !== "pos_embed" && shared >= SHARED
+    ? `, ${percent(shared)} of it the same in all prompts`
+    : "";
+  const dla = !attribution || attribution.meanAbsolute < LITTLE
+    ? ""
+    : attribution.takenBack.interval[0] > attribution.controlTakenBack.interval[1]
+    ? "; its attribution misleads"
+    : "; its attribution misleads no more than that of what merely is written there";
+  return `${percent(specific.value)} erased because of what it says, ${by}${said}${dla}.`;
 }
 
 function left({ writer, left, control, specific }: ExaminedWriter): string {
@@ -126,7 +146,7 @@ function attributed({ writer, attribution }: ExaminedWriter): string {
   const size = `Direct logit attribution credits it with ${
     number(meanAbsolute)
   } logits at a token, in the mean.`;
-  if (meanAbsolute < 0.005) return `Direct logit attribution credits it with next to nothing.`;
+  if (meanAbsolute < LITTLE) return `Direct logit attribution credits it with next to nothing.`;
   const beyond = takenBack.interval[0] > controlTakenBack.interval[1];
   const less = takenBack.interval[1] < controlTakenBack.interval[0];
   const sure = takenBack.interval[0] > 0;
@@ -160,7 +180,9 @@ function contraction({ layers }: ScanResult): string {
   const heads = layers.filter((l) => l.kind === "head");
   if (heads.length < 2) return "";
   const least = heads.reduce((a, b) => b.left < a.left ? b : a);
-  const places = [heads[0], heads[heads.length >> 1], heads.at(-1)!];
+  const places = heads.length <= 5
+    ? heads
+    : [0, 0.25, 0.5, 0.75, 1].map((p) => heads[Math.round(p * (heads.length - 1))]);
   const course = places.map(({ layer, left }) => `layer ${layer}: ${number(left)}`).join(", ");
   const says = least.left < 0.8
     ? `The model writes back part of anything: of what a head of a layer writes, whatever it says, is left at the end`

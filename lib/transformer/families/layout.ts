@@ -1,13 +1,19 @@
 /**
- * How a family of models stores itself: what its config.json means, and where each weight of a TransformerLens name stands in its
- * files. Everything behind this (forward pass, weight processing, metrics) is the same for all families.
+ * How a family of models stores itself: what its config.json means, and where each weight of a
+ * TransformerLens name stands in its files. Everything behind this (forward pass, weight processing, metrics)
+ * is the same for all families.
  *
- * Stored axes are written as in einops: "d_model (part head d_head)" is a matrix [d_model, 3 · n_heads · d_head] in which q, k and v
- * lie side by side, each with its heads side by side; `part` picks one of the three.
+ * Stored axes are written as in einops: "d_model (part head d_head)" is a matrix [d_model, 3 · n_heads ·
+ * d_head] in which q, k and v lie side by side, each with its heads side by side; `part` picks one of the
+ * three.
+ *
+ * What a family multiplies a weight with, or adds to it, is done here, and so is any order of rows: forward
+ * pass, hooks and processing never hear of it.
  */
-import { type Checkpoint, keyValueHeads, type ModelConfig } from "../../checkpoints/mod.ts";
+import type { Checkpoint, ModelConfig } from "../../checkpoints/mod.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import { checkTensors, stateDictShapes } from "../../checkpoints/state_dict.ts";
+import { dimSizes } from "../../checkpoints/weight_names.ts";
 import { keptDims, permute, type Weight, type Weights, zeros } from "../weights.ts";
 
 /** Where one weight stands. */
@@ -18,8 +24,24 @@ export interface Source {
   axes: string;
   /** Of tensors that hold q, k and v: 0, 1 or 2. */
   part?: 0 | 1 | 2;
+  /**
+   * Of tensors that hold more than this weight, along their first axis: how long that is, and which row is
+   * this weight's row i.
+   */
+  rows?: { of: number; at: (i: number) => number };
+  /**
+   * What the values are multiplied with, then what is added: constants of a family that are part of its
+   * weights here.
+   */
+  scale?: number;
+  add?: number;
   /** May be missing: zeros then. */
   optional?: boolean;
+  /**
+   * A head of its own that a file holds although its model is said to be tied: its name. It is read, with a
+   * note.
+   */
+  own?: string;
 }
 
 /** TransformerLens name → where it stands. Biases that the family does not have are left out: zeros. */
@@ -27,8 +49,11 @@ export type Sources = ReadonlyMap<string, Source>;
 
 export interface Layout {
   config: ModelConfig;
-  /** `prefix` is what stands before the names in this file: `Family.prefix`, or nothing in older files. */
-  sources(prefix: string): Sources;
+  /**
+   * `prefix` is what stands before the names in this file: one of `Family.prefix`, or nothing in older files;
+   * `has` tells whether it holds a tensor.
+   */
+  sources(prefix: string, has: (name: string) => boolean): Sources;
 }
 
 export interface Family {
@@ -37,40 +62,51 @@ export interface Family {
   /** config.json's "model_type" and "architectures". */
   readonly modelType: string;
   readonly architectures: readonly string[];
-  /** Before all names but that of the unembedding, such as "transformer.". */
-  readonly prefix: string;
-  /** Tensors that older files carry and that are no weights, such as causal masks. */
+  /**
+   * Before all names but that of the unembedding, such as "transformer."; of several, the one that a file
+   * has.
+   */
+  readonly prefix: string | readonly string[];
+  /** Tensors that files carry and that no forward pass here reads, such as causal masks. */
   readonly ignored: RegExp;
+  /** A key of config.json that holds the settings of the text part of a multimodal model. */
+  readonly inside?: string;
   /** @throws on a missing, contradictory or unsupported setting. */
   read(values: ConfigValues): Layout;
 }
 
 /** The sources of a checkpoint, with the prefix that its names have. */
-export function sourcesOf(family: Family, layout: Layout, checkpoint: Checkpoint): Sources {
-  const prefixed = checkpoint.names().some((name) => name.startsWith(family.prefix));
-  return layout.sources(prefixed ? family.prefix : "");
+export function fileSources(family: Family, layout: Layout, checkpoint: Checkpoint): Sources {
+  const prefixes = typeof family.prefix === "string" ? [family.prefix] : family.prefix;
+  const names = checkpoint.names();
+  const prefix = prefixes.find((prefix) => names.some((name) => name.startsWith(prefix))) ?? "";
+  return layout.sources(prefix, checkpoint.has);
 }
 
 /** @throws when a weight is missing, of other dims, or one that no such model has. */
 export function checkSources(family: Family, layout: Layout, checkpoint: Checkpoint): void {
-  const sizes = axisSizes(layout.config);
-  const sources = [...sourcesOf(family, layout, checkpoint).values()];
+  const sources = [...fileSources(family, layout, checkpoint)];
   checkTensors(checkpoint, {
-    shapes: new Map(sources.map(({ from, axes }) => [from, storedShape(axes, sizes)])),
-    optional: sources.flatMap(({ from, optional }) => optional ? [from] : []),
+    shapes: new Map(
+      sources.map(([name, source]) => [source.from, storedShape(source, axisSizes(layout.config, name))]),
+    ),
+    optional: sources.flatMap(([, { from, optional }]) => optional ? [from] : []),
     ignored: family.ignored,
   });
 }
 
-/** Reads every weight, one tensor at a time; one that several weights are parts of is read once. */
+/**
+ * Reads every weight, one tensor at a time; one that several weights are parts of is read once. `onNote`
+ * hears of what a reader of the results should know.
+ */
 export async function readWeights(
   family: Family,
   layout: Layout,
   checkpoint: Checkpoint,
+  onNote: (note: string) => void = () => {},
 ): Promise<Weights> {
   const { config } = layout;
-  const sources = sourcesOf(family, layout, checkpoint);
-  const sizes = axisSizes(config);
+  const sources = fileSources(family, layout, checkpoint);
   const uses = new Map<string, number>();
   for (const { from } of sources.values()) uses.set(from, (uses.get(from) ?? 0) + 1);
   const held = new Map<string, Float32Array>();
@@ -89,34 +125,44 @@ export async function readWeights(
     weights.set(
       name,
       there
-        ? arrange(await read(source.from), source, sizes, keptDims(name, config))
+        ? arrange(await read(source.from), source, axisSizes(config, name), keptDims(name, config))
         : zeros(name, shape, config),
+    );
+  }
+  shareEqual(weights);
+  const own = sources.get("unembed.W_U")?.own;
+  if (own !== undefined && weights.get("unembed.W_U")!.data !== weights.get("embed.W_E")!.data) {
+    onNote(
+      `${checkpoint.path}: config.json ties the output head to the embedding, but the file holds ${own} ` +
+        `with other values. The file's head is used.`,
     );
   }
   return weights;
 }
 
+/**
+ * A file may hold the embedding a second time as its output head: they lie in memory once until processing
+ * changes them.
+ */
+function shareEqual(weights: Weights): void {
+  const [W_E, W_U] = [weights.get("embed.W_E"), weights.get("unembed.W_U")];
+  if (W_E && W_U && W_E.data.length === W_U.data.length && W_E.data.every((x, i) => x === W_U.data[i])) {
+    weights.set("unembed.W_U", { ...W_U, data: W_E.data });
+  }
+}
+
 type AxisSizes = Readonly<Record<string, number>>;
 
-function axisSizes(config: ModelConfig): AxisSizes {
-  const { n_heads, d_model, d_head, d_mlp, n_ctx, d_vocab } = config;
-  return {
-    d_model,
-    d_head,
-    d_mlp,
-    d_vocab,
-    head: n_heads,
-    kv_head: keyValueHeads(config),
-    pos: n_ctx,
-    part: 3,
-  };
+function axisSizes(config: ModelConfig, name: string): AxisSizes {
+  return { ...dimSizes(config, name), part: 3 };
 }
 
 /** "d_model (part head)" → [d_model, part · head]. */
-function storedShape(axes: string, sizes: AxisSizes): number[] {
-  return (axes.match(/\([^)]*\)|\w+/g) ?? []).map((axis) =>
+function storedShape({ axes, rows }: Source, sizes: AxisSizes): number[] {
+  const shape = (axes.match(/\([^)]*\)|\w+/g) ?? []).map((axis) =>
     axisNames(axis).reduce((product, name) => product * sizes[name], 1)
   );
+  return rows ? [rows.of, ...shape.slice(1)] : shape;
 }
 
 function axisNames(axes: string): string[] {
@@ -124,17 +170,27 @@ function axisNames(axes: string): string[] {
 }
 
 /** One part of a stored tensor, with its axes in the order `kept`. */
-function arrange(
-  data: Float32Array,
-  { axes, part }: Source,
-  sizes: AxisSizes,
-  kept: readonly string[],
-): Weight {
-  const names = axisNames(axes);
+function arrange(stored: Float32Array, source: Source, sizes: AxisSizes, kept: readonly string[]): Weight {
+  const names = axisNames(source.axes);
   const shape = names.map((name) => sizes[name]);
   const order = kept.map((name) => names.indexOf(name));
   const at = names.indexOf("part");
-  const offset = at < 0 ? 0 : part! * shape.slice(at + 1).reduce((a, b) => a * b, 1);
+  const offset = at < 0 ? 0 : source.part! * shape.slice(at + 1).reduce((a, b) => a * b, 1);
   const dims = kept.map((name) => ({ name, size: sizes[name] }));
-  return { data: permute(data, shape, order, offset), dims };
+  const data = permute(chosenRows(stored, source, sizes), shape, order, offset);
+  const { scale = 1, add = 0 } = source;
+  return { data: scale === 1 && add === 0 ? data : data.map((x) => x * scale + add), dims };
+}
+
+/** The rows of a stored tensor that are this weight's, in this weight's order. */
+function chosenRows(stored: Float32Array, { axes, rows }: Source, sizes: AxisSizes): Float32Array {
+  if (!rows) return stored;
+  const [count, ...rest] = storedShape({ from: "", axes }, sizes);
+  const width = rest.reduce((a, b) => a * b, 1);
+  const chosen = new Float32Array(count * width);
+  for (let i = 0; i < count; i++) {
+    const from = rows.at(i) * width;
+    chosen.set(stored.subarray(from, from + width), i * width);
+  }
+  return chosen;
 }

@@ -1,9 +1,11 @@
 /**
- * Settings that the Hugging Face families share: head sizes, activation functions, rotary positions, sliding windows, the unembedding.
+ * Settings that the Hugging Face families share: head sizes, activation functions, sliding windows, the
+ * unembedding.
  */
-import type { Activation, ModelConfig, RotaryScaling } from "../../checkpoints/config.ts";
+import type { Activation, ModelConfig } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { Source } from "./layout.ts";
+import { quoted } from "../../checkpoints/quoted.ts";
 
 /** Beyond this a config is damaged. */
 export const mostLayers = { most: 1000 };
@@ -14,6 +16,7 @@ const activations: Record<string, Activation> = {
   gelu_fast: "gelu_new",
   gelu_pytorch_tanh: "gelu_new",
   relu: "relu",
+  relu2: "relu2",
   silu: "silu",
   swish: "silu",
 };
@@ -34,83 +37,57 @@ export function headSize(
   return d_model / n_heads;
 }
 
-/** Where W_U stands: with the embedding when the two are tied, else under its own name. */
+/** The unembedding: what config.json says of it, and where it stands. */
+export interface Unembedding {
+  config: Pick<ModelConfig, "d_vocab_out">;
+  sources(prefix: string, has: (name: string) => boolean): [string, Source][];
+}
+
+/**
+ * W_U is the file's own where it holds one, also in a model that is said to be tied (as transformers reads
+ * it); else the embedding in tied models, and none in base models ("LlamaModel").
+ *
+ * `own`: its names, without prefix. `bias`: whether b_U stands beside it.
+ */
 export function unembedding(
   values: ConfigValues,
   tiedByDefault: boolean,
   embedding: string,
-  own: string,
-): (prefix: string) => Source {
+  own: string | readonly string[],
+  { bias = false, scale }: { bias?: boolean; scale?: number } = {},
+): Unembedding {
   const tied = values.flag("tie_word_embeddings", tiedByDefault);
-  return (prefix) => ({ from: tied ? prefix + embedding : own, axes: "d_vocab d_model" });
-}
-
-type Rotary =
-  & Required<Pick<ModelConfig, "positional_embedding_type" | "rotary_dim" | "rotary_base">>
-  & Pick<ModelConfig, "rotary_scaling">;
-
-/**
- * Rotary settings, in "rope_parameters" (newer files) or at the top with "rope_scaling" (older ones).
- * `keys`: where older files have the base and the part of a head that is turned. `part`: that part where no key says.
- *
- * @throws for a type of scaling that is not supported, by its name.
- */
-export function rotary(
-  values: ConfigValues,
-  d_head: number,
-  keys: { base: string; part: string },
-  part = 1,
-): Rotary {
-  const inside = values.inside("rope_parameters");
-  const setting = (newer: string, older: string, fallback: number) => {
-    const stated = inside?.has(newer) ? inside.number(newer) : undefined;
-    if (stated !== undefined && values.has(older) && values.number(older) !== stated) {
-      values.refuse(`"${older}" is ${values.json[older]}, "rope_parameters" has "${newer}" ${stated}.`);
-    }
-    return stated ?? values.number(older, fallback);
-  };
-  const rotary_base = setting("rope_theta", keys.base, 10000);
-  const share = setting("partial_rotary_factor", keys.part, part);
-  const rotary_dim = Math.floor(d_head * share);
-  if (!(share <= 1 && rotary_dim % 2 === 0 && rotary_dim > 0)) {
-    values.refuse(
-      `"${
-        inside?.has("partial_rotary_factor") ? "partial_rotary_factor" : keys.part
-      }" ${share} of ${d_head} dims is ${rotary_dim}; an even number from 2 to ${d_head} was expected.`,
-    );
-  }
-  const scaling = rotaryScaling(inside ?? values.inside("rope_scaling"));
+  const names = typeof own === "string" ? [own] : own;
+  const { architectures } = values.json;
+  const isBase = Array.isArray(architectures) && isBaseModel(architectures[0]);
   return {
-    positional_embedding_type: "rotary",
-    rotary_dim,
-    rotary_base,
-    ...(scaling ? { rotary_scaling: scaling } : {}),
+    config: isBase && !tied ? { d_vocab_out: 0 } : {},
+    sources(prefix, has) {
+      if (isBase && !tied) return [];
+      const found = names.find(has);
+      const from = found ?? (tied ? prefix + embedding : names[0]);
+      const b_U = (found ?? names[0]).replace(/weight$/, "bias");
+      return [
+        ["unembed.W_U", {
+          from,
+          axes: "d_vocab d_model",
+          ...(scale !== undefined && { scale }),
+          ...(tied && found !== undefined && { own: found }),
+        }],
+        ...(bias && !isBase ? [["unembed.b_U", { from: b_U, axes: "d_vocab" }] as [string, Source]] : []),
+      ];
+    },
   };
 }
 
-function rotaryScaling(values: ConfigValues | undefined): RotaryScaling | undefined {
-  if (!values) return undefined;
-  const key = values.has("rope_type") ? "rope_type" : "type";
-  const rope_type = values.choice(key, ["default", "linear", "llama3"], values.json[key] ?? "default");
-  if (rope_type === "default") return undefined;
-  const factor = values.number("factor");
-  if (rope_type === "linear") return { rope_type, factor };
-  const [low_freq_factor, high_freq_factor] = [
-    values.number("low_freq_factor"),
-    values.number("high_freq_factor"),
-  ];
-  if (low_freq_factor >= high_freq_factor) {
-    values.refuse(
-      `"low_freq_factor" ${low_freq_factor} is not below "high_freq_factor" ${high_freq_factor}.`,
-    );
-  }
-  const original_max_position_embeddings = values.size("original_max_position_embeddings");
-  return { rope_type, factor, low_freq_factor, high_freq_factor, original_max_position_embeddings };
+/** "LlamaModel" is a model without an output head, "GPT2LMHeadModel" is not. */
+export function isBaseModel(architecture: unknown): boolean {
+  return typeof architecture === "string" && /(?<!LMHead)Model$/.test(architecture);
 }
 
 /**
- * Which layers see the last positions alone. `sliding(layer)` says so where the file has no "layer_types". A window that reaches over
- * the whole context is none.
+ * Which layers see the last positions alone. `sliding(layer)` says so where the file has no "layer_types". A
+ * window that reaches over the whole context is none.
  */
 export function slidingWindow(
   values: ConfigValues,
@@ -122,7 +99,7 @@ export function slidingWindow(
   if (stated !== undefined) {
     if (!Array.isArray(stated) || stated.length !== n_layers) {
       values.refuse(
-        `"layer_types" is ${JSON.stringify(stated)}; one for each of ${n_layers} layers was expected.`,
+        `"layer_types" is ${quoted(stated)}; one for each of ${n_layers} layers was expected.`,
       );
     }
     local = stated.map((type) =>

@@ -1,7 +1,10 @@
-/** TransformerLens' own layout, in which the toy models (gelu-4l's kind) are stored: the names are those of this library. */
+/**
+ * TransformerLens' own layout, in which the toy models (gelu-4l's kind) are stored: the names are those of
+ * this library.
+ */
 import { parseModelConfig } from "../../checkpoints/config.ts";
 import { buffer, optionalTensors, stateDictShapes } from "../../checkpoints/state_dict.ts";
-import { storedDims } from "../weights.ts";
+import { storedDims } from "../../checkpoints/weight_names.ts";
 import type { Family, Source } from "./layout.ts";
 
 export const transformerLens: Family = {

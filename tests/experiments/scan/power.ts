@@ -1,67 +1,53 @@
 /**
- * How often a scan finds what is planted, and what it finds where nothing is: `deno run --allow-read --allow-env --allow-sys
- * --allow-ffi tests/experiments/scan/power.ts [seeds]`. Default: 100 seeds of each kind, some minutes. Its numbers stand in
- * tests/README.md.
+ * How often what is planted is found, and what is found where nothing is: `deno run --allow-read --allow-env --allow-sys --allow-ffi
+ * tests/experiments/scan/power.ts [seeds] [kinds] [first seed]`. Default: 100 seeds of each kind, from 1 on. Kinds: names, with commas
+ * between. A line for each kind, as soon as it is done; then the table. What is measured: planted/verdict_of.ts.
  */
-import { foundWriters, scan } from "../../../lib/experiments/scan/scan.ts";
-import { CLEANERS, type Kind, KINDS, plantedModel, plantedPrompts, WRITER } from "./planted.ts";
+import { KIND_NAMES, type KindName, KINDS, plantedModel, plantedPrompts } from "./planted/kinds.ts";
+import { type Score, score, wilson } from "./planted/score.ts";
+import type { Truth } from "./planted/truth.ts";
+import { verdictOf } from "./planted/verdict_of.ts";
 
 const seeds = Number(Deno.args[0] ?? 100);
-/** Each kind, and the clean pair with a cleaner that erases only a part. */
-const cases: [Kind, number][] = [...KINDS.map((kind): [Kind, number] => [kind, 1]), ["pair", 0.5], [
-  "pair",
-  0.35,
-], [
-  "pair",
-  0.25,
-], ["pair", 0.1]];
-const chosen = cases.filter(([kind, strength]) =>
-  !Deno.args[1] || Deno.args[1].split(",").includes(`${kind}:${strength}`)
-);
-const rows = [];
-for (const [kind, strength] of chosen) {
-  let [writer, exact, otherWriters, otherCleaners, missed, tested] = [0, 0, 0, 0, 0, 0];
-  const shares: number[] = [],
-    ratios: number[] = [],
-    kappas: number[] = [],
-    undone: number[] = [],
-    control: number[] = [];
-  for (let seed = 1; seed <= seeds; seed++) {
-    const result = await scan(plantedModel(kind, seed, strength), plantedPrompts(seed));
-    const found = foundWriters(result);
-    otherWriters += found.filter((w) => w.candidate.name !== WRITER).length;
-    tested += result.writers.length;
-    const own = found.find((w) => w.candidate.name === WRITER);
-    if (!own) continue;
-    writer++;
-    const names = own.verdict.cleaners.map((c) => c.node);
-    const extra = names.filter((name) => !CLEANERS[kind].includes(name)).length;
-    const absent = CLEANERS[kind].filter((name) => !names.includes(name)).length;
-    otherCleaners += extra;
-    missed += absent;
-    if (extra + absent === 0) exact++;
-    ratios.push(own.verdict.groupRatio);
-    shares.push(own.verdict.sharedAcrossPrompts);
-    kappas.push(...Object.values(own.causal!.causalShare));
-    undone.push(own.causal!.patched.frozen.undone);
-    control.push(own.causal!.patched.control.undone);
+const wanted = Deno.args[1] ? Deno.args[1].split(",") : KIND_NAMES;
+const from = Number(Deno.args[2] ?? 1);
+for (const kind of wanted) {
+  if (!(kind in KINDS)) {
+    throw new Error(`power: got kind "${kind}"; expected one of ${KIND_NAMES.join(", ")}`);
   }
-  const range = (x: number[]) =>
-    x.length ? `${Math.min(...x).toFixed(2)} … ${Math.max(...x).toFixed(2)}` : "–";
-  rows.push({
-    planted: strength === 1 ? kind : `${kind}, erases ${strength}`,
-    "writer found": `${writer}/${seeds}`,
-    "exactly its cleaners": `${exact}/${seeds}`,
-    "cleaners missed": missed,
-    "other cleaners": otherCleaners,
-    "other writers": otherWriters,
-    "candidates": tested,
-    "erased": range(ratios),
-    "shared": range(shares),
-    "κ": range(kappas),
-    "undone": range(undone),
-    "control": range(control),
-  });
+}
+
+/** "97 (92 … 99)": a count, and the 95 % interval of the share as percentages. */
+function withInterval(k: number, n: number): string {
+  const [low, high] = wilson(k, n).map((x) => Math.round(100 * x));
+  return `${k} (${low} … ${high})`;
+}
+
+function row(kind: KindName, scores: readonly Score[]) {
+  const truth: Truth = KINDS[kind].truth;
+  const times = (test: (one: Score) => boolean) => withInterval(scores.filter(test).length, scores.length);
+  const total = (number: (one: Score) => number) => scores.reduce((sum, one) => sum + number(one), 0);
+  const planted = truth.writers.length > 0;
+  return {
+    planted: kind,
+    seeds: scores.length,
+    found: planted ? times((s) => s.found) : "–",
+    "exactly its cleaners": planted ? times((s) => s.cleaners) : "–",
+    "its route": planted ? times((s) => s.route) : "–",
+    "cleaners missed": total((s) => s.missed),
+    "other cleaners": total((s) => s.otherCleaners),
+    "with another writer": times((s) => s.otherWriters.length > 0),
+    "other writers": scores.flatMap((s) => s.otherWriters).join(" "),
+  };
+}
+
+const rows = [];
+for (const kind of wanted as KindName[]) {
+  const scores: Score[] = [];
+  for (let seed = from; seed < from + seeds; seed++) {
+    scores.push(score(KINDS[kind].truth, await verdictOf(plantedModel(kind, seed), plantedPrompts(seed))));
+  }
+  rows.push(row(kind, scores));
   console.log(JSON.stringify(rows.at(-1)));
 }
 console.table(rows);

@@ -12,6 +12,7 @@ import {
   listed,
   modelInWords,
   number,
+  oneSentence,
   overview,
 } from "../../../lib/experiments/scan/words.ts";
 
@@ -183,6 +184,19 @@ Deno.test("attribution: taken back beyond the control, as much, less, added to, 
   says(nothing, "next to nothing");
   saysNot(nothing, "taken back", "take back 90 %");
   saysNot(describeWriter(writer()), "attribution");
+});
+
+Deno.test("one sentence for the table: one cleaner is named where it does half, misleads only beyond the control", () => {
+  says(
+    oneSentence(writer({ attribution: dla() })),
+    "45 % erased because of what it says, mostly by L3H1; its attribution misleads.",
+  );
+  const small = writer().cleaners.map((c) => ({ ...c, specific: about(0.1) }));
+  const spread = oneSentence(writer({ cleaners: small, shared: 0.9 }));
+  says(spread, "by many, a little each, 90 % of it the same in all prompts.");
+  saysNot(spread, "mostly", "misleads");
+  says(oneSentence(writer({ attribution: dla({ controlTakenBack: about(0.9) }) })), "misleads no more than");
+  saysNot(oneSentence(writer({ attribution: dla({ meanAbsolute: 0.001 }) })), "misleads");
 });
 
 Deno.test("embed as a writer is described as any other", () => {

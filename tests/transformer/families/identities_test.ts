@@ -1,18 +1,23 @@
 /**
- * What the method rests on, in every family: the residual stream is the sum of what was written; clean minus patched head result is
- * the V-composition; and an experiment runs unchanged. Both identities hold with weights as they are and processed, for LayerNorm and
- * RMSNorm (where nothing is centred), since with a frozen scale what the values read is linear in the residual stream. They say nothing
- * of a patched layer's Q and K, which are left as they were.
+ * What the method rests on, in every family: the residual stream is the sum of what was written; clean minus
+ * patched head result is the V-composition; and an experiment runs unchanged. Both identities hold with
+ * weights as they are and processed, for LayerNorm and RMSNorm (where nothing is centred), since with a
+ * frozen scale what the values read is linear in the residual stream. They say nothing of a patched layer's Q
+ * and K, which are left as they were.
  */
 import { assert, assertEquals } from "@std/assert";
+import { attentionOf } from "../../../lib/checkpoints/blocks.ts";
 import { residualProjections } from "../../../lib/experiments/residual_projections.ts";
 import {
   compositionZ,
   compositionZWithoutAttention,
   vInputPatch,
+  writtenByHeads,
 } from "../../../lib/metrics/v_composition.ts";
 import { run } from "../../../lib/tensor/run.ts";
 import type { Tensor } from "../../../lib/tensor/tensor.ts";
+import type { NdArray } from "../../../lib/tensor/nd_array.ts";
+import type { Forward } from "../../../lib/transformer/forward.ts";
 import { feed, type Model } from "../../../lib/transformer/model.ts";
 import { locations, modelNodes } from "../../../lib/transformer/nodes.ts";
 import { load, off, recorded, recordedNames } from "./recorded.ts";
@@ -27,7 +32,8 @@ async function checkAdditive(model: Model, prompts: Awaited<ReturnType<typeof re
     );
     let sum = before.map((node) => pass.node(node.name)).reduce((a, b) => a.add(b));
     for (let l = 0; l < layer + (location === "resid_pre0" ? 0 : 1); l++) {
-      sum = sum.add(pass.weight(`blocks.${l}.attn.b_O`));
+      const b_O = pass.weight(`blocks.${l}.attn.b_O`).expand("batch", "batch").expand("pos", "pos");
+      sum = sum.add(pass.partThroughNorm(attentionOf(model.config, l).postNorm, b_O));
     }
     outputs[location] = pass.hook(hook);
     outputs[`sum ${location}`] = sum;
@@ -39,20 +45,24 @@ async function checkAdditive(model: Model, prompts: Awaited<ReturnType<typeof re
   }
 }
 
-/** v_h in plain loops from the recorded-like arrays: Σ_j A[i, j] · (centred w_j / σ_j · ln1.w) · W_V, in double precision. */
-async function plainComposition(
-  model: Model,
-  prompts: Awaited<ReturnType<typeof recorded>>["prompts"],
-  writer: Tensor,
-  layer: number,
-) {
-  const clean = model.forward();
-  const attn = `blocks.${layer}.attn`;
-  const values = await run({
+/** What the V-composition of one layer is made of, for `plainComposition`. */
+function ingredients(clean: Forward, layer: number, writer: Tensor): Record<"w" | "A" | "scale", Tensor> {
+  const { norm, block } = attentionOf(clean.config, layer);
+  const one = clean.hook(`${block}.attn.hook_q`).sumSquares("head", "d_head").mul(0).add(1); // [batch, pos]
+  return {
     w: writer.order("batch", "pos", "d_model"),
-    A: clean.hook(`${attn}.hook_pattern`),
-    scale: clean.hook(`blocks.${layer}.ln1.hook_scale`),
-  }, feed(prompts));
+    A: clean.hook(`${block}.attn.hook_pattern`),
+    scale: norm ? clean.hook(`${norm}.hook_scale`) : one,
+  };
+}
+
+/**
+ * v_h in plain loops from the recorded-like arrays: Σ_j A[i, j] · (centred w_j / σ_j · ln1.w) · W_V, in
+ * double precision.
+ */
+function plainComposition(model: Model, layer: number, values: Record<"w" | "A" | "scale", NdArray>) {
+  const attn = `blocks.${layer}.attn`;
+  const { norm } = attentionOf(model.config, layer);
   const { n_heads: H, n_key_value_heads: G = H, d_model: D, d_head: K, normalization } = model.config;
   const W_V = model.weights.get(`${attn}.W_V`)!; // [d_model, head or kv_head, d_head]
   assertEquals(W_V.dims.map((d) => d.name), ["d_model", G < H ? "kv_head" : "head", "d_head"]);
@@ -63,7 +73,7 @@ async function plainComposition(
     const v = new Float64Array(T * G * K);
     for (let t = 0; t < T; t++) {
       const row = Float64Array.from(values.w.data.subarray((b * T + t) * D, (b * T + t + 1) * D));
-      const mean = normalization.startsWith("LN") ? row.reduce((a, x) => a + x, 0) / D : 0;
+      const mean = norm && normalization.startsWith("LN") ? row.reduce((a, x) => a + x, 0) / D : 0;
       for (let m = 0; m < D; m++) {
         const read = (row[m] - mean) / values.scale.data[b * T + t] * (gain?.[m] ?? 1);
         for (let gk = 0; gk < G * K; gk++) v[t * G * K + gk] += read * W_V.data[m * G * K + gk];
@@ -92,23 +102,38 @@ for (const name of recordedNames) {
     const { prompts } = await recorded(name);
     for (const processing of [false, {}] as const) {
       const model = await load(name, processing);
-      for (const writer of ["L0H1", "MLP0", "embed"]) {
-        const clean = model.forward();
+      const clean = model.forward();
+      const outputs: Record<string, Tensor> = {};
+      const writers = ["L0H1", "MLP0", "embed"];
+      const heads = Array.from({ length: model.config.n_heads }, (_, head) => head);
+      for (const writer of writers) {
         const w = clean.node(writer);
         const patched = model.forward({ hooks: vInputPatch(clean, [1], w) });
-        const z = "blocks.1.attn.hook_z";
-        const { difference, composition } = await run({
-          difference: clean.hook(z).sub(patched.hook(z)),
-          composition: compositionZ(clean, 1, w),
-        }, feed(prompts));
+        const z = compositionZ(clean, 1, w);
+        const lost = (of: (forward: Forward) => Tensor) => of(clean).sub(of(patched));
+        const made = {
+          z,
+          zLost: lost((forward) => forward.hook("blocks.1.attn.hook_z")),
+          // What reaches the stream, through a norm after attention where there is one.
+          one: writtenByHeads(clean, 1, z, [1]),
+          oneLost: lost((forward) => forward.headResult(1, 1)),
+          all: writtenByHeads(clean, 1, z, heads),
+          allLost: lost((forward) => forward.hook("blocks.1.hook_attn_out")),
+          ...ingredients(clean, 1, w),
+        };
+        for (const [key, tensor] of Object.entries(made)) outputs[`${writer} ${key}`] = tensor;
+      }
+      const values = await run(outputs, feed(prompts));
+      for (const writer of writers) {
+        const of = (key: string) => values[`${writer} ${key}`];
+        for (const [key, bound] of [["z", 1e-5], ["one", 1e-4], ["all", 1e-4]] as const) {
+          const error = off(of(key).data, of(`${key}Lost`).data);
+          assert(error < bound, `${writer}, ${key}: off by ${error}`);
+        }
+        const plain = plainComposition(model, 1, { w: of("w"), A: of("A"), scale: of("scale") });
         assert(
-          off(composition.data, difference.data) < 1e-5,
-          `${writer}: off by ${off(composition.data, difference.data)}`,
-        );
-        const plain = await plainComposition(model, prompts, w, 1);
-        assert(
-          off(composition.data, plain) < 1e-5,
-          `${writer}: off the plain loops by ${off(composition.data, plain)}`,
+          off(of("z").data, plain) < 1e-5,
+          `${writer}: off the plain loops by ${off(of("z").data, plain)}`,
         );
       }
     }

@@ -1,4 +1,8 @@
-/** The tiny random checkpoints of tests/reference/families and what transformers and TransformerLens compute with them. */
+/**
+ * The tiny random checkpoints of tests/reference/families and what transformers and TransformerLens compute
+ * with them. A folder with config.json, weights and reference.safetensors is a test by itself: the tests here
+ * go over all folders.
+ */
 import { assert, assertEquals } from "@std/assert";
 import type { Prompts } from "../../../lib/checkpoints/mod.ts";
 import { SafetensorsFile } from "../../../lib/checkpoints/safetensors.ts";
@@ -14,7 +18,7 @@ export const recordedNames = [...Deno.readDirSync(root)].filter((e) => e.isDirec
 export interface Recorded {
   folder: string;
   prompts: Prompts;
-  /** Logits of transformers [batch, pos, d_vocab]. */
+  /** Logits of transformers [batch, pos, d_vocab]; none of base models. */
   logits: Float32Array;
   /** Hook name → value of TransformerLens, weights as they are / processed. */
   plain: Map<string, { dims: number[]; data: Float32Array }>;
@@ -32,7 +36,10 @@ export function configOf(name: string, changes: Json = {}): Json {
   return { ...JSON.parse(Deno.readTextFileSync(`${folderOf(name)}/config.json`)), ...changes };
 }
 
-/** Whether TransformerLens recorded hooks of it (else transformers' hidden states stand among `plain`, and `processed` is empty). */
+/**
+ * Whether TransformerLens recorded hooks of it (else those of transformers stand among `plain`, and
+ * `processed` is empty).
+ */
 export function byTransformerLens(name: string): boolean {
   return typeof JSON.parse(Deno.readTextFileSync(`${folderOf(name)}/reference.json`)).agreement !== "string";
 }
@@ -54,7 +61,7 @@ export async function recorded(name: string): Promise<Recorded> {
   const result = {
     folder: folderOf(name),
     prompts: { tokens, count, length, source: name },
-    logits: (await read("logits")).data,
+    logits: file.tensors.has("logits") ? (await read("logits")).data : new Float32Array(0),
     plain: await hooks("hooks/"),
     processed: await hooks("processed/"),
   };

@@ -1,0 +1,62 @@
+/**
+ * Text files of any size, as a stream: pieces of text, and lines. A file of 512 MiB is more than a JavaScript string can hold.
+ */
+import { reason } from "../random_access_file.ts";
+
+const PIECE_BYTES = 1 << 18;
+/** Longer than any document that is trained on; beyond it a file has no lines. */
+const MOST_LINE = 1 << 27;
+
+/** The text in pieces of any length. @throws when it cannot be read or is not UTF-8, naming the byte range */
+export async function* textPieces(path: string): AsyncGenerator<string> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path, { read: true });
+  } catch (error) {
+    throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
+  }
+  using _ = file;
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const buffer = new Uint8Array(PIECE_BYTES);
+  for (let at = 0;;) {
+    let count: number | null;
+    try {
+      count = await file.read(buffer);
+    } catch (error) {
+      throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
+    }
+    const bytes = buffer.subarray(0, count ?? 0);
+    try {
+      const piece = decoder.decode(bytes, { stream: count !== null });
+      if (piece !== "") yield piece;
+    } catch (error) {
+      throw new Error(`${path} is not text in UTF-8 (bytes ${at} to ${at + bytes.length}).`, {
+        cause: error,
+      });
+    }
+    if (count === null) return;
+    at += count;
+  }
+}
+
+/** The lines, without their ends. */
+export async function* textLines(path: string): AsyncGenerator<string> {
+  let parts: string[] = []; // of the line that is not complete yet
+  let length = 0;
+  for await (const piece of textPieces(path)) {
+    let from = 0;
+    for (let end = piece.indexOf("\n"); end >= 0; end = piece.indexOf("\n", from)) {
+      parts.push(piece.slice(from, end));
+      yield parts.join("");
+      [parts, length, from] = [[], 0, end + 1];
+    }
+    parts.push(piece.slice(from));
+    length += piece.length - from;
+    if (length > MOST_LINE) {
+      throw new Error(
+        `${path} has a line of more than ${MOST_LINE} characters. Is it .jsonl, one object a line?`,
+      );
+    }
+  }
+  if (length > 0) yield parts.join("");
+}

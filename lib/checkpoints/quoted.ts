@@ -1,0 +1,27 @@
+/**
+ * What a file says, as it may stand in a message: in quotes, cut, and without characters that a terminal or a page would obey.
+ * Names and values in files come from anyone: one may have 16 million characters, or move the cursor, or turn the reading direction.
+ */
+
+const MOST = 80;
+
+/** Control characters, invisible ones and those that change the direction of text. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+/** `text` with its hidden characters written as \u202e; what lies beyond `most` characters is cut. */
+export function shown(text: string, most = MOST): string {
+  const cut = text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  return cut.replace(HIDDEN, escape);
+}
+
+/** A JSON value in one line, cut to `most` characters. Texts stand in double quotes. */
+export function quoted(value: unknown, most = MOST): string {
+  if (typeof value === "string") return shown(JSON.stringify(value.slice(0, most + 1)), most);
+  try {
+    return shown(JSON.stringify(value) ?? String(value), most);
+  } catch {
+    return `a deeply nested ${Array.isArray(value) ? "list" : "value"}`;
+  }
+}

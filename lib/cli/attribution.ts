@@ -1,0 +1,203 @@
+/**
+ * `deno task attribution MODEL --text "…"`: is what direct logit attribution credits to the model's nodes taken back later? Prints a table
+ * and what it says in words, and leaves attribution.json and a waterfall (SVG and PNG) in the output folder. Every file is whole or not
+ * there.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { describeDownload, type Prompts } from "../checkpoints/mod.ts";
+import { writeWhole } from "../checkpoints/write_whole.ts";
+import {
+  type AttributionCheck,
+  type AttributionOptions,
+  checkAttribution,
+  type RemovedAt,
+} from "../experiments/attribution/check_attribution.ts";
+import { lastCharacters, visibleEnds } from "../figures/prompt_text.ts";
+import { toPng } from "../figures/png.ts";
+import { rowsAsJson } from "../figures/show.ts";
+import { toSvg } from "../figures/svg.ts";
+import { formatNumber } from "../figures/theme.ts";
+import { attributionWaterfall } from "../figures/waterfall.ts";
+import { loadModel } from "../transformer/load.ts";
+import { attributionText } from "./attribution_text.ts";
+import { type ProgressTarget, stderrTarget } from "./progress.ts";
+import { RunProgress } from "./run_progress.ts";
+import { scanPrompts } from "./scan_prompts.ts";
+
+type CheckOptions = Pick<
+  AttributionOptions,
+  "answers" | "position" | "nodes" | "most" | "removedAt" | "rotations" | "samples" | "seed"
+>;
+
+export interface AttributionCommand {
+  /** As `loadModel` takes it. */
+  model: string;
+  /** The text that is asked about; without it, prompts are. */
+  text?: string;
+  /** A file of prompts, as `deno task scan` takes it: with a text, what is resampled from; without, what is looked at. */
+  prompts?: string;
+  /** Tokens of a prompt, and tokens in all, of that file. */
+  length?: number;
+  maxTokens?: number;
+  /** Created when it is missing. */
+  outDir: string;
+  check: CheckOptions;
+  signal?: AbortSignal;
+  target?: ProgressTarget;
+}
+
+/** The text's end, the two answers and the model's logit difference; of prompts the last alone. */
+function subtitle({ answers, sum }: AttributionCheck, text?: string): string {
+  const difference = `logit difference ${formatNumber(sum.logitDifference)}`;
+  if (text === undefined || !answers) return `Many positions, ${difference} in the mean`;
+  const [a, b] = answers.map(({ token }) => `“${visibleEnds(token)}”`);
+  return `“${lastCharacters(visibleEnds(text), 60)}”: ${a} against ${b}, ${difference}`;
+}
+
+/** Without a word on how many, prompts of so many tokens in all are looked at. */
+const DEFAULT_TOKENS = 2048;
+
+/** @throws for bad input, and the signal's reason when it was interrupted */
+export async function runAttribution(command: AttributionCommand): Promise<AttributionCheck> {
+  const { outDir, text, check, signal, target = stderrTarget() } = command;
+  const model = await loadModel(command.model, {
+    onProgress: (p) => target.isTerminal && target.write(`\r\x1b[K${describeDownload(p)}`),
+  });
+  const { prompts: file, length, maxTokens } = command;
+  const read = (tokens: number | undefined): Promise<Prompts> =>
+    scanPrompts(model, {
+      ...(file !== undefined && { file }),
+      ...(length !== undefined && { length }),
+      ...(tokens !== undefined && { maxTokens: tokens }),
+    });
+  await Deno.mkdir(outDir, { recursive: true });
+  const from = text ?? await read(maxTokens ?? DEFAULT_TOKENS);
+  const unrelated = text !== undefined && file !== undefined ? await read(maxTokens) : undefined;
+  const progress = new RunProgress("Removing nodes", target);
+  let result: AttributionCheck;
+  try {
+    result = await checkAttribution(model, from, {
+      ...check,
+      ...(unrelated && { unrelated }),
+      ...(signal && { signal }),
+      onProgress: progress.report,
+    });
+  } finally {
+    progress.finish();
+  }
+  const cases = result.rows.map((row) => ({ row, steps: result.steps }));
+  const figure = attributionWaterfall(cases, { subtitle: subtitle(result, text) });
+  const svg = toSvg(figure);
+  await writeWhole(join(outDir, "attribution.json"), rowsAsJson({ format: 1, ...result }));
+  await writeWhole(join(outDir, "waterfall.svg"), svg);
+  await writeWhole(join(outDir, "waterfall.png"), toPng(svg, { scale: 2 }));
+  return result;
+}
+
+const USAGE = `deno task attribution MODEL --text "…" [--answers " a, b"] [options]
+deno task attribution MODEL [--prompts FILE] [options]      over many positions, with intervals
+  MODEL              a folder with config.json, weights and tokenizer.json, a Hugging Face name, or tiny-gelu-4l
+  --text TEXT        its last position is looked at
+  --answers "A,B"    two answers of one token each, with the space in front where the token has one: " a, b" are " a"
+                     and " b". Where one holds a comma: a JSON list. Default: the two most probable next tokens
+  --position N       look at this position (from 1) in place of the last; of prompts, in place of all but 0
+  --nodes LIST       nodes to check, such as L1H6,MLP0; default: those with the largest DLA
+  --most N           so many of them; default 6
+  --removed-at WHERE rest (default: all positions but 0), all, or position (only where it is looked at)
+  --rotations N      draws of the control; default 32 for one position, else 3
+  --samples N        other texts to resample from; default 20; 0: none
+  --prompts FILE     with --text: the texts to resample from; without: what is looked at. As for deno task scan;
+                     default: the prompts that belong to the model
+  --length N, --max-tokens N   of that file; default for what is looked at: ${DEFAULT_TOKENS} tokens
+  --seed N           of rotations and bootstrap; default 1
+  --out DIR          where attribution.json, waterfall.svg and waterfall.png go; default: out/attribution-MODEL`;
+
+/** " a, b" → [" a", " b"]; or a JSON list. @throws unless there are two */
+export function readAnswers(text: string): [string, string] {
+  let parts: unknown = text.split(",");
+  if (text.trimStart().startsWith("[")) {
+    try {
+      parts = JSON.parse(text);
+    } catch (error) {
+      throw new Error(`--answers: got ${text}, which is no JSON list (${(error as Error).message})`);
+    }
+  }
+  const two = Array.isArray(parts) ? parts.filter((part) => typeof part === "string" && part !== "") : [];
+  if (two.length === 2 && (parts as unknown[]).length === 2) return [two[0], two[1]];
+  throw new Error(`--answers: got ${JSON.stringify(text)}; expected two tokens and a comma, such as " a, b"`);
+}
+
+const NUMBERS = ["position", "most", "rotations", "samples", "seed", "length", "max-tokens"] as const;
+
+/** Options of the command from its arguments. @throws for an unknown option or a value that is not what it should be */
+export function readArguments(args: string[]): Omit<AttributionCommand, "signal" | "target"> | "help" {
+  const texts = ["text", "answers", "nodes", "removed-at", "prompts", "out", ...NUMBERS];
+  const parsed = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      ...Object.fromEntries(texts.map((name) => [name, { type: "string" as const }])),
+      help: { type: "boolean" as const },
+    },
+  });
+  const values = parsed.values as Record<string, string | undefined>, { positionals } = parsed;
+  if (values.help) return "help";
+  if (positionals.length !== 1) throw new Error(`got ${positionals.length} models; expected one`);
+  const number = (name: (typeof NUMBERS)[number]) => {
+    const text = values[name];
+    if (text === undefined) return {};
+    if (!/^\d+$/.test(text)) throw new Error(`--${name}: got "${text}"; expected a whole number`);
+    return { [name === "max-tokens" ? "maxTokens" : name]: Number(text) };
+  };
+  const { text, answers, nodes, prompts, out } = values, removedAt = values["removed-at"];
+  const [model] = positionals;
+  const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
+  return {
+    model,
+    outDir: out ?? join(import.meta.dirname!, "..", "..", "out", `attribution-${name}`),
+    ...(text !== undefined && { text }),
+    ...(prompts !== undefined && { prompts }),
+    ...number("length"),
+    ...number("max-tokens"),
+    check: {
+      ...(answers !== undefined && { answers: readAnswers(answers) }),
+      ...(nodes !== undefined && { nodes: nodes.split(",").map((node) => node.trim()) }),
+      ...(removedAt !== undefined && { removedAt: removedAt as RemovedAt }), // checked with all options
+      ...number("position"),
+      ...number("most"),
+      ...number("rotations"),
+      ...number("samples"),
+      ...number("seed"),
+    },
+  };
+}
+
+const INTERRUPTED = 130;
+const WRONG_USAGE = 2;
+
+async function main(): Promise<number> {
+  let command;
+  try {
+    command = readArguments(Deno.args);
+  } catch (error) {
+    console.error(`attribution: ${(error as Error).message}\n${USAGE}`);
+    return WRONG_USAGE;
+  }
+  if (command === "help") {
+    console.log(USAGE);
+    return 0;
+  }
+  const interrupt = new AbortController();
+  Deno.addSignalListener("SIGINT", () => interrupt.abort(new Error("interrupted")));
+  try {
+    const check = await runAttribution({ ...command, signal: interrupt.signal });
+    console.log(`${attributionText(check)}\n\nFigure: ${join(command.outDir, "waterfall.png")}`);
+    return 0;
+  } catch (error) {
+    console.error(`attribution: ${(error as Error).message.replace(/^checkAttribution: /, "")}`);
+    return interrupt.signal.aborted ? INTERRUPTED : 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());

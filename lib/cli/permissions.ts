@@ -1,0 +1,123 @@
+/**
+ * What each task may do, from its arguments and the environment: which folders it reads and writes, which hosts it asks. A task that
+ * is told to write elsewhere may write there, and nothing else more.
+ *
+ * Deno's own tasks cannot do this: a permission in deno.json is fixed, and a path with a comma in it would become two.
+ */
+import { dirname, join, resolve } from "node:path";
+import { HUB_VARIABLES } from "../checkpoints/hub/settings.ts";
+
+/** Values of Deno's permissions; `true` where what is needed cannot be named. */
+export interface Permissions {
+  read: true | string[];
+  write: string[];
+  net: string[];
+  env: readonly string[];
+  sys: string[];
+  run: string[];
+  ffi: boolean;
+}
+
+/** What a task is started with. */
+export interface Start {
+  /** The project's folder. */
+  root: string;
+  /** Where the user stands: relative paths start here. */
+  cwd: string;
+  args: readonly string[];
+  env: (name: string) => string | undefined;
+  execPath: string;
+}
+
+/** Of the Hub: its own host, and those that it sends downloads on to. */
+const HUB_HOSTS = ["huggingface.co", "*.hf.co"];
+/** The value of an option, in `--name VALUE` or `--name=VALUE`. */
+function option(args: readonly string[], name: string): string | undefined {
+  const at = args.findLastIndex((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
+  if (at < 0) return undefined;
+  return args[at].includes("=") ? args[at].slice(args[at].indexOf("=") + 1) : args[at + 1];
+}
+
+/** Every argument that may be a path: what stands alone, and what an option is given. */
+function mayBePaths(args: readonly string[], cwd: string): string[] {
+  const values = args.map((arg) =>
+    arg.startsWith("--") ? arg.slice(arg.indexOf("=") + 1 || arg.length) : arg
+  );
+  return values.filter((value) => value !== "").map((value) => resolve(cwd, value));
+}
+
+/** Hugging Face's folder, and those that variables name apart from it. */
+function hubFolders(env: Start["env"]): { write: string[]; read: string[] } {
+  const value = (name: string) => env(name)?.trim() || undefined;
+  const user = value("HOME") ?? value("USERPROFILE");
+  const caches = value("XDG_CACHE_HOME") ?? (user && join(user, ".cache"));
+  const home = value("HF_HOME") ?? (caches && join(caches, "huggingface"));
+  const cache = value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE");
+  const token = value("HF_TOKEN_PATH");
+  // Prompts that were made from data sets lie in assets/ beside the cache.
+  const write = [home, cache, cache && join(dirname(cache), "assets")].filter((path) => path !== undefined);
+  return { write: write as string[], read: [...write as string[], ...(token ? [token] : [])] };
+}
+
+function hubHosts(env: Start["env"]): string[] {
+  const endpoint = env("HF_ENDPOINT")?.trim();
+  return endpoint && URL.canParse(endpoint) ? [new URL(endpoint).host, ...HUB_HOSTS] : HUB_HOSTS;
+}
+
+/** Where npm packages lie, of which some read files beside their code. */
+function packages({ env }: Start): string[] {
+  const user = env("HOME") ?? env("USERPROFILE") ?? "";
+  const dir = env("DENO_DIR");
+  return dir ? [dir] : [
+    join(user, ".cache/deno"),
+    join(user, "Library/Caches/deno"),
+    join(env("LOCALAPPDATA") ?? user, "deno"),
+  ];
+}
+
+const none: Permissions = { read: [], write: [], net: [], env: [], sys: [], run: [], ffi: false };
+
+/** What `task figures --in-place` writes anew. */
+const RENEWED = ["notebooks", "data/expected/rows", "data/pictures"];
+
+/** Names of the tasks that are started with permissions of their own, with what they may do. */
+export const TASKS: Record<string, (start: Start) => Permissions> = {
+  figures({ root, cwd, args, execPath }) {
+    const write = [resolve(cwd, option(args, "out") ?? join(root, "out"))];
+    if (args.includes("--in-place")) write.push(...RENEWED.map((folder) => join(root, folder)));
+    return { ...none, read: [root, ...write], write, net: ["127.0.0.1"], run: [execPath] };
+  },
+  scan: model,
+  attribution: model,
+  verify: model,
+};
+
+/** A task that runs a model. */
+function model(start: Start): Permissions {
+  const { root, cwd, args, env } = start;
+  const hub = hubFolders(env);
+  const write = [resolve(cwd, option(args, "out") ?? join(root, "out")), ...hub.write];
+  return {
+    ...none,
+    read: [root, cwd, ...mayBePaths(args, cwd), ...write, ...hub.read, ...packages(start)],
+    write,
+    net: hubHosts(env),
+    env: HUB_VARIABLES,
+    sys: ["systemMemoryInfo", "cpus"],
+    ffi: true,
+  };
+}
+
+const LISTS = ["read", "write", "net", "env", "sys", "run"] as const;
+
+/** The flags of `deno run`; undefined where a value has a comma, at which Deno would split it. */
+export function flagsOf(permissions: Permissions): string[] | undefined {
+  const flags = permissions.ffi ? ["--allow-ffi"] : [];
+  for (const name of LISTS) {
+    const values = permissions[name];
+    if (values === true) flags.push(`--allow-${name}`);
+    else if (values.some((value) => value.includes(","))) return undefined;
+    else if (values.length) flags.push(`--allow-${name}=${[...new Set(values)].join(",")}`);
+  }
+  return flags;
+}

@@ -1,0 +1,144 @@
+/** The rows of one node, from the credits of its removal and of its control's. */
+import type { ModelConfig } from "../../checkpoints/mod.ts";
+import { laterNodes } from "../../metrics/later_nodes.ts";
+import { Random } from "../../stats/random.ts";
+import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
+import { findNode } from "../../transformer/nodes.ts";
+import type { Estimate } from "../rows.ts";
+import { Credits } from "./credits.ts";
+import type { AttributionRow, Credit, ResampledRow, StepRow } from "./rows.ts";
+import type { NodeCredits } from "./measure.ts";
+import { columnsAfter } from "./runs.ts";
+
+const DRAWS = 1000;
+
+export class AttributionSummary {
+  readonly node: string;
+  readonly #config: ModelConfig;
+  readonly #own: Credits;
+  readonly #controls: readonly Credits[];
+  readonly #resampled?: NodeCredits;
+  readonly #draws: Int32Array[];
+  readonly #picks: Map<Int32Array, Int32Array>;
+
+  /** @param controls one for each draw of the control */
+  constructor(
+    config: ModelConfig,
+    node: string,
+    own: Credits,
+    controls: readonly Credits[],
+    seed: number,
+    resampled?: NodeCredits,
+  ) {
+    [this.node, this.#config, this.#own, this.#controls] = [node, config, own, controls];
+    this.#resampled = resampled;
+    this.#draws = bootstrapDraws(own.blocks, DRAWS, seed);
+    const random = new Random(seed + 1);
+    const pick = () => Int32Array.from(controls, () => random.below(controls.length));
+    this.#picks = new Map(this.#draws.map((draw) => [draw, pick()]));
+  }
+
+  /** Mean share over the control's draws; of a bootstrap draw, over as many of them, drawn with replacement. */
+  #controlShare(column: number, draw: Int32Array): number {
+    const picks = this.#picks.get(draw)!;
+    let sum = 0;
+    for (const i of picks) sum += this.#controls[i].share(column, draw);
+    return sum / picks.length;
+  }
+
+  /** The control's share, and the interval around it that fits the question: see `Credit`. `base` is added to both. */
+  #control(column: number, base: number): Pick<Credit, "control" | "controlInterval"> {
+    if (this.#controls.length === 0) return {};
+    const all = Credits.joined(this.#controls);
+    if (this.#own.tokens > 1) {
+      const shares = this.#controls.map((draw) => draw.share(column));
+      const [low, high] = bootstrapInterval((draw) => this.#controlShare(column, draw), this.#draws);
+      const mean = shares.reduce((a, b) => a + b, 0) / shares.length;
+      return { control: base + mean, controlInterval: [base + low, base + high] };
+    }
+    const control = base + all.share(column), { dla } = this.#own;
+    const half = 2 * all.spread(column) / Math.abs(dla) * Math.sqrt(1 + dla * dla / all.square);
+    return Number.isFinite(half)
+      ? { control, controlInterval: [control - half, control + half] }
+      : { control };
+  }
+
+  /** @param base 1 for what is left: the DLA itself and the column */
+  #credit(column: number, base = 0): Credit {
+    const own = this.#own;
+    const interval = bootstrapInterval((draw) => own.share(column, draw), this.#draws);
+    return {
+      logits: base * own.dla + own.logits(column),
+      share: base + own.share(column),
+      ...(own.blocks > 1 && { interval: [base + interval[0], base + interval[1]] as const }),
+      ...this.#control(column, base),
+    };
+  }
+
+  /** How much more is taken back of the control. */
+  #specific(column: number, { share, control, controlInterval }: Credit): Estimate | undefined {
+    if (control === undefined || controlInterval === undefined) return undefined;
+    const [low, high] = controlInterval;
+    const interval = this.#own.tokens > 1
+      ? bootstrapInterval(
+        (draw) => this.#controlShare(column, draw) - this.#own.share(column, draw),
+        this.#draws,
+      )
+      : [low - share, high - share] as const;
+    return { value: control - share, interval };
+  }
+
+  row(): AttributionRow {
+    const { kind, layer } = findNode(this.#config, this.node);
+    const columns = columnsAfter(laterNodes(this.#config, this.node).length);
+    const takenBack = this.#credit(columns.takenBack);
+    const specific = this.#specific(columns.takenBack, takenBack);
+    const resampled = this.#resample();
+    const controls = this.#controls.length > 0 ? Credits.joined(this.#controls) : undefined;
+    return {
+      node: this.node,
+      kind,
+      layer,
+      dla: this.#own.dla,
+      ...(controls && { controlDla: Math.sqrt(controls.square / controls.tokens) }),
+      takenBack,
+      ...(specific && { specific }),
+      left: this.#credit(columns.takenBack, 1),
+      finalScale: this.#credit(columns.finalScale),
+      effect: this.#credit(columns.effect),
+      ...(resampled && { resampled }),
+      n: this.#own.tokens,
+    };
+  }
+
+  /** What each later node takes back or adds, in the order of the forward pass. */
+  steps(): StepRow[] {
+    return laterNodes(this.#config, this.node).map(({ name, kind, layer }, i) => ({
+      node: this.node,
+      by: name,
+      kind,
+      layer,
+      ...this.#credit(i),
+    }));
+  }
+
+  #resample(): ResampledRow | undefined {
+    if (!this.#resampled) return undefined;
+    const { own: { credits, kept }, controls } = this.#resampled;
+    const whole = kept!;
+    const single = this.#own.tokens === 1; // other prompts are then many, and the DLA is one
+    const logits = (column: number) => single ? whole.mean(column) : whole.share(column) * whole.dla;
+    const exchanged = columnsAfter(0).effect;
+    return {
+      kept: logits(0),
+      keptShare: whole.share(0),
+      effect: logits(1),
+      share: whole.share(1),
+      ...(whole.blocks > 1 &&
+        { interval: bootstrapInterval((draw) => whole.share(1, draw), this.#draws) }),
+      exchanged: credits.share(exchanged),
+      ...(controls.length > 0 && { control: Credits.joined(controls).share(exchanged) }),
+      n: whole.tokens,
+    };
+  }
+}

@@ -1,0 +1,99 @@
+/** Ids against those of the Rust library, which tests/reference/tokenizer_ids.py recorded; and what is refused in place of other ids. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { tokenizerOf } from "../../../lib/checkpoints/tokenizer/tokenizer.ts";
+import { repeatsRepetition } from "../../../lib/checkpoints/tokenizer/regex_time.ts";
+
+// deno-lint-ignore no-explicit-any
+type Json = Record<string, any>;
+
+const recorded = JSON.parse(
+  Deno.readTextFileSync(new URL("../../reference/data/tokenizers.json", import.meta.url)),
+) as {
+  texts: string[];
+  vocabularies: Record<string, Json>;
+  cases: { name: string; vocabulary: string; parts: Json; ids: number[][] }[];
+};
+
+const made = (vocabulary: string, parts: Json) =>
+  tokenizerOf({
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: vocabulary === "bytes" ? { type: "ByteLevel" } : null,
+    ...structuredClone(recorded.vocabularies[vocabulary]),
+    ...parts,
+  }, "tokenizer.json");
+
+for (const { name, vocabulary, parts, ids } of recorded.cases) {
+  Deno.test(`tokenizer.json, ${name}: the ids are the Rust library's`, () => {
+    const tokenizer = made(vocabulary, parts);
+    recorded.texts.forEach((text, i) => assertEquals(tokenizer.encode(text), ids[i], JSON.stringify(text)));
+  });
+}
+
+const refusals: [what: string, parts: Json, message: string][] = [
+  ["a split that cannot be written so", {
+    pre_tokenizer: {
+      type: "Split",
+      pattern: { Regex: "ab" },
+      behavior: "MergedWithNext",
+      invert: false,
+    },
+  }, '"Split" with "behavior" "MergedWithNext" by {"Regex":"ab"} is not supported'],
+  [
+    "an approximate normalizer",
+    { normalizer: { type: "Precompiled", precompiled_charsmap: "" } },
+    '"Precompiled"',
+  ],
+  ["a regular expression that takes for ever", {
+    pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated", invert: false },
+  }, '"(a+)+$" repeats a repetition'],
+  ["an id of a thousand million", {
+    added_tokens: [{ id: 1e9, content: "<x>", special: true }],
+  }, '"<x>" has the id 1000000000; a whole number from 0 to 16777215'],
+  ["an id that is text", { added_tokens: [{ id: "7", content: "<x>" }] }, '"<x>" has the id "7"'],
+  ["no pattern", {
+    pre_tokenizer: { type: "Split", pattern: null, behavior: "Isolated", invert: false },
+  }, "it has the pattern null"],
+  [
+    "a part that is text",
+    { pre_tokenizer: { type: "Sequence", pretokenizers: ["a"] } },
+    '"pretokenizers" ["a"]',
+  ],
+];
+for (const [what, parts, message] of refusals) {
+  Deno.test(`tokenizer.json with ${what} is refused`, () => {
+    assertThrows(() => made("chars", parts), Error, message);
+  });
+}
+
+Deno.test("A text that holds a token for whole words alone is refused, others are not", () => {
+  const token = {
+    id: 5000,
+    content: "<cat>",
+    single_word: true,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: false,
+  };
+  const tokenizer = made("chars", { added_tokens: [...recorded.vocabularies.chars.added_tokens, token] });
+  assertThrows(() => tokenizer.encode("a<cat>b"), Error, '"<cat>" counts only where it is a whole word');
+  assert(tokenizer.encode("step").length > 0);
+});
+
+Deno.test("repeatsRepetition() knows GPT-2's, Llama 3's and other real expressions from those that take for ever", () => {
+  const fine = [
+    String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`,
+    String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|\s*[\r\n]+|\s+(?!\S)|\s+`,
+    String.raw`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{M}]*[\p{Ll}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?`,
+    " ?[^(\\s|[.,!?…。，、।۔،])]+",
+    "(ab)+",
+  ];
+  for (const regex of fine) assertEquals(repeatsRepetition(regex), false, regex);
+  for (
+    const regex of ["(a+)+$", "(a*)*", "((a+))+", "(?:a|a)*b", "(a?){30}", "(x(a+)y?)+?", "(?:\\p{L}{2,})+"]
+  ) {
+    assertEquals(repeatsRepetition(regex), true, regex);
+  }
+});

@@ -1,0 +1,128 @@
+// The tasks as they are started: each with permissions of its own, which follow its arguments and the environment.
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { flagsOf, type Start, TASKS } from "../../lib/cli/permissions.ts";
+import { withFolder } from "../checkpoints/small_model.ts";
+
+const root = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
+
+const start = (args: string[], variables: Record<string, string> = {}): Start => ({
+  root: "/p",
+  cwd: "/p/sub",
+  args,
+  env: (name) => ({ HOME: "/h", ...variables })[name],
+  execPath: "/bin/deno",
+});
+
+Deno.test("Permissions: a model's folder and prompts are read from where the user stands, --out is written to", () => {
+  const { read, write, net, run, ffi } = TASKS.scan(
+    start(["../m", "--prompts", "t.txt", "--out=/o", "--q", "0.1"]),
+  );
+  for (const path of ["/p", "/p/m", "/p/sub/t.txt", "/o", "/h/.cache/huggingface"]) {
+    assertEquals((read as string[]).includes(path), true, path);
+  }
+  assertEquals(write, ["/o", "/h/.cache/huggingface"]);
+  assertEquals([net, run, ffi], [["huggingface.co", "*.hf.co"], [], true]);
+});
+
+Deno.test("Permissions: caches and hosts are those of the Hub's variables", () => {
+  const of = (variables: Record<string, string>) => TASKS.scan(start(["a/b"], variables));
+  assertEquals(of({}).write, ["/p/out", "/h/.cache/huggingface"]);
+  assertEquals(of({ HF_HOME: "/a b" }).write, ["/p/out", "/a b"]);
+  assertEquals(of({ XDG_CACHE_HOME: "/x" }).write, ["/p/out", "/x/huggingface"]);
+  assertEquals(of({ HF_HUB_CACHE: "/c/hub" }).write, [
+    "/p/out",
+    "/h/.cache/huggingface",
+    "/c/hub",
+    "/c/assets",
+  ]);
+  assertEquals(of({ HF_ENDPOINT: "http://mirror:8080/x" }).net, ["mirror:8080", "huggingface.co", "*.hf.co"]);
+});
+
+Deno.test("Permissions: figures reads the project, talks to its kernel, and writes notebooks only where asked to", () => {
+  const { read, write, net, env, ffi } = TASKS.figures(start(["fig1"]));
+  assertEquals([read, write, net], [["/p", "/p/out"], ["/p/out"], ["127.0.0.1"]]);
+  assertEquals([env, ffi], [[], false]);
+  assertEquals(TASKS.figures(start(["--in-place", "--out", "x"])).write, [
+    "/p/sub/x",
+    "/p/notebooks",
+    "/p/data/expected/rows",
+    "/p/data/pictures",
+  ]);
+});
+
+Deno.test("flagsOf() names every value, and gives up on a comma, at which Deno would split it", () => {
+  const permissions = TASKS.figures(start([]));
+  assertEquals(flagsOf(permissions), [
+    "--allow-read=/p,/p/out",
+    "--allow-write=/p/out",
+    "--allow-net=127.0.0.1",
+    "--allow-run=/bin/deno",
+  ]);
+  assertEquals(flagsOf({ ...permissions, write: ["/a,b"] }), undefined);
+});
+
+/** Runs a task as deno.json does, from `cwd`. */
+async function task(name: string, args: string[], cwd: string, env: Record<string, string> = {}) {
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
+  assertMatch(tasks[name].command, new RegExp(`lib/cli/start.ts ${name}$`));
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--frozen", "--no-prompt", "--allow-read=.", "--allow-write=out", "--allow-env"],
+      ...[`--allow-run=${Deno.execPath()}`, "lib/cli/start.ts", name, ...args],
+    ],
+    cwd: root,
+    env: { NO_COLOR: "1", INIT_CWD: cwd, ...env },
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: decode(stdout), err: decode(stderr) };
+}
+
+Deno.test("task scan runs with just its permissions, from a folder with a space and a comma, and writes beside it", async () => {
+  await withFolder(async (folder) => {
+    const cwd = `${folder}/a b,c/sub`;
+    await Deno.mkdir(cwd, { recursive: true });
+    const args = ["tiny-gelu-4l", "--max-tokens", "2048", "--length", "64", "--out", "../here"];
+    const { code, err } = await task("scan", args, cwd, { HF_HOME: `${folder}/a b,c/hf` });
+    assertEquals(code, 0, err);
+    const names = [...Deno.readDirSync(`${folder}/a b,c/here`)].map(({ name }) => name).sort();
+    assertEquals(names, ["report.html", "report.json", "screen.safetensors"]);
+    const left = [...Deno.readDirSync(`${root}/out`)].filter(({ name }) => name.startsWith(".permissions"));
+    assertEquals(left, []);
+  });
+});
+
+Deno.test("task scan ../folder looks from where the user stands, and names the folder", async () => {
+  await withFolder(async (folder) => {
+    const { code, err } = await task("scan", ["../nothing"], folder);
+    assertEquals(code, 1);
+    assertStringIncludes(
+      err,
+      `There is no model "../nothing" (looked for the folder ${join(folder, "../nothing")})`,
+    );
+  });
+});
+
+Deno.test("task verify runs with just its permissions; its exit code is the task's own", async () => {
+  await withFolder(async (folder) => {
+    const env = { HF_HOME: `${folder}/h f` };
+    const { code, out } = await task(
+      "verify",
+      ["tiny-gelu-4l", "--figures", "1", "--prompts", "2"],
+      folder,
+      env,
+    );
+    assertEquals(code, 1); // so few prompts differ
+    assertStringIncludes(out, "values agree");
+    assertEquals((await task("verify", ["--nonsense"], folder, env)).code, 2);
+    const offline = await task("verify", [], folder, { ...env, HF_HUB_OFFLINE: "1" });
+    assertStringIncludes(offline.err, `kept in ${folder}/h f/hub`);
+  });
+});
+
+Deno.test("start() refuses what is no task", async () => {
+  const { start } = await import("../../lib/cli/start.ts");
+  let message = "";
+  await start("scam", []).catch((error) => message = error.message);
+  assertEquals(message, 'start: got "scam"; expected figures, scan, verify.');
+});

@@ -1,0 +1,71 @@
+// A short run of every target, with a fixed seed; that the harness sees what it is to see; and the damage itself.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { randomSource } from "../reference/random.ts";
+import { fuzz, line } from "./fuzz.ts";
+import { mutateBytes, mutateJson } from "./mutate.ts";
+import { TARGETS } from "./targets.ts";
+import { unclear, WrongAnswer } from "./verdict.ts";
+import { caseOf } from "./worker.ts";
+
+const CASES = 2000;
+
+for (const target of Object.keys(TARGETS)) {
+  Deno.test(`fuzz ${target}: ${CASES} damaged inputs are read rightly or refused in one clear error`, async () => {
+    const tally = await fuzz(target, 1, CASES, { mostMs: 30_000 }); // other tests may load the machine
+    assertEquals(tally.failures.map(({ index, what }) => `case ${index}: ${what}`), [], line(tally));
+    assertEquals(tally.cases, CASES);
+    // Neither is everything refused, which would test the door alone, nor everything taken.
+    assert(tally.accepted > CASES / 100, line(tally));
+    assert(tally.refused > CASES / 4, line(tally));
+  });
+}
+
+Deno.test("caseOf() gives the same bytes for the same seed, and others for another", () => {
+  for (const target of Object.keys(TARGETS)) {
+    assertEquals(caseOf(target, 3, 5), caseOf(target, 3, 5), target);
+    const some = new Set(Array.from({ length: 20 }, (_, i) => caseOf(target, 3, i).join()));
+    assert(some.size > 15, `${target}: ${some.size} of 20 differ`);
+  }
+});
+
+Deno.test("mutateBytes() and mutateJson() change what they are given, and leave the original alone", () => {
+  const random = randomSource(1);
+  const bytes = Uint8Array.from({ length: 100 }, (_, i) => i);
+  const json = { a: [1, { b: "c" }], d: null };
+  const before = JSON.stringify(json);
+  let [changedBytes, changedJson] = [0, 0];
+  for (let i = 0; i < 100; i++) {
+    if (mutateBytes(bytes, random).join() !== bytes.join()) changedBytes++;
+    if (JSON.stringify(mutateJson(json, random)) !== before) changedJson++;
+  }
+  assert(changedBytes > 90 && changedJson > 70, `${changedBytes} and ${changedJson} of 100`);
+  assertEquals(bytes, Uint8Array.from({ length: 100 }, (_, i) => i));
+  assertEquals(JSON.stringify(json), before);
+});
+
+Deno.test("unclear() tells clear errors from bare, long, empty and wild ones", () => {
+  assertEquals(unclear(new Error("a.json: got 3; expected a text.")), undefined);
+  assertEquals(unclear(new (class extends Error {})("a.json: a kind of its own")), undefined);
+  for (
+    const [error, what] of [
+      [new WrongAnswer("3 rows for 2"), /wrong answer/],
+      [new TypeError("x is not a function"), /bare TypeError/],
+      [new RangeError("Invalid array length"), /bare RangeError/],
+      [new Deno.errors.NotFound("no such file"), /bare NotFound/],
+      [new Error("x".repeat(3000)), /3000 characters/],
+      [new Error("no"), /2 characters/],
+      [new Error("a.json: got \x1b[2J, which clears the screen"), /hidden/],
+      [new Error("a.json: got \u202egnp.exe as its name"), /hidden/],
+      ["a text", /not an error/],
+    ] as const
+  ) assertMatch(unclear(error)!, what);
+});
+
+Deno.test("fuzz(): a case that hangs, one that ends its worker and one that fails are failures, and the others still run", async () => {
+  const worker = new URL("./broken_worker.ts", import.meta.url);
+  const { cases, accepted, failures } = await fuzz("jsonl", 1, 6, { worker, mostMs: 500 });
+  assertEquals([cases, accepted], [6, 3]);
+  assertEquals(failures.map(({ index }) => index), [1, 2, 3]);
+  assertMatch(failures[0].what, /not done in 0.5 s/);
+  assertMatch(failures[1].what, /in a timer/);
+});
