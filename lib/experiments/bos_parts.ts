@@ -13,7 +13,6 @@ import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
-import { checkPatchedLayers } from "./patched_layers.ts";
 import type { Band, PositionRow } from "./rows.ts";
 
 /** A head's output, split by where it comes from: [batch, pos, d_model] each. */
@@ -56,7 +55,6 @@ export async function bosParts(
   );
   const sum = written.reduce((a, b) => a.add(b)); // without b_O: what the heads write
   const parts = splitByBos(clean, node.layer, node.head);
-  checkPatchedLayers(model.config, writer, layers);
   const lengths = parts.BOS.sumSquares("d_model").mul(parts.rest.sumSquares("d_model"));
   const outputs = {
     BOS: projectionRatio(sum, parts.BOS),

@@ -88,7 +88,6 @@ Deno.test("a layer that does not read the writer cannot be patched", async () =>
   const message = `patchedLayers: got ${own}, whose heads do not read ${writer}; layers ${own + 1} to`;
   await assertRejects(() => patchedProjections(model, prompts, { patchedLayers: [own] }), Error, message);
   await assertRejects(() => retention(model, prompts, { patchedLayers: [own] }), Error, message);
-  await assertRejects(() => bosParts(model, prompts, { layers: [own] }), Error, message);
   await assertRejects(() => patchedProjections(model, prompts, { patchedLayers: [] }), Error, "got none");
   const last = `L${model.config.n_layers - 1}H0`;
   const none = { writer: last, patchedLayers: [model.config.n_layers - 1], cleaners: [last] };

@@ -11,7 +11,8 @@ for (const processed of [true, false]) {
     const model = letterModel(81, processed);
     const { d_model: D, d_head: K } = model.config;
     const prompts = randomPrompts(model, 8, 6, 5);
-    const { rows } = await bosParts(model, prompts, { batchSize: 4 });
+    const { rows, cosine, apart } = await bosParts(model, prompts, { batchSize: 4 });
+    const cosines: number[] = [];
     assertEquals(rows.length, 5 + 4); // nothing but BOS at position 0
     const hooks = plainRun(model, tokenRows(prompts));
     const W_O = currentWeights(model).get("blocks.0.attn.W_O")!;
@@ -27,7 +28,9 @@ for (const processed of [true, false]) {
           (_, m) => dot(vector(v, b, 0, 1), Array.from({ length: K }, (_, k) => W_O[(K + k) * D + m])),
         );
         const bos = copied.map((x) => attention * x);
-        const onto = part === "BOS" ? bos : minus(vector(result, b, position, 1), bos);
+        const rest = minus(vector(result, b, position, 1), bos);
+        const onto = part === "BOS" ? bos : rest;
+        if (part === "rest") cosines.push(dot(bos, rest) / Math.sqrt(dot(bos, bos) * dot(rest, rest)));
         const sum = [0, 1, 2].map((h) => vector(erasing, b, position, h)).reduce(plus);
         return ratio(sum, onto);
       });
@@ -37,6 +40,9 @@ for (const processed of [true, false]) {
       }
       assertEquals([n, writer], [6, "L0H1"]);
     }
+    assertEquals(cosines.length, 6 * 4);
+    assertAlmostEquals(cosine.median, quantile(cosines, 0.5), 1e-4);
+    assertEquals([cosine.n, apart], [6 * 4, Math.abs(cosine.median) <= 0.95]);
   });
 }
 

@@ -41,6 +41,13 @@ Deno.test("embeddingNorms() by hand: (3, 4, 0, 0) has RMS 2.5, and is read and w
   assertEquals(tokens.n, 2);
   const positions = summary.find((s) => s.node === "L0H1" && s.embedding === "position")!;
   assertAlmostEquals(positions.median, 2.4, 1e-5);
+  // One scale for all: √(6.25 + 25), the mean squares of a token and of a position.
+  const shared = await embeddingNorms(model, { bins: 10, scale: "shared" });
+  const top = (node: string, embedding: string) =>
+    shared.summary.find((s) => s.node === node && s.embedding === embedding)!;
+  assertAlmostEquals(2 * top("L0H0", "token").median, 3 * 5 / Math.sqrt(31.25), 1e-5);
+  assertAlmostEquals(top("L0H1", "position").median, 6 * 2 / Math.sqrt(31.25), 1e-5);
+  assertEquals([rows[0].scale, shared.rows[0].scale], ["own", "shared"]);
 });
 
 for (const processed of [true, false]) {

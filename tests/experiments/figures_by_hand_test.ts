@@ -224,7 +224,7 @@ Deno.test("wrong options give one clear error each", async () => {
   );
   await fails(() => residualProjections(model, prompts, { positions: [3, 2] }), "got [3, 2]");
   await fails(() => nodeProjections(model, prompts, { cleaners: ["L9H0"] }), 'no node "L9H0"');
-  await fails(() => patchedProjections(model, prompts, { patchedLayers: [7] }), "blocks.7");
+  await fails(() => patchedProjections(model, prompts, { patchedLayers: [7] }), "got 7, whose heads do not");
   await fails(
     () => compositionAttribution(model, prompts, { cleaners: ["MLP1"] }),
     "got cleaner MLP1; expected heads",

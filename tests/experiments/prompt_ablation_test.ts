@@ -51,6 +51,10 @@ for (const processed of [true, false]) {
           });
           const effect = difference(clean.get("logits")!, 0) - quantile(swapped, 0.5);
           assertAlmostEquals(row.effect, effect, 1e-5);
+          const nothing = (value: Plain) => vector(value, 0, last, h).fill(0);
+          const without = plainRun(model, [tokens], { edits: { [name]: nothing } }).get("logits")!;
+          const zeroed = difference(clean.get("logits")!, 0) - difference(without, 0);
+          assertAlmostEquals(row.zeroed, zeroed, 1e-5);
         }
       }
     }

@@ -56,6 +56,42 @@ for (const [layer, positions] of [[0, undefined], [1, [1, 3]]] as const) {
   });
 }
 
+Deno.test("resampleAblation() by zero, and by the mean over prompts at each position, by loops", async () => {
+  const model = letterModel(73);
+  const prompts = randomPrompts(model, 5, 4, 6);
+  const tokens = tokenRows(prompts);
+  const name = "blocks.0.attn.hook_result";
+  const clean = plainRun(model, tokens);
+  const own = clean.get(name)!;
+  const base = losses(clean.get("logits")!, tokens, 0, 4);
+  const put = {
+    zero: (t: number) => vector(own, 0, t, 1).map(() => 0),
+    mean: (t: number) =>
+      vector(own, 0, t, 1).map((_, m) => mean([0, 1, 2, 3].map((b) => vector(own, b, t, 1)[m]))),
+  };
+  for (const by of ["zero", "mean"] as const) {
+    const { rows, assumptions } = await resampleAblation(model, prompts, {
+      heads: ["L0H1"],
+      by,
+      batchSize: 3,
+    });
+    const edit = (value: Plain) => {
+      for (let b = 0; b < 4; b++) for (let t = 0; t < 6; t++) vector(value, b, t, 1).set(put[by](t));
+    };
+    const changed = losses(plainRun(model, tokens, { edits: { [name]: edit } }).get("logits")!, tokens, 0, 4);
+    assertEquals(rows.map((r) => [r.node, r.by]), [["none", "none"], ["L0H1", by]]);
+    assertAlmostEquals(rows[1].mean, mean(changed.map((loss, b) => loss - base[b])), 2e-6);
+    assertEquals(assumptions.resampled.includes(by), true);
+  }
+  // One prompt is its own mean, and needs no other.
+  const one = randomPrompts(model, 6, 1, 6);
+  assertAlmostEquals(
+    (await resampleAblation(model, one, { heads: ["L0H1"], by: "mean" })).rows[1].mean,
+    0,
+    1e-6,
+  );
+});
+
 Deno.test("resampleAblation() by hand: no weights at all, so every token has the same probability", async () => {
   const model = handMade({ d_vocab: 8, n_layers: 1 }, {});
   const { rows } = await resampleAblation(model, randomPrompts(model, 1, 3, 4));
