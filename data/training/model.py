@@ -68,6 +68,7 @@ class Block(nn.Module):
         self.W_out = nn.Parameter(torch.randn(c.d_mlp, c.d_model) * c.out_scale / math.sqrt(c.d_mlp))
         self.b_out = nn.Parameter(torch.zeros(c.d_model))
         self.has_mlp = True
+        self.head_dropout = 0.0  # while training: the share of rows in which a head writes nothing
         self.attend = causal_attention  # train.py may put a faster one of the same result here
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -77,7 +78,11 @@ class Block(nn.Module):
         # Side by side, so that Q, K and V are one product.
         weight = self.W_QKV.permute(1, 0, 2).reshape(c.d_model, -1)
         qkv = F.linear(n, weight.T, self.b_QKV.reshape(-1)).view(batch, pos, 3, c.n_heads, c.d_head)
-        x = x + F.linear(self.attend(qkv).reshape(batch, pos, -1), self.W_O.T, self.b_O)
+        z = self.attend(qkv)
+        if self.training and self.head_dropout > 0:
+            kept = torch.rand(batch, 1, c.n_heads, 1, device=z.device) >= self.head_dropout
+            z = z * (kept / (1 - self.head_dropout))
+        x = x + F.linear(z.reshape(batch, pos, -1), self.W_O.T, self.b_O)
         if not self.has_mlp:
             return x
         return x + F.linear(F.gelu(F.linear(self.ln2(x), self.W_in.T, self.b_in)), self.W_out.T, self.b_out)
