@@ -22,7 +22,7 @@ Eight criteria of a resemblance; five more of the writer, the head that comes ne
     prompts   at random places where the writer's DLA matters the other head with the highest DLA loses half, at half of them (resample.py)
 
 The patched sum is the clean one minus the V-composition's (an identity with processed weights), so no second run is needed.
-`*` marks what meets its criterion; `met` counts the eight. Heads above a twentieth of the stream are judged by retention. A head counts as a writer; embed, pos_embed and MLPs are shown for comparison.
+`*` marks what meets its criterion; `met` counts the eight. Of heads that are strong enough retention is measured as well. A head counts as a writer; embed, pos_embed and MLPs are shown for comparison.
 This is a plain second implementation for choosing models. What the project reports is measured by the project itself.
 """
 
@@ -167,7 +167,7 @@ def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, b
     judged = [judge(w, gathered[w], n_layers, n_heads) for w in writers]
     heads = {n["node"]: n for n in judged if n["node"][0] == "L"}
     with torch.no_grad():
-        for kept in retention(model, tokens, [name for name, n in heads.items() if n["strong"] >= 0.05], draws, batch):
+        for kept in retention(model, tokens, [name for name, n in heads.items() if n["strong"] >= 0.1], draws, batch):
             heads[kept.node]["retention"] = kept.summary()
     result = {"model": folder.name, "prompts": len(tokens), "loss": loss, "nodes": judged}
     writer = heads[node] if node else best_head(result)

@@ -59,14 +59,11 @@ class Processed:
     def scale(self, x: torch.Tensor) -> torch.Tensor:
         return (centred(x).pow(2).mean(-1, keepdim=True) + self.eps).sqrt()
 
-    def attention(self, layer: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """x [batch, pos, d_model] → LayerNorm's scale, the patterns, and z [batch, head, pos, d_head] before W_O."""
-        b, scale = self.layers[layer], self.scale(x)
-        n = centred(x) / scale
-        q, k = (torch.einsum("bpm,hmd->bhpd", n, b["W_" + name]) + b["b_" + name][:, None] for name in "QK")
-        future = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
-        pattern = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(future, -torch.inf).softmax(-1)
-        return scale, pattern, pattern @ torch.einsum("bpm,hmd->bhpd", n, b["W_V"])
+    def q_k_v(self, layer: int, n: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """n: the normalised stream [batch, pos, d_model] → [batch, head, pos, d_head] each."""
+        b = self.layers[layer]
+        q, k, v = (torch.einsum("bpm,hmd->bhpd", n, b["W_" + name]) for name in "QKV")
+        return q + b["b_Q"][:, None], k + b["b_K"][:, None], v
 
     def mlp(self, layer: int, x: torch.Tensor) -> torch.Tensor:
         b = self.layers[layer]
@@ -78,8 +75,12 @@ class Processed:
         nodes = {"embed": self.W_E[tokens], "pos_embed": self.W_pos[:pos].expand(len(tokens), -1, -1)}
         x = nodes["embed"] + nodes["pos_embed"]
         run = Run({"pre0": x}, nodes, {}, {}, x)
+        future = torch.ones(pos, pos, dtype=torch.bool, device=x.device).triu(1)
         for layer, b in enumerate(self.layers):
-            run.scales[layer], run.patterns[layer], z = self.attention(layer, x)
+            run.scales[layer] = self.scale(x)
+            q, k, v = self.q_k_v(layer, centred(x) / run.scales[layer])
+            run.patterns[layer] = (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(future, -torch.inf).softmax(-1)
+            z = run.patterns[layer] @ v
             for head in range(z.shape[1]):
                 nodes[f"L{layer}H{head}"] = z[:, head] @ b["W_O"][head]
             x = x + sum(nodes[f"L{layer}H{head}"] for head in range(z.shape[1])) + b["b_O"]
@@ -96,7 +97,7 @@ class Processed:
         residual = {location: x}
         for layer in range(len(self.layers)):
             if f"mid{layer}" not in residual and (residual.keys() & {"pre0", f"post{layer - 1}"}):
-                z = self.attention(layer, x)[2]
+                z = F.scaled_dot_product_attention(*self.q_k_v(layer, centred(x) / self.scale(x)), is_causal=True)
                 x = x + torch.einsum("bhpd,hdm->bpm", z, self.layers[layer]["W_O"]) + self.layers[layer]["b_O"]
                 residual[f"mid{layer}"] = x
             if f"mid{layer}" in residual and f"post{layer}" not in residual:

@@ -72,6 +72,7 @@ def options() -> argparse.Namespace:
     add("--pos-limit", type=float, help="the same for W_pos")
     add("--seed", type=int, default=0)
     add("--begin-from", type=Path, help="folder of an exported model of the same dimensions and tokenizer to train further, for a stated variant")
+    add("--new-positions", action="store_true", help="with --begin-from: W_pos starts as --positions and --pos-std say, not as the exported model's")
     add("--device", default="cpu", help="cpu or cuda (bf16 and torch.compile)")
     add("--fast", action="store_true", help="on CPU: matrix products in bf16 and attention.cpp (heads of 16 numbers)")
     add("--threads", type=int, default=1, help="on a shared machine one thread is faster than two that wait for each other")
@@ -115,7 +116,10 @@ def main() -> None:
     prompts, is_code = corpus.held_out_rows()
     model = Model(config).to(args.device)
     if args.begin_from:
+        positions = model.W_pos.detach().clone()
         model.load(args.begin_from)
+        if args.new_positions:
+            model.W_pos.data.copy_(positions)
     if args.fast:
         from attention import CausalAttention, kernel
 
