@@ -32,11 +32,10 @@ def written_at(node: str) -> str:
     return "pre0" if node.endswith("embed") else f"mid{node[1]}" if node[0] == "L" else f"post{node[3]}"
 
 
-def retained(model: Processed, run: Run, node: str, delta: torch.Tensor) -> dict[str, torch.Tensor]:
-    """R at every location from the write on, [batch, pos − 1] from position 1 on."""
+def retained_of(model: Processed, run: Run, at: str, delta: torch.Tensor) -> dict[str, torch.Tensor]:
+    """R of a vector [batch, pos, d_model] that is part of the stream at location `at`, there and at every later one: [batch, pos − 1] from position 1 on."""
     delta = centred(delta).clone()
     delta[:, 0] = 0
-    at = written_at(node)
     patched = model.onward(run.residual[at] - delta, at)
     square = delta.pow(2).sum(-1)[:, 1:].clamp_min(1e-12)
     return {place: ((run.residual[place] - x) * delta).sum(-1)[:, 1:] / square for place, x in patched.items()}
@@ -77,7 +76,7 @@ def retention(model: Processed, tokens: torch.Tensor, nodes: list[str], draws: i
         for node in nodes:
             w = run.nodes[node]
             for k, delta in enumerate([w, *(w @ q for q in turns)]):
-                for place, r in retained(model, run, node, delta).items():
+                for place, r in retained_of(model, run, written_at(node), delta).items():
                     found[node][k].setdefault(place, []).append(r.cpu().numpy())
     result = []
     for node, by_draw in found.items():
