@@ -39,17 +39,24 @@ class Corpus:
         body = self.ids[at].long()
         return torch.cat([torch.full_like(body[:, :1], BOS), body], 1)
 
-    def held_out_rows(self, prose: int = 240, code: int = 60, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids [prose + code, n_ctx] in random order, and which of them are code [prose + code]. 240 and 60 as in the post."""
+    def held_out_rows(self, prose: int = 240, code: int = 60, seed: int = 0, others: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids [prose + code, n_ctx] in random order, and which of them are code [prose + code]. 240 and 60 as in the post.
+
+        others: as many that are not among those, to judge a model on prompts by which it was not chosen.
+        """
         random = np.random.default_rng(seed)
         starts, is_code = [], []
         for wanted, kind in ((prose, False), (code, True)):
             found = np.concatenate([np.arange(a, b - self.body + 1, self.body) for a, b, c in self.held_out if c == kind])
             if len(found) < wanted:
                 raise SystemExit(f"held-out {'code' if kind else 'prose'}: expected {wanted} full prompts, got {len(found)}; hold out more")
-            starts.append(random.choice(found, wanted, replace=False))
-            is_code += [kind] * wanted
-        order = random.permutation(prose + code)
+            chosen = random.choice(found, wanted, replace=False)
+            if others:
+                left = np.setdiff1d(found, chosen)
+                chosen = np.random.default_rng(seed + 1).choice(left, min(wanted, len(left)), replace=False)
+            starts.append(chosen)
+            is_code += [kind] * len(chosen)
+        order = random.permutation(len(is_code))
         return self.rows(np.concatenate(starts)[order]), torch.tensor(is_code)[torch.from_numpy(order)]
 
 

@@ -1,4 +1,4 @@
-"""Does a model clean up after itself? Every node of layers 0 and 1, judged by fixed criteria on held-out prompts.
+"""Does a model clean up after itself, and of what? Every node of layers 0 and 1, judged by fixed criteria on held-out prompts.
 
     python data/training/measure.py out/training/first              # model.safetensors, config.json, held-out.safetensors in one folder
     python data/training/measure.py data/models/tiny-gelu-4l --prompts data/prompts/held-out.safetensors
@@ -13,8 +13,16 @@ PR(a, b) = a·b / ‖b‖² for every prompt and position from 1 on; processed w
     causal    of that, the V-input patch (in this layer, LayerNorm scale frozen) undoes at least 60 %
     r, slope  the writer's DLA against the V-composition's (top-2 logit difference): r at most -0.75, slope at most -0.6
 
+Eight criteria of a resemblance; five more of the writer, the head that comes nearest to them all (or --node):
+
+    specific  of its output at most 0.15 is left at the end, of its output rotated at least 0.6, and the difference is at least 0.45 (retention.py)
+    alive     at least six heads of its layer are above 3 % of the residual stream's norm there
+    positions the root mean square of W_pos is at least a third of W_E's
+    apart     r is at least 0.15 beyond that of nine tenths of the other heads of layers 0 and 1, with the same cleaners
+    prompts   at random places where the writer's DLA matters the other head with the highest DLA loses half, at half of them (resample.py)
+
 The patched sum is the clean one minus the V-composition's (an identity with processed weights), so no second run is needed.
-`*` marks what meets its criterion; `met` counts the eight. A head counts as a writer; embed, pos_embed and MLPs are shown for comparison.
+`*` marks what meets its criterion; `met` counts the eight. Of heads that are strong enough retention is measured as well. A head counts as a writer; embed, pos_embed and MLPs are shown for comparison.
 This is a plain second implementation for choosing models. What the project reports is measured by the project itself.
 """
 
@@ -26,9 +34,12 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from resample import resample
+from retention import retention
 from run import Processed, Run
 
 CRITERIA = ("written", "narrow", "strong", "erased", "cleaners", "causal", "r", "slope")
+FURTHER = ("specific", "alive", "positions", "apart", "prompts")
 
 
 def projection_ratio(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -101,11 +112,45 @@ def shortfall(n: dict) -> float:
     return sum(min(max(x, 0), 1) for x in by)
 
 
+def unspecific(n: dict) -> float:
+    """How far a head is from `specific`: 0 to 3. For ranking alone."""
+    kept = n.get("retention")
+    return sum(min(max(x, 0), 1) for x in (kept["left"] - 0.15, 0.6 - kept["rotated"], 0.45 - kept["specific"])) if kept else 3
+
+
 def best_head(result: dict) -> dict:
-    return min((n for n in result["nodes"] if n["node"][0] == "L"), key=lambda n: n["shortfall"])
+    return min((n for n in result["nodes"] if n["node"][0] == "L"), key=lambda n: n["shortfall"] + unspecific(n))
 
 
-def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, batch: int = 20) -> dict:
+def correlation(x: torch.Tensor, y: torch.Tensor) -> float:
+    return (((x - x.mean()) * (y - y.mean())).mean() / (x.std() * y.std())).item()
+
+
+def others(writer: dict, gathered: dict[str, dict], heads: list[str]) -> dict:
+    """Figure 5's r of the other heads of layers 0 and 1, with the writer's cleaners."""
+    r = {}
+    for name in heads:
+        rows, keys = gathered[name], [f"v DLA L{writer['layer']}H{h}" for h in writer["heads"]]
+        if name != writer["node"] and keys[0] in rows:
+            r[name] = correlation(rows["dla"], sum(rows[key] for key in keys))
+    return {"r": r, "nine_tenths": torch.quantile(torch.tensor(list(r.values())), 0.1).item()}
+
+
+def judge_writer(model: Processed, tokens: torch.Tensor, n: dict, gathered: dict[str, dict], shares: dict[str, float], positions: float) -> dict:
+    """The criteria that are of one writer."""
+    layer = [share for name, share in shares.items() if name[1] == n["node"][1]]
+    result = {"node": n["node"], "retention": n.get("retention"), "shares": {k: v for k, v in shares.items() if k[1] == n["node"][1]},
+              "n_alive": sum(share >= 0.03 for share in layer), "positions": positions}
+    if "layer" in n:
+        result["others"] = others(n, gathered, list(shares))
+    result["resample"] = resample(model, tokens, n["node"])
+    kept, apart = n.get("retention"), result.get("others")
+    result["met"] = {"specific": bool(kept) and unspecific(n) == 0, "alive": result["n_alive"] >= 6, "positions": positions >= 1 / 3,
+                     "apart": bool(apart) and n["r"] <= apart["nine_tenths"] - 0.15, "prompts": result["resample"]["loses_half"] >= 0.5}
+    return result
+
+
+def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, batch: int = 20, draws: int = 4, node: str | None = None) -> dict:
     model = Processed(folder, device)
     tokens = load_file(prompts)["tokens"][:rows].long()
     n_layers, n_heads = len(model.layers), model.layers[0]["W_O"].shape[0]
@@ -118,8 +163,18 @@ def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, b
             run = model(part)
             loss += F.cross_entropy(run.logits[:, :-1].flatten(0, 1), part[:, 1:].flatten()).item() * len(part) / len(tokens)
             batch_rows(model, run, writers, gathered)
-    judged = [judge(w, {name: torch.cat(x) for name, x in gathered[w].items()}, n_layers, n_heads) for w in writers]
-    return {"model": folder.name, "prompts": len(tokens), "loss": loss, "nodes": judged}
+    gathered = {w: {name: torch.cat(x) for name, x in gathered[w].items()} for w in writers}
+    judged = [judge(w, gathered[w], n_layers, n_heads) for w in writers]
+    heads = {n["node"]: n for n in judged if n["node"][0] == "L"}
+    with torch.no_grad():
+        for kept in retention(model, tokens, [name for name, n in heads.items() if n["strong"] >= 0.1], draws, batch):
+            heads[kept.node]["retention"] = kept.summary()
+    result = {"model": folder.name, "prompts": len(tokens), "loss": loss, "nodes": judged}
+    writer = heads[node] if node else best_head(result)
+    positions = model.position_share
+    with torch.no_grad():
+        shares = {name: n["strong"] for name, n in heads.items()}
+        return result | {"writer": judge_writer(model, tokens.to(device), writer, gathered, shares, positions)}
 
 
 def show(result: dict) -> None:
@@ -130,8 +185,23 @@ def show(result: dict) -> None:
         cells = [f"{n.get(c, 0):.2f}{'*' if n['met'][c] else ''}" for c in columns]
         where = f"{n['layer']}: {','.join(map(str, n['heads']))}" if "layer" in n else ""
         print(f"| {n['node']} | {n['norm']:.2f} | " + " | ".join(cells) + f" | {where} | {n['n_met']} | {' '.join(f'{m:.2f}' for m in n['PR'].values())} |")
-    best = best_head(result)
-    print(f"best head: {best['node']}, {best['n_met']} of 8, shortfall {best['shortfall']:.2f}" + (": passes" if best["n_met"] == 8 else ": fails " + ", ".join(c for c in columns if not best["met"][c])))
+    print("\n| node | left | rotated | draws | specific | interval | median R, from the write to the end | rotated |\n" + "|---" * 8 + "|")
+    for n in result["nodes"]:
+        if kept := n.get("retention"):
+            places = [" ".join(f"{x:.2f}" for x in kept[key].values()) for key in ("by_location", "rotated_by_location")]
+            print(f"| {n['node']} | {kept['left']:.2f} | {kept['rotated']:.2f} | {' '.join(f'{x:.2f}' for x in kept['draws'])} | {kept['specific']:.2f} "
+                  f"| {kept['interval'][0]:.2f} to {kept['interval'][1]:.2f} | {' | '.join(places)} |")
+    w = result["writer"]
+    n = next(n for n in result["nodes"] if n["node"] == w["node"])
+    star = lambda name: "*" if w["met"][name] else ""
+    print(f"\nalive{star('alive')}: {w['n_alive']} ({' '.join(f'{name} {share:.3f}' for name, share in w['shares'].items())})")
+    print(f"positions{star('positions')}: W_pos rms / W_E rms {w['positions']:.2f}")
+    if "others" in w:
+        print(f"apart{star('apart')}: r {n['r']:.2f}, nine tenths of the others above {w['others']['nine_tenths']:.2f} ({' '.join(f'{name} {r:.2f}' for name, r in w['others']['r'].items())})")
+    places = w["resample"]
+    print(f"prompts{star('prompts')}: of {places['places']} random places ({places['fitting']:.1%} fit) the writer is unmoved at {places['unmoved']:.0%}, the other head loses half at {places['loses_half']:.0%}")
+    met = n["met"] | w["met"]
+    print(f"writer {n['node']}: {n['n_met']} of 8, {sum(w['met'].values())} of 5 further; fails {', '.join(c for c in met if not met[c]) or 'none'}; shortfall {n['shortfall']:.2f} + {unspecific(n):.2f}")
 
 
 def main() -> None:
@@ -139,12 +209,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prompts", type=Path, help="default: held-out.safetensors in the folder")
     parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--draws", type=int, default=4, help="rotations (default 4)")
+    parser.add_argument("--node", help="the writer (default: the head that comes nearest)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the result there as well")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    result = measure(args.folder, args.prompts or args.folder / "held-out.safetensors", args.device, args.rows)
+    result = measure(args.folder, args.prompts or args.folder / "held-out.safetensors", args.device, args.rows, draws=args.draws, node=args.node)
     show(result)
     if args.json:
         args.json.write_text(json.dumps(result) + "\n")

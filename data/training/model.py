@@ -3,7 +3,7 @@
 x = W_E[t] + W_pos;  x += attention(LN(x));  x += MLP(LN(x)), for every block;  logits = LN(x) W_U + b_U
 
 LayerNorm with weight and bias (eps 1e-5), exact GELU, causal attention scaled by 1/√d_head, learned positions, untied unembedding.
-Three stated variants, which export as an ordinary model with zeros: positions "none" (W_pos is zero), no MLP in layer 0 (its W_out and
+Stated variants, which export as an ordinary model with zeros: positions "none" (W_pos is zero), no MLP in layer 0 (its W_out and
 b_out are zero), and no value biases (b_V, b_O and ln1.b are zero: a head's constant part is then not cancelled by a bias at the moment it
 is written). Nothing here plants a writer or a cleaner; `constrain` only bounds the embeddings' lengths and keeps those zeros.
 """
@@ -32,7 +32,7 @@ class Config:
     d_mlp: int = 512
     n_ctx: int = 256
     d_vocab: int = 4096
-    positions: str = "learned"  # or "none"
+    positions: str = "learned"  # or "sinusoids", learned from those on, or "none"
     mlp0: bool = True  # False: layer 0 has no MLP
     value_bias: bool = True  # False: b_V, b_O and ln1.b are zero, so attention adds no constant to the residual stream
     emb_std: float = 0.7  # of the entries of W_E at the start
@@ -46,6 +46,13 @@ class Config:
         names = ("d_model", "n_layers", "d_mlp", "d_head", "n_heads", "n_ctx", "d_vocab")
         return {**{name: getattr(self, name) for name in names}, "act_fn": "gelu", "attn_only": False, "normalization": "LN",
                 "eps": EPS, "architecture": "neel", "tokenizer_name": "tokenizer.json", "default_prepend_bos": True}
+
+
+def sinusoids(n_ctx: int, d_model: int) -> torch.Tensor:
+    """[pos, d_model] of root mean square 1 in every row: wavelengths from 2π to 2π·n_ctx, in geometric steps (Vaswani et al., 2017, have 10000 for n_ctx)."""
+    rate = n_ctx ** (-torch.arange(0, d_model, 2) / d_model)
+    angle = torch.arange(n_ctx)[:, None] * rate
+    return math.sqrt(2) * torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :d_model]
 
 
 def causal_attention(qkv: torch.Tensor) -> torch.Tensor:
@@ -68,6 +75,7 @@ class Block(nn.Module):
         self.W_out = nn.Parameter(torch.randn(c.d_mlp, c.d_model) * c.out_scale / math.sqrt(c.d_mlp))
         self.b_out = nn.Parameter(torch.zeros(c.d_model))
         self.has_mlp = True
+        self.head_dropout = 0.0  # while training: the share of rows in which a head writes nothing
         self.attend = causal_attention  # train.py may put a faster one of the same result here
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -77,7 +85,11 @@ class Block(nn.Module):
         # Side by side, so that Q, K and V are one product.
         weight = self.W_QKV.permute(1, 0, 2).reshape(c.d_model, -1)
         qkv = F.linear(n, weight.T, self.b_QKV.reshape(-1)).view(batch, pos, 3, c.n_heads, c.d_head)
-        x = x + F.linear(self.attend(qkv).reshape(batch, pos, -1), self.W_O.T, self.b_O)
+        z = self.attend(qkv)
+        if self.training and self.head_dropout > 0:
+            kept = torch.rand(batch, 1, c.n_heads, 1, device=z.device) >= self.head_dropout
+            z = z * (kept / (1 - self.head_dropout))
+        x = x + F.linear(z.reshape(batch, pos, -1), self.W_O.T, self.b_O)
         if not self.has_mlp:
             return x
         return x + F.linear(F.gelu(F.linear(self.ln2(x), self.W_in.T, self.b_in)), self.W_out.T, self.b_out)
@@ -96,8 +108,10 @@ class Model(nn.Module):
         if c.positions == "none":
             self.W_pos.data.zero_()
             self.W_pos.requires_grad_(False)
+        elif c.positions == "sinusoids":
+            self.W_pos.data.copy_(sinusoids(c.n_ctx, c.d_model) * c.pos_std)
         elif c.positions != "learned":
-            raise ValueError(f"positions: expected learned or none, got {c.positions!r}")
+            raise ValueError(f"positions: expected learned, sinusoids or none, got {c.positions!r}")
         if not c.mlp0:
             first = self.blocks[0]
             first.has_mlp = False

@@ -40,7 +40,7 @@ def main() -> None:
         "writer": n["node"],
         "cleaners": [f"L{n['layer']}H{h}" for h in n["heads"]],
         "patchedLayers": [n["layer"]],
-        "source": f"Measured after training, on 300 held-out prompts (data/training/measure.py): {n['node']} is the head that comes nearest to the eight "
+        "source": f"Measured after training, on 300 held-out prompts (data/training/measure.py): {n['node']} is the head that comes nearest to the "
                   f"criteria; the cleaners are the heads of layer {n['layer']} whose median projection ratio onto it is below -0.02 (median of their sum "
                   f"{n['cleaners']:.2f}).",
     }

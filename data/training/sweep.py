@@ -48,8 +48,9 @@ def row(name: str, options: list[str], result: dict, finished: dict) -> str:
     n = best_head(result)
     cells = [f"{n.get(c, 0):.2f}{'*' if n['met'][c] else ''}" for c in CRITERIA]
     where = f"{n['layer']}: {','.join(map(str, n['heads']))}" if "layer" in n else ""
+    kept = f"{n['retention']['left']:.2f} of {n['retention']['rotated']:.2f}" if "retention" in n else ""
     return (f"| {name} | {finished['tokens'] / 1e6:.0f} M | {result['loss']:.3f} | {n['node']} | {n['norm']:.2f} | " + " | ".join(cells)
-            + f" | {where} | {n['n_met']} | {n['shortfall']:.2f} | {' '.join(f'{m:.2f}' for m in n['PR'].values())} | `{' '.join(options)}` |")
+            + f" | {where} | {kept} | {n['n_met']} | {n['shortfall']:.2f} | {' '.join(f'{m:.2f}' for m in n['PR'].values())} | `{' '.join(options)}` |")
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -59,7 +60,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 HEADER = ("| model | tokens | loss | best head | norm | " + " | ".join(CRITERIA)
-          + " | layer, heads | met | shortfall | median PR, pre0 to the end | options |\n" + "|---" * 18 + "|")
+          + " | layer, heads | left, of rotated | met | shortfall | median PR, pre0 to the end | options |\n" + "|---" * 19 + "|")
 
 
 def main() -> None:

@@ -32,6 +32,17 @@ from muon import Muon
 OUT = Path(__file__).resolve().parents[2] / "out/training"
 
 
+def by_layer(text: str) -> list[float]:
+    """One number for all layers, or one for each, with commas."""
+    return [float(part) for part in text.split(",")]
+
+
+def for_layers(given: list[float], n_layers: int, option: str) -> list[float]:
+    if len(given) not in (1, n_layers):
+        raise SystemExit(f"--{option}: expected 1 or {n_layers} numbers, got {len(given)}")
+    return given * n_layers if len(given) == 1 else given
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
@@ -48,10 +59,11 @@ def options() -> argparse.Namespace:
     add("--warmup", type=int, default=50, help="steps (default 50)")
     add("--blocks", choices=["muon", "adamw"], default="muon", help="what trains the blocks' matrices")
     add("--blocks-lr", type=float, default=0.015, help="its learning rate (AdamW: rather 0.001)")
-    add("--attn-decay", type=float, default=0.5, help="its decay of the attention matrices; Muon's singular values stay below about 1 / decay")
-    add("--attn0-decay", type=float, help="the same for the attention of layer 0 (default --attn-decay)")
-    add("--mlp-decay", type=float, default=0.5, help="the same for MLPs")
-    add("--mlp0-decay", type=float, help="the same for the MLP of layer 0 (default --mlp-decay)")
+    add("--attn-decay", type=by_layer, default=[0.5], metavar="A[,B,…]",
+        help="its decay of the attention matrices, one number or one for each layer; Muon's singular values stay below about 1 / decay (default 0.5)")
+    add("--mlp-decay", type=by_layer, default=[0.5], metavar="A[,B,…]", help="the same for MLPs")
+    add("--head-dropout", type=by_layer, default=[0.0], metavar="A[,B,…]",
+        help="share of the rows in which a head writes nothing while training (the others write 1 / (1 − share) of theirs), one number or one for each layer")
     add("--adam-lr", type=float, default=4e-3)
     add("--emb-lr", type=float, help="AdamW's rate for W_E and W_pos (default --adam-lr); small embeddings need a small one")
     add("--emb-decay", type=float, default=0.02, help="AdamW's decay of W_E and W_pos")
@@ -60,6 +72,7 @@ def options() -> argparse.Namespace:
     add("--pos-limit", type=float, help="the same for W_pos")
     add("--seed", type=int, default=0)
     add("--begin-from", type=Path, help="folder of an exported model of the same dimensions and tokenizer to train further, for a stated variant")
+    add("--new-positions", action="store_true", help="with --begin-from: W_pos starts as --positions and --pos-std say, not as the exported model's")
     add("--device", default="cpu", help="cpu or cuda (bf16 and torch.compile)")
     add("--fast", action="store_true", help="on CPU: matrix products in bf16 and attention.cpp (heads of 16 numbers)")
     add("--threads", type=int, default=1, help="on a shared machine one thread is faster than two that wait for each other")
@@ -73,9 +86,8 @@ def optimizers(model: Model, args: argparse.Namespace) -> tuple[torch.optim.Adam
     """AdamW, Muon (empty with --blocks adamw) and the parameters whose gradients are clipped together."""
     attention = [[b.W_QKV, b.W_O] for b in model.blocks]
     mlps = [[p for p in (b.W_in, b.W_out) if p.requires_grad] for b in model.blocks]
-    attn0_decay = args.attn_decay if args.attn0_decay is None else args.attn0_decay
-    mlp0_decay = args.mlp_decay if args.mlp0_decay is None else args.mlp0_decay
-    decays = [(attention[0], attn0_decay), ([p for a in attention[1:] for p in a], args.attn_decay), (mlps[0], mlp0_decay), ([p for m in mlps[1:] for p in m], args.mlp_decay)]
+    n_layers = len(model.blocks)
+    decays = [*zip(attention, for_layers(args.attn_decay, n_layers, "attn-decay")), *zip(mlps, for_layers(args.mlp_decay, n_layers, "mlp-decay"))]
     muon = Muon(decays if args.blocks == "muon" else [])
     matrices = {id(p) for parameters, _ in decays for p in parameters}
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in matrices]
@@ -104,13 +116,18 @@ def main() -> None:
     prompts, is_code = corpus.held_out_rows()
     model = Model(config).to(args.device)
     if args.begin_from:
+        positions = model.W_pos.detach().clone()
         model.load(args.begin_from)
+        if args.new_positions:
+            model.W_pos.data.copy_(positions)
     if args.fast:
         from attention import CausalAttention, kernel
 
         kernel()
         for block in model.blocks:
             block.attend = CausalAttention.apply
+    for block, share in zip(model.blocks, for_layers(args.head_dropout, config.n_layers, "head-dropout")):
+        block.head_dropout = share
     adam, muon, clipped = optimizers(model, args)
 
     def loss_of(tokens: torch.Tensor) -> torch.Tensor:
@@ -152,6 +169,13 @@ def main() -> None:
         put(average if args.average else last)
         yield
         put(last)
+
+    @contextmanager
+    def judged():
+        """Without dropout."""
+        model.eval()
+        yield
+        model.train()
 
     @torch.no_grad()
     def put(weights: list[torch.Tensor]) -> None:
@@ -198,12 +222,12 @@ def main() -> None:
         if step % args.log_every == 0:
             record({"step": step, "tokens": step * per_step, "seconds": round(seconds, 1), "loss": round(mean, 4), "rate": round(rate, 4)})
         if step % args.check_every == 0:
-            with torch.no_grad(), averaged():
+            with torch.no_grad(), averaged(), judged():
                 held = sum(loss_of(rows).item() for rows in prompts[:64].split(16)) / 4
             record({"step": step, "held_out_loss_of_64_prompts": round(held, 4)})
             save()
     save()
-    with torch.no_grad(), averaged():
+    with torch.no_grad(), averaged(), judged():
         held = sum(loss_of(rows).item() * len(rows) for rows in prompts.split(20)) / len(prompts)
     record({"finished": not stopped, "step": step, "tokens": step * per_step, "seconds": round(seconds, 1), "held_out_loss": round(held, 4)})
 
