@@ -38,8 +38,8 @@ ul.found li { margin: .15rem 0; }
 figure { margin: .8rem 0 1.2rem; overflow-x: auto; }
 figure svg { display: block; overflow: visible; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; margin: 0 0 1rem; }
-th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
+table { border-collapse: collapse; font-size: .84rem; font-variant-numeric: tabular-nums; margin: 0 0 1rem; }
+th, td { text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 summary { cursor: pointer; margin: .6rem 0; }
 `;
@@ -48,7 +48,7 @@ type Cell = string | number | undefined;
 
 /** A table; columns of numbers stand to the right. */
 function table(headings: string[], rows: Cell[][]): string {
-  const short = (cell: Cell) => typeof cell !== "string" || /^[−–\d., %×…]+$/.test(cell);
+  const short = (cell: Cell) => typeof cell !== "string" || /^[−–\d., %×…()to]+$/.test(cell);
   const numeric = headings.map((_, i) => rows.every((row) => short(row[i])));
   const cell = (tag: string, value: Cell, i: number) => {
     const text = typeof value === "number"
@@ -100,14 +100,12 @@ function figuresOf(writers: readonly ExaminedWriter[]): string {
       "left",
       "control",
       "its layer",
-      "specific erasure",
-      "95 %",
+      "specific erasure, 95 %",
       "erased by",
       "route",
-      "stream grows",
+      "growth",
       "DLA",
-      "taken back",
-      "control",
+      "taken back (control)",
     ],
     writers.map((w) => [
       w.writer,
@@ -115,14 +113,13 @@ function figuresOf(writers: readonly ExaminedWriter[]): string {
       number(w.left.value),
       number(w.control.value),
       w.peers && number(w.peers[1]),
-      number(w.specific.value),
-      interval(w.specific),
+      estimate(w.specific),
       erasers(w),
       mainRoute(w),
       `× ${number(w.growth, 1)}`,
       w.attribution && number(w.attribution.meanAbsolute),
-      w.attribution && percent(w.attribution.takenBack.value),
-      w.attribution && percent(w.attribution.controlTakenBack.value),
+      w.attribution &&
+      `${percent(w.attribution.takenBack.value)} (${percent(w.attribution.controlTakenBack.value)})`,
     ]),
   );
 }
@@ -231,7 +228,7 @@ ${found.length > 0 ? findings(found) : ""}
 <p class="quiet"><b>Left</b>: how much of what the node wrote is still in the residual stream at its end, measured by taking the output away
 (1: all; 0: erased). <b>Control</b>: the same of its output rotated at random, which says something else and is as long. <b>Its layer</b>: the median of the
 layer’s other heads. <b>Specific
-erasure</b>: control − left. <b>Stream grows</b>: what stays as it was is diluted by that. <b>DLA</b>: mean size of its direct logit
+erasure</b>: control − left. <b>Growth</b>: of the stream until its end; what stays as it was is diluted by that. <b>DLA</b>: mean size of its direct logit
 attribution in logits, and how much of it later nodes take back.</p>
 ${modelInWords(result).map(paragraph).join("\n")}
 ${figures.join("\n")}

@@ -85,13 +85,10 @@ export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
 }
 
 /** Responses of later nodes (columns) to writers (rows), in the order of the forward pass. `undefined`: no node reads another. */
-export function scanHeatMap({ responses, writers }: ScanResult): PlotElement | undefined {
+export function scanHeatMap({ responses, writers, passedOver }: ScanResult): PlotElement | undefined {
   const { nodes, ratios } = responses;
-  const examined = new Set(writers.map((w) => w.writer));
-  const row = (w: number) => Math.max(0, ...ratios[w].map((r) => Math.min(1, Math.abs(r))));
-  const ranked = responses.writers.map((_, w) => w)
-    .sort((a, b) => Number(examined.has(nodes[b])) - Number(examined.has(nodes[a])) || row(b) - row(a));
-  const rows = ranked.slice(0, MOST_WRITERS).sort((a, b) => a - b);
+  const ranked = [...writers.map((w) => w.writer), ...passedOver.map((c) => c.name)]; // the most erased first
+  const rows = ranked.slice(0, MOST_WRITERS).map((name) => nodes.indexOf(name)).sort((a, b) => a - b);
   const column = (c: number) => Math.max(0, ...rows.map((w) => Math.min(1, Math.abs(ratios[w][c]))));
   const columns = nodes.map((_, c) => c).filter((c) => column(c) > 0).sort((a, b) => column(b) - column(a))
     .slice(0, MOST_NODES).sort((a, b) => a - b);
@@ -104,7 +101,7 @@ export function scanHeatMap({ responses, writers }: ScanResult): PlotElement | u
   );
   if (!cells.some((cell) => Number.isFinite(cell.ratio))) return undefined;
   const part = rows.length < nodes.length || columns.length < nodes.length
-    ? ` (${rows.length} of ${nodes.length} writers, ${columns.length} later nodes, those with the largest)`
+    ? ` (the ${rows.length} of ${nodes.length} outputs of which most is erased, and the ${columns.length} later nodes that answer most)`
     : "";
   return heatMap(cells, { title: `What later nodes write back of each output${part}` });
 }

@@ -124,5 +124,5 @@ Deno.test("start() refuses what is no task", async () => {
   const { start } = await import("../../lib/cli/start.ts");
   let message = "";
   await start("scam", []).catch((error) => message = error.message);
-  assertEquals(message, 'start: got "scam"; expected figures, scan, verify.');
+  assertEquals(message, 'start: got "scam"; expected figures, scan, attribution, verify.');
 });

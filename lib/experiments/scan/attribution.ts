@@ -19,6 +19,7 @@ import { rotated, rotation } from "../../metrics/rotation.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
 import { type RunOptions, stream } from "../../tensor/run.ts";
+import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
@@ -64,7 +65,12 @@ export async function attribution(
   }
   const blocks = Math.min(BLOCKS, prompts.count);
   const sums = Object.fromEntries(Object.keys(outputs).map((key) => [key, new Float64Array(blocks)]));
-  for await (const { start, results } of stream(outputs, feed(prompts, model.config), run)) {
+  for await (
+    const { start, results } of stream(outputs, feed(prompts, model.config), {
+      createSession: createOnce,
+      ...run,
+    })
+  ) {
     for (const [key, { data }] of Object.entries(results)) {
       data.forEach((x: number, i: number) => sums[key][(start + i) % blocks] += x);
     }

@@ -5,7 +5,8 @@
 import { Random } from "../../stats/random.ts";
 import { Model } from "../../transformer/model.ts";
 import type { Weights } from "../../transformer/weights.ts";
-import type { ScanResult } from "./scan.ts";
+import type { Candidate } from "./candidates.ts";
+import type { ExaminedWriter } from "./examine.ts";
 
 export interface UntrainedResult {
   prompts: number;
@@ -39,7 +40,10 @@ export function shuffled(model: Model, seed: number): Model {
 }
 
 /** What the scan of a shuffled model says, in short. */
-export function summarize(prompts: number, { writers, passedOver }: ScanResult): UntrainedResult {
+export function summarize(
+  prompts: number,
+  { writers, passedOver }: { writers: readonly ExaminedWriter[]; passedOver: readonly Candidate[] },
+): UntrainedResult {
   const specific = [...passedOver.map((c) => c.specific), ...writers.map((w) => w.specific.value)];
   return {
     prompts,

@@ -86,11 +86,14 @@ export function describeWriter(writer: ExaminedWriter): string {
 
 /** The same in one sentence, for a table. */
 export function oneSentence(writer: ExaminedWriter): string {
-  const { cleaners, specific, attribution, shared, writer: name } = writer;
+  const { cleaners, specific, specificRatio, left, attribution, shared, writer: name } = writer;
   const [first] = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
-  const by = first && first.specific.value >= specific.value / 2
+  const by = first && first.specific.value >= specificRatio / 2
     ? `mostly by ${first.node}`
     : "by many, a little each";
+  const how = left.value < 0
+    ? "Erased and turned round because of what it says"
+    : `${percent(specific.value)} erased because of what it says`;
   const said = name !== "pos_embed" && shared >= SHARED
     ? `, ${percent(shared)} of it the same in all prompts`
     : "";
@@ -99,7 +102,7 @@ export function oneSentence(writer: ExaminedWriter): string {
     : attribution.takenBack.interval[0] > attribution.controlTakenBack.interval[1]
     ? "; its attribution misleads"
     : "; its attribution misleads no more than that of what merely is written there";
-  return `${percent(specific.value)} erased because of what it says, ${by}${said}${dla}.`;
+  return `${how}, ${by}${said}${dla}.`;
 }
 
 function left({ writer, left, control, specific }: ExaminedWriter): string {
