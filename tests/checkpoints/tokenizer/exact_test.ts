@@ -52,6 +52,9 @@ const refusals: [what: string, parts: Json, message: string][] = [
     added_tokens: [{ id: 1e9, content: "<x>", special: true }],
   }, '"<x>" has the id 1000000000; a whole number from 0 to 16777215'],
   ["an id that is text", { added_tokens: [{ id: "7", content: "<x>" }] }, '"<x>" has the id "7"'],
+  ["a part whose kind turns the reading direction", {
+    pre_tokenizer: { type: "\u202egnp.exe" },
+  }, "Unknown PreTokenizer type: \\u202egnp.exe"],
   ["no pattern", {
     pre_tokenizer: { type: "Split", pattern: null, behavior: "Isolated", invert: false },
   }, "it has the pattern null"],
