@@ -17,6 +17,7 @@ import {
   ROUTE,
 } from "../experiments/scan/words.ts";
 import { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "../figures/report.ts";
+import { shown } from "../checkpoints/quoted.ts";
 import { toSvg } from "../figures/svg.ts";
 import { formatNumber, type PlotElement } from "../figures/theme.ts";
 import { escapeHtml } from "./index_page.ts";
@@ -199,7 +200,7 @@ export function renderReport(result: ScanResult): string {
     result.settings[name as keyof ScanSettings],
     about,
   ]);
-  const title = `Clean-up in ${result.model.name}`;
+  const title = `Clean-up in ${shown(result.model.name)}`; // a name may turn the reading direction
   const { layers, heads, d_model, parameters } = result.model;
   const plots = ([
     ["writers", writersPlot(result)],
