@@ -43,17 +43,25 @@ const contractionAndCleaner: Kind = {
 };
 
 /**
- * The MLPs' biases add 10, 20, 40, 80 along one direction, at all tokens alike, so that the stream grows from 9 to 150. L0H2 writes a
- * little against that direction: its projection ratio falls by hundreds, and nobody reads it.
+ * The MLPs add about 10, 20, 40, 80 along one direction, so that the stream grows from 9 to 150: most of it at all tokens alike, a part
+ * of it the more, the later the position. L0H2 writes a little against that direction, by the position as well. Its projection ratio
+ * falls by hundreds, and more at its own position than elsewhere; but nobody reads it.
  */
 const growing: Kind = {
   truth: NOTHING,
   plant(world) {
+    const { n_layers, n_ctx } = world.config;
     const direction: Vector = sum([world.S[0], world.S2[0], world.tokens[0]], [1, 1, 1], 1 / Math.sqrt(3));
-    for (let layer = 0; layer < world.config.n_layers; layer++) {
-      world.row(`blocks.${layer}.mlp.b_out`, 0, direction.map((x) => 10 * 2 ** layer * x));
+    const later = (t: number) => t / n_ctx;
+    plant(world, "MLP0", [world.course((t) => 10 * later(t))], [direction]);
+    for (let layer = 0; layer < n_layers; layer++) {
+      const size = 5 * (layer === 0 ? 1 : 2 ** (layer + 1));
+      world.row(`blocks.${layer}.mlp.b_out`, 0, direction.map((x) => size * x));
     }
-    plant(world, "L0H2", [world.course(() => -0.3), ...world.fromToken(0.2)], [direction, ...world.S]);
+    plant(world, "L0H2", [world.course((t) => -0.6 * later(t)), ...world.fromToken(0.2)], [
+      direction,
+      ...world.S,
+    ]);
   },
 };
 
