@@ -47,13 +47,14 @@ export function waterfallBars({ row, steps }: WaterfallCase, most = 7): Bar[] {
     ...(hasControl && { control: [0, dla] }),
   }];
   let at = dla, controlAt = dla;
+  const inLogits = (share?: number) => share === undefined ? undefined : share * dla;
   const step = (label: string, value: number, control?: number) => {
     const kind = value * dla < 0 ? "back" : "added";
     const bar: Bar = { label, kind, from: at, to: at + value, value };
-    if (control !== undefined) bar.control = [controlAt, controlAt + control * dla];
+    if (control !== undefined) bar.control = [controlAt, controlAt + control];
     bars.push(bar);
     at += value;
-    controlAt += (control ?? 0) * dla;
+    controlAt += control ?? 0;
   };
   const total = (label: string, kind: BarKind, { logits, control, interval, controlInterval }: Credit) => {
     bars.push({
@@ -68,15 +69,13 @@ export function waterfallBars({ row, steps }: WaterfallCase, most = 7): Bar[] {
     });
     [at, controlAt] = [logits, (control ?? 0) * dla];
   };
-  const sum = (of: readonly StepRow[], field: "logits" | "control") =>
-    of.reduce((all, one) => all + (one[field] ?? 0), 0);
-  for (const one of own) if (named.has(one.by)) step(one.by, one.logits, one.control);
+  for (const one of own) if (named.has(one.by)) step(one.by, one.logits, inLogits(one.control));
   if (rest.length > 0) {
     const label = `${rest.length} other${rest.length > 1 ? "s" : ""}`;
-    step(label, sum(rest, "logits"), hasControl ? sum(rest, "control") : undefined);
+    step(label, row.left.logits - at, hasControl ? row.left.control! * dla - controlAt : undefined);
   }
   total("left", "left", row.left);
-  step("final scale", row.finalScale.logits, row.finalScale.control);
+  step("final scale", row.finalScale.logits, inLogits(row.finalScale.control));
   total("effect", "effect", row.effect);
   if (row.resampled) {
     const { effect, interval } = row.resampled;

@@ -234,7 +234,10 @@ Deno.test("wrong options give one clear error each", async () => {
     "got writer MLP0",
   );
   const answers = [{ text: "abc", correct: "dd", incorrect: "e" }];
-  await fails(() => resampledAttribution(model, answers, prompts), `answer "dd": got 2 tokens; expected one`);
+  await fails(
+    () => resampledAttribution(model, answers, prompts),
+    `answer "dd": got 2 tokens ("d", "d"); expected one`,
+  );
   await fails(
     () => resampledAttribution(model, [{ text: "abcdefgh" }], prompts),
     "Cannot take 9 tokens each",

@@ -1,5 +1,6 @@
 /** What is asked: which tokens, which positions of them, and between which two answers at each. */
 import { checkPrompts, type Prompts, shorten } from "../../checkpoints/mod.ts";
+import { outputSize } from "../../checkpoints/config.ts";
 import { topTwo } from "../../metrics/attribution.ts";
 import { NdArray } from "../../tensor/nd_array.ts";
 import { type Feeds, run, type RunOptions } from "../../tensor/run.ts";
@@ -58,10 +59,9 @@ function answerIds(model: Model, answers: readonly (string | number)[]): [number
         `checkAttribution: model ${model.name} has no tokenizer.json; give answers as token ids`,
       );
     }
-    if (Number.isInteger(answer) && answer >= 0 && answer < model.config.d_vocab) return answer;
-    throw new Error(
-      `checkAttribution: got answer id ${answer}; expected a whole number below ${model.config.d_vocab}`,
-    );
+    const size = outputSize(model.config);
+    if (Number.isInteger(answer) && answer >= 0 && answer < size) return answer;
+    throw new Error(`checkAttribution: got answer id ${answer}; expected a whole number below ${size}`);
   });
   if (ids[0] === ids[1]) {
     throw new Error(

@@ -28,7 +28,10 @@ export interface AttributionRow {
   dla: number;
   /** Root mean square of the control's DLA: how large the DLA of any vector of this length is. Absent without a control. */
   controlDla?: number;
-  /** Σ of the steps of later nodes: below 0, they take back what DLA credits to the node. */
+  /**
+   * Σ of the steps of later nodes (and of later b_O, in models that have one and normalise what attention
+   * writes: it is scaled anew then). Below 0, they take back what DLA credits to the node.
+   */
   takenBack: Credit;
   /** takenBack of the control minus that of the node, as shares of DLA: above 0, more is taken back than of any such vector. */
   specific?: Estimate;
