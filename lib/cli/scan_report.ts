@@ -226,11 +226,12 @@ export function renderReport(result: ScanResult): string {
 ${result.prompts.screened} + ${result.prompts.examined} prompts of ${result.prompts.length} tokens</p>
 <p class="found">${escapeHtml(overview(result))}</p>
 ${found.length > 0 ? findings(found) : ""}
-<p class="quiet"><b>Left</b>: how much of what the node wrote is still in the residual stream at its end, measured by taking the output away
+<p class="quiet"><b>Of the stream</b>: mean ratio of its output’s length to the stream’s. <b>Left</b>: how much of what the node wrote is still in the residual stream at its end, measured by taking the output away
 (1: all; 0: erased). <b>Control</b>: the same of its output rotated at random, which says something else and is as long. <b>Its layer</b>: the median of the
 layer’s other heads. <b>Specific
 erasure</b>: control − left. <b>Growth</b>: of the stream until its end; what stays as it was is diluted by that. <b>DLA</b>: mean size of its direct logit
-attribution in logits, and how much of it later nodes take back.</p>
+attribution (top two tokens) in logits, and the part of it that later nodes take back, a slope over tokens: a vector can stay whole in the stream
+while later nodes write against its logits.</p>
 ${modelInWords(result).map(paragraph).join("\n")}
 ${figures.join("\n")}
 ${found.map((writer) => writerSection(result, writer)).join("\n")}

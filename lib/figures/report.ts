@@ -32,7 +32,8 @@ export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
     });
   return compose({
     title: "What is left of each examined output at the end of the stream",
-    subtitle: "1 = all of it; 0 = erased. Where the two are apart, it is what the output says that counts.",
+    subtitle:
+      "1 = all of it; 0 = erased. Where the two are apart, more is erased of the output than of a random direction.",
     legend: [
       { label: "the writer’s output", style: styles.clean, kind: "interval" },
       { label: "the same, rotated (control)", style: styles.patched, kind: "interval" },

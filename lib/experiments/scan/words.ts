@@ -13,6 +13,8 @@ export const SHARED = 0.7;
 export const ROUTE = 0.6;
 /** Mean |DLA|, in logits, below which nothing is said of it. */
 const LITTLE = 0.005;
+/** Median retention and that of all that is written are told apart from this difference on. */
+const APART = 0.15;
 /** Cleaners named in a sentence; the table has them all. */
 const NAMED = 4;
 
@@ -86,35 +88,38 @@ export function describeWriter(writer: ExaminedWriter): string {
 
 /** The same in one sentence, for a table. */
 export function oneSentence(writer: ExaminedWriter): string {
-  const { cleaners, specific, specificRatio, left, attribution, shared, writer: name } = writer;
+  const { cleaners, specific, specificRatio, left, leftByLength, attribution, shared, writer: name } = writer;
   const [first] = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
-  const by = first && first.specific.value >= specificRatio / 2
-    ? `mostly by ${first.node}`
-    : "by many, a little each";
-  const how = left.value < 0
-    ? "Erased and turned round because of what it says"
-    : `${percent(specific.value)} erased because of what it says`;
+  const by = first && specificRatio > 0
+    ? `; ${first.node} takes back ${
+      percent(Math.min(1, first.specific.value / specificRatio))
+    } of what is taken back beyond that`
+    : "";
+  const otherwise = Math.abs(left.value - leftByLength) >= APART
+    ? ` at the typical token (${number(leftByLength)} of all that it writes)`
+    : "";
   const said = name !== "pos_embed" && shared >= SHARED
-    ? `, ${percent(shared)} of it the same in all prompts`
+    ? `; ${percent(shared)} of it is the same at a position in all prompts`
     : "";
   const dla = !attribution || attribution.meanAbsolute < LITTLE
     ? ""
     : attribution.takenBack.interval[0] > attribution.controlTakenBack.interval[1]
-    ? "; its attribution misleads"
-    : "; its attribution misleads no more than that of what merely is written there";
-  return `${how}, ${by}${said}${dla}.`;
+    ? "; more of its attribution is taken back than of the control's"
+    : "; no clear difference from the control in what is taken back of its attribution";
+  return `${number(left.value)} of it is left${otherwise}, ${
+    number(specific.value)
+  } less than of it rotated${by}${said}${dla}.`;
 }
 
 function left({ writer, left, control, specific }: ExaminedWriter): string {
-  const what = left.value < 0
-    ? `${writer} writes what is later erased and turned round: at the end of the stream ${
-      number(left.value)
-    } of it is left`
-    : `${writer} writes what is later erased: at the end of the stream ${number(left.value)} of it is left`;
-  return `${what}, and ${number(control.value)} of the same output rotated. So ${
-    estimate(specific)
-  } of it is erased ` +
-    `because of what it says.`;
+  const turned = left.value < 0 ? " and turned round" : "";
+  const grown = control.value > 1.05 ? " (such vectors grow here)" : "";
+  return `${writer} writes what is later erased${turned}: at the end of the stream ${
+    number(left.value)
+  } of it is left at the typical ` +
+    `token, and ${number(control.value)} of the same output rotated at random${grown}. That is ${
+      estimate(specific)
+    } less.`;
 }
 
 /** Beside the other heads of its layer: where most of a layer is erased, a specific erasure alone is nothing special. */
@@ -129,7 +134,7 @@ function amongPeers({ left, peers }: ExaminedWriter): string {
 
 /** Where tokens with long outputs differ from the others, the parts below, which are of all that was written, do not add up to the median. */
 function byLength({ left, leftByLength }: ExaminedWriter): string {
-  if (Math.abs(left.value - leftByLength) < 0.15) return "";
+  if (Math.abs(left.value - leftByLength) < APART) return "";
   return `Tokens at which it writes much ${
     leftByLength > left.value ? "keep more" : "keep less"
   }: of all that it writes, ` +

@@ -144,11 +144,15 @@ Deno.test("where long outputs are kept otherwise than the typical one, it is sai
 Deno.test("a writer: what is left stands beside its control; one that ends below 0 is turned round", () => {
   says(
     describeWriter(writer()),
-    "0.05 of it is left, and 0.50 of the same output rotated",
-    "0.45 (0.40 to 0.50)",
+    "0.05 of it is left at the typical token, and 0.50 of the same output rotated at random",
+    "That is 0.45 (0.40 to 0.50) less",
   );
   says(describeWriter(writer({ left: about(-0.2) })), "erased and turned round", "−0.20 of it is left");
-  saysNot(describeWriter(writer()), "turned round");
+  saysNot(describeWriter(writer()), "turned round", "grow here");
+  says(
+    describeWriter(writer({ control: about(1.2) })),
+    "1.20 of the same output rotated at random (such vectors grow here)",
+  );
 });
 
 Deno.test("cleaners: together is said of several alone; what the others do is said either way; none is said", () => {
@@ -222,17 +226,24 @@ Deno.test("attribution: taken back beyond the control, as much, less, added to, 
   saysNot(describeWriter(writer()), "attribution");
 });
 
-Deno.test("one sentence for the table: one cleaner is named where it does half, misleads only beyond the control", () => {
+Deno.test("one sentence for the table: the largest cleaner's part, more than the control only where it is so", () => {
+  const plain = oneSentence(writer({ attribution: dla() }));
   says(
-    oneSentence(writer({ attribution: dla() })),
-    "45 % erased because of what it says, mostly by L3H1; its attribution misleads.",
+    plain,
+    "0.05 of it is left, 0.45 less than of it rotated; L3H1 takes back 67 % of what is taken back beyond that",
   );
-  const small = writer().cleaners.map((c) => ({ ...c, specific: about(0.1) }));
-  const spread = oneSentence(writer({ cleaners: small, shared: 0.9 }));
-  says(spread, "by many, a little each, 90 % of it the same in all prompts.");
-  saysNot(spread, "mostly", "misleads");
-  says(oneSentence(writer({ attribution: dla({ controlTakenBack: about(0.9) }) })), "misleads no more than");
-  saysNot(oneSentence(writer({ attribution: dla({ meanAbsolute: 0.001 }) })), "misleads");
+  says(plain, "more of its attribution is taken back than of the control's.");
+  saysNot(plain, "typical", "same at a position");
+  says(oneSentence(writer({ shared: 0.9 })), "; 90 % of it is the same at a position in all prompts");
+  says(
+    oneSentence(writer({ leftByLength: 0.5 })),
+    "0.05 of it is left at the typical token (0.50 of all that it writes)",
+  );
+  saysNot(oneSentence(writer({ cleaners: [] })), "takes back");
+  const same = oneSentence(writer({ attribution: dla({ controlTakenBack: about(0.9) }) }));
+  says(same, "no clear difference from the control");
+  saysNot(same, "more of its attribution");
+  saysNot(oneSentence(writer({ attribution: dla({ meanAbsolute: 0.001 }) })), "attribution");
 });
 
 Deno.test("embed as a writer is described as any other", () => {
