@@ -68,7 +68,7 @@ Deno.test("plainForward() records every hook point and the additive identity hol
   for (let i = 0; i < last.length; i++) {
     assertAlmostEquals(parts.reduce((sum, name) => sum + at(name)[i], 0), last[i], 1e-12);
   }
-  assertEquals(hooks.size, 2 + 2 * 21 + 3);
+  assertEquals(hooks.size, 2 + 2 * 22 + 3); // 22 a layer, hook_mlp_in among them
 });
 
 Deno.test("plainForward() does not look ahead", () => {
