@@ -77,6 +77,9 @@ function packages({ env }: Start): string[] {
 
 const none: Permissions = { read: [], write: [], net: [], env: [], sys: [], run: [], ffi: false };
 
+/** What the runtime asks of the system, and resvg, which draws PNGs, when it looks which of its binaries to load. */
+const MODEL_SYS = ["systemMemoryInfo", "cpus"], PICTURE_SYS = ["networkInterfaces", "hostname", "osUptime"];
+
 /** What `task figures --in-place` writes anew. */
 const RENEWED = ["notebooks", "data/expected/rows", "data/pictures"];
 
@@ -88,7 +91,7 @@ export const TASKS: Record<string, (start: Start) => Permissions> = {
     return { ...none, read: [root, ...write], write, net: ["127.0.0.1"], run: [execPath] };
   },
   scan: model,
-  attribution: model,
+  attribution: (start) => ({ ...model(start), sys: [...MODEL_SYS, ...PICTURE_SYS] }),
   verify: model,
 };
 
@@ -103,7 +106,7 @@ function model(start: Start): Permissions {
     write,
     net: hubHosts(env),
     env: HUB_VARIABLES,
-    sys: ["systemMemoryInfo", "cpus"],
+    sys: MODEL_SYS,
     ffi: true,
   };
 }

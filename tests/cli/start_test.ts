@@ -103,6 +103,18 @@ Deno.test("task scan ../folder looks from where the user stands, and names the f
   });
 });
 
+Deno.test("task attribution runs with just its permissions, as the README calls it, and draws its picture", async () => {
+  await withFolder(async (folder) => {
+    const readme = ["tiny-gelu-4l", "--text", "I like tea and", "--answers", " the, a"];
+    const env = { HF_HOME: `${folder}/hf` };
+    const { code, err } = await task("attribution", [...readme, "--out", "here"], folder, env);
+    assertEquals(code, 0, err);
+    const names = [...Deno.readDirSync(`${folder}/here`)].map(({ name }) => name).sort();
+    assertEquals(names, ["attribution.json", "waterfall.png", "waterfall.svg"]);
+    assertEquals((await task("attribution", ["--help"], folder, env)).code, 0);
+  });
+});
+
 Deno.test("task verify runs with just its permissions; its exit code is the task's own", async () => {
   await withFolder(async (folder) => {
     const env = { HF_HOME: `${folder}/h f` };
