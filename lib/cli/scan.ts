@@ -209,6 +209,16 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
   };
 }
 
+/** What an interrupted scan leaves: runs of the first pass are kept by whole graphs, and a small model is one graph. */
+async function kept(outDir: string): Promise<string> {
+  try {
+    await Deno.stat(join(outDir, "screen.safetensors"));
+    return "The same command goes on where the first pass was.";
+  } catch {
+    return "No part of the first pass was complete, so nothing is kept: the same command begins anew.";
+  }
+}
+
 async function main(): Promise<number> {
   let options;
   try {
@@ -237,7 +247,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) {
-      console.error("scan: interrupted. The same command goes on where the first pass was.");
+      console.error(`scan: interrupted. ${await kept(options.outDir)}`);
       return EXIT_CODES[signalled] ?? 1;
     }
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);

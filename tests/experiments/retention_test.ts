@@ -99,6 +99,8 @@ Deno.test("retention() refuses what it cannot mean", async () => {
     [{ strength: 0 }, "got strength 0; expected a number above 0"],
     [{ rotations: 1.5 }, "got 1.5 rotations"],
     [{ otherNode: "L9H0" }, 'no node "L9H0"'],
+    [{ writer: "L0H0", otherNode: "L0H0" }, "L0H0 is its own otherNode; expected another node"],
+    [{ seed: 1.5 }, "got seed 1.5; expected a whole number"],
     [
       { route: "vlaues" },
       'there is no route "vlaues"; there are all, patterns, values, position. Did you mean "values"?',

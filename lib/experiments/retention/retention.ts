@@ -87,6 +87,9 @@ export async function retention(
   checkChoice("retention", "route", route, ["all", "patterns", "values", "position"]);
   checkChoice("retention", "positions", positions, ["rest", "first", "all"]);
   if (options.otherNode) findNode(model.config, options.otherNode);
+  if (!Number.isInteger(seed)) {
+    throw new Error(`retention: got seed ${JSON.stringify(seed)}; expected a whole number`);
+  }
   if (!(strength > 0)) throw new Error(`retention: got strength ${strength}; expected a number above 0`);
   if (!(Number.isInteger(rotations) && rotations >= 0)) {
     throw new Error(`retention: got ${rotations} rotations; expected a whole number of at least 0`);
@@ -97,6 +100,11 @@ export async function retention(
     throw new Error(`retention: got patchedLayers and route "${route}"; expected one of them`);
   }
   if (patchedLayers) { for (const writer of names) checkPatchedLayers(model.config, writer, patchedLayers); }
+  if (options.otherNode && names.includes(options.otherNode)) {
+    throw new Error(
+      `retention: ${options.otherNode} is its own otherNode; expected another node as its control`,
+    );
+  }
   const bands = new Bands({ quantiles: options.quantiles });
   const run: RunOptions = { ...options };
 
