@@ -216,8 +216,9 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
       }
       yield { start, total, arrays, sizes: lowering.graph.sizes };
       options.onProgress?.({ done: start + count, total, seconds: (performance.now() - began) / 1000 });
-      // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get their turn.
-      await new Promise((resolve) => setImmediate(resolve)); // setTimeout would cost 2 ms
+      // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get their turn. Ctrl-C and SIGTERM
+      // reach Deno through its event loop, which setImmediate alone does not let turn: a run that can be stopped pays for a timer.
+      await new Promise((resolve) => options.signal ? setTimeout(resolve, 1) : setImmediate(resolve)); // 2 ms or 0
     }
   } finally {
     await compiled?.session.release?.();
