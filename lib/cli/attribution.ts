@@ -21,6 +21,7 @@ import { formatNumber } from "../figures/theme.ts";
 import { attributionWaterfall } from "../figures/waterfall.ts";
 import { loadModel } from "../transformer/load.ts";
 import { attributionText } from "./attribution_text.ts";
+import { prepareFolder } from "./out_folder.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
@@ -58,6 +59,8 @@ function subtitle({ answers, sum }: AttributionCheck, text?: string): string {
 /** Without a word on how many, prompts of so many tokens in all are looked at. */
 const DEFAULT_TOKENS = 2048;
 
+const FILES = ["attribution.json", "waterfall.svg", "waterfall.png"];
+
 /** @throws for bad input, and the signal's reason when it was interrupted */
 export async function runAttribution(command: AttributionCommand): Promise<AttributionCheck> {
   const { outDir, text, check, signal, target = stderrTarget() } = command;
@@ -71,7 +74,7 @@ export async function runAttribution(command: AttributionCommand): Promise<Attri
       ...(length !== undefined && { length }),
       ...(tokens !== undefined && { maxTokens: tokens }),
     });
-  await Deno.mkdir(outDir, { recursive: true });
+  await prepareFolder(outDir, FILES);
   const from = text ?? await read(maxTokens ?? DEFAULT_TOKENS);
   const unrelated = text !== undefined && file !== undefined ? await read(maxTokens) : undefined;
   const progress = new RunProgress("Removing nodes", target);
