@@ -3,7 +3,9 @@
  * and what it says in words, and leaves attribution.json and a waterfall (SVG and PNG) in the output folder. Every file is whole or not
  * there.
  */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
@@ -21,9 +23,11 @@ import { formatNumber } from "../figures/theme.ts";
 import { attributionWaterfall } from "../figures/waterfall.ts";
 import { loadModel } from "../transformer/load.ts";
 import { attributionText } from "./attribution_text.ts";
+import { outFolder } from "./out_folder.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
+import { INTERRUPTED, onInterrupt } from "./signals.ts";
 
 type CheckOptions = Pick<
   AttributionOptions,
@@ -71,7 +75,7 @@ export async function runAttribution(command: AttributionCommand): Promise<Attri
       ...(length !== undefined && { length }),
       ...(tokens !== undefined && { maxTokens: tokens }),
     });
-  await Deno.mkdir(outDir, { recursive: true });
+  await mkdir(outDir, { recursive: true });
   const from = text ?? await read(maxTokens ?? DEFAULT_TOKENS);
   const unrelated = text !== undefined && file !== undefined ? await read(maxTokens) : undefined;
   const progress = new RunProgress("Removing nodes", target);
@@ -155,7 +159,7 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
   const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
-    outDir: out ?? join(import.meta.dirname!, "..", "..", "out", `attribution-${name}`),
+    outDir: out ?? outFolder(`attribution-${name}`),
     ...(text !== undefined && { text }),
     ...(prompts !== undefined && { prompts }),
     ...number("length"),
@@ -173,13 +177,13 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
   };
 }
 
-const INTERRUPTED = 130;
 const WRONG_USAGE = 2;
 
-async function main(): Promise<number> {
+/** The command itself. Returns its exit code. */
+export async function main(): Promise<number> {
   let command;
   try {
-    command = readArguments(Deno.args);
+    command = readArguments(process.argv.slice(2));
   } catch (error) {
     console.error(`attribution: ${(error as Error).message}\n${USAGE}`);
     return WRONG_USAGE;
@@ -189,7 +193,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  Deno.addSignalListener("SIGINT", () => interrupt.abort(new Error("interrupted")));
+  onInterrupt(() => interrupt.abort(new Error("interrupted")));
   try {
     const check = await runAttribution({ ...command, signal: interrupt.signal });
     console.log(`${attributionText(check)}\n\nFigure: ${join(command.outDir, "waterfall.png")}`);
@@ -200,4 +204,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) process.exit(await main());

@@ -5,7 +5,9 @@
  * The first pass is kept there as screen.safetensors: after Ctrl-C or SIGTERM the same command goes on where it was, and a run with other
  * thresholds need not repeat the pass. Every file is whole or not there.
  */
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
@@ -22,11 +24,13 @@ import {
 import { run } from "../tensor/run.ts";
 import { loadModel } from "../transformer/load.ts";
 import { feed, type Model } from "../transformer/model.ts";
+import { outFolder } from "./out_folder.ts";
 import { formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { renderReport } from "./scan_report.ts";
 import { scanText } from "./scan_text.ts";
+import { onInterrupt, type Signal } from "./signals.ts";
 
 /** The state is saved at most this often while the first pass runs, and never for more than a twentieth of the time. */
 const SAVE_EVERY_MS = 20_000;
@@ -61,7 +65,7 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
     ...(length !== undefined && { length }),
   });
   checkScanPrompts(prompts);
-  await Deno.mkdir(outDir, { recursive: true });
+  await mkdir(outDir, { recursive: true });
 
   const statePath = join(outDir, "screen.safetensors");
   const { screened } = passes(prompts, settings);
@@ -159,10 +163,8 @@ ${
   }).join("\n")
 }`;
 
-/** What ends a scan early, its state saved: Ctrl-C, and what `kill` and job schedulers send. Windows knows the first alone. */
-const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 /** Exit codes by convention: 128 and the signal's number. */
-const EXIT_CODES: Partial<Record<Deno.Signal, number>> = { SIGINT: 130, SIGTERM: 143 };
+const EXIT_CODES: Record<Signal, number> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 const WRONG_USAGE = 2;
 
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
@@ -201,7 +203,7 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
   const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
-    outDir: out ?? join(import.meta.dirname!, "..", "..", "out", `scan-${name}`),
+    outDir: out ?? outFolder(`scan-${name}`),
     settings: checkSettings(settings),
     ...(prompts !== undefined && { prompts }),
     ...(maxTokens !== undefined && { maxTokens }),
@@ -212,17 +214,18 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
 /** What an interrupted scan leaves: runs of the first pass are kept by whole graphs, and a small model is one graph. */
 async function kept(outDir: string): Promise<string> {
   try {
-    await Deno.stat(join(outDir, "screen.safetensors"));
+    await stat(join(outDir, "screen.safetensors"));
     return "The same command goes on where the first pass was.";
   } catch {
     return "No part of the first pass was complete, so nothing is kept: the same command begins anew.";
   }
 }
 
-async function main(): Promise<number> {
+/** The command itself. Returns its exit code. */
+export async function main(): Promise<number> {
   let options;
   try {
-    options = readArguments(Deno.args);
+    options = readArguments(process.argv.slice(2));
   } catch (error) {
     console.error(`scan: ${(error as Error).message}\n${USAGE}`);
     return WRONG_USAGE;
@@ -232,13 +235,11 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  let signalled: Deno.Signal = "SIGINT";
-  for (const name of SIGNALS) {
-    Deno.addSignalListener(name, () => {
-      signalled = name;
-      interrupt.abort(new Error("interrupted"));
-    });
-  }
+  let signalled: Signal = "SIGINT";
+  onInterrupt((signal) => {
+    signalled = signal;
+    interrupt.abort(new Error("interrupted"));
+  });
   const startedAt = performance.now();
   try {
     const result = await runScan({ ...options, signal: interrupt.signal });
@@ -248,11 +249,11 @@ async function main(): Promise<number> {
   } catch (error) {
     if (interrupt.signal.aborted) {
       console.error(`scan: interrupted. ${await kept(options.outDir)}`);
-      return EXIT_CODES[signalled] ?? 1;
+      return EXIT_CODES[signalled];
     }
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);
     return 1;
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) process.exit(await main());

@@ -5,6 +5,7 @@
  * A safetensors file with the arrays of each removal's statistics; its metadata hold a key, SHA-256 over everything that the pass
  * depends on (the weights, the settings of the model, the prompts, the seed and the form of the state), and a checksum of the arrays.
  */
+import { stat } from "node:fs/promises";
 import { bytesOf, type RawTensor } from "../../checkpoints/dtypes.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { SafetensorsFile } from "../../checkpoints/safetensors.ts";
@@ -69,7 +70,7 @@ export async function loadScreen(
 ): Promise<Screened | undefined> {
   let file: SafetensorsFile | undefined;
   try {
-    await Deno.stat(path);
+    await stat(path);
     file = await SafetensorsFile.open(path);
     if (file.metadata.key !== key) return undefined;
     const stats = new Map<string, RemovalStats>();
