@@ -3,7 +3,6 @@
  * and what it says in words, and leaves attribution.json and a waterfall (SVG and PNG) in the output folder. Every file is whole or not
  * there.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -23,7 +22,7 @@ import { formatNumber } from "../figures/theme.ts";
 import { attributionWaterfall } from "../figures/waterfall.ts";
 import { loadModel } from "../transformer/load.ts";
 import { attributionText } from "./attribution_text.ts";
-import { outFolder } from "./out_folder.ts";
+import { outFolder, prepareFolder } from "./out_folder.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
@@ -62,6 +61,8 @@ function subtitle({ answers, sum }: AttributionCheck, text?: string): string {
 /** Without a word on how many, prompts of so many tokens in all are looked at. */
 const DEFAULT_TOKENS = 2048;
 
+const FILES = ["attribution.json", "waterfall.svg", "waterfall.png"];
+
 /** @throws for bad input, and the signal's reason when it was interrupted */
 export async function runAttribution(command: AttributionCommand): Promise<AttributionCheck> {
   const { outDir, text, check, signal, target = stderrTarget() } = command;
@@ -75,7 +76,7 @@ export async function runAttribution(command: AttributionCommand): Promise<Attri
       ...(length !== undefined && { length }),
       ...(tokens !== undefined && { maxTokens: tokens }),
     });
-  await mkdir(outDir, { recursive: true });
+  await prepareFolder(outDir, FILES);
   const from = text ?? await read(maxTokens ?? DEFAULT_TOKENS);
   const unrelated = text !== undefined && file !== undefined ? await read(maxTokens) : undefined;
   const progress = new RunProgress("Removing nodes", target);

@@ -1,9 +1,10 @@
-/** Where a command leaves its results unless it is told: in `out` of the project's folder, or of the current one where it runs as a package. */
+/** The folder that a task writes to: which it is unless another is named, and made, or found to be usable, before the work begins. */
 import { existsSync } from "node:fs";
+import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Path of a folder in `out`. It need not be there. */
+/** Path of a folder in `out`: that of the project, or of the current folder where this runs as a package. It need not be there. */
 export function outFolder(name: string): string {
   return join(projectFolder() ?? resolve("."), "out", name);
 }
@@ -14,4 +15,22 @@ function projectFolder(): string | undefined {
   return root.protocol === "file:" && existsSync(new URL("notebooks/", root))
     ? fileURLToPath(root)
     : undefined;
+}
+
+/** @param files what will be written there @throws when the folder cannot be made, and when a file's place is taken by a folder */
+export async function prepareFolder(path: string, files: readonly string[] = []): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+    for (const name of files) {
+      const there = await stat(join(path, name)).catch(() => undefined);
+      if (there?.isDirectory()) throw new Error(`${name} is a folder there, where a file is to be written`);
+    }
+  } catch (error) {
+    throw new Error(
+      `cannot write to ${path}: ${
+        (error as Error).message
+      }. Give another folder with --out, or make room there.`,
+      { cause: error },
+    );
+  }
 }

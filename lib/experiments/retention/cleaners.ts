@@ -15,9 +15,9 @@ import type { Summary } from "./summary.ts";
 /** The smallest part of a writer's output that a cleaner takes back. */
 export const LEAST_TAKEN_BACK = 0.02;
 
-/** The cleaners of the summary's writer, in the order of the forward pass; none where it has no control. */
+/** The cleaners of the summary's writer, in the order of the forward pass; none with fewer than two draws of a control: chance is not known then. */
 export function cleanersOf(config: ModelConfig, summary: Summary): CleanerRow[] {
-  if (summary.controls.length === 0) return [];
+  if (summary.controls.length < 2) return [];
   return laterNodes(config, summary.name).flatMap(({ name: node, kind, layer }, i): CleanerRow[] => {
     const response = summary.own.response(i);
     if (!(response <= -LEAST_TAKEN_BACK)) return []; // before the interval: that costs a thousand draws

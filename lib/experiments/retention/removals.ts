@@ -44,7 +44,7 @@ export interface RemovalOptions extends RunOptions {
 }
 
 /** See RunOptions. */
-const LEAST_TOKENS = 512;
+export const LEAST_TOKENS = 512;
 /** A graph of more steps takes long to compile; one of fewer repeats the clean run more often. */
 const STEPS_A_GRAPH = 12_000;
 const STEPS_A_LAYER = 30;
