@@ -4,6 +4,7 @@
  * there.
  */
 import { join } from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
@@ -21,10 +22,11 @@ import { formatNumber } from "../figures/theme.ts";
 import { attributionWaterfall } from "../figures/waterfall.ts";
 import { loadModel } from "../transformer/load.ts";
 import { attributionText } from "./attribution_text.ts";
-import { prepareFolder } from "./out_folder.ts";
+import { outFolder, prepareFolder } from "./out_folder.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
+import { INTERRUPTED, onInterrupt } from "./signals.ts";
 
 type CheckOptions = Pick<
   AttributionOptions,
@@ -158,7 +160,7 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
   const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
-    outDir: out ?? join(import.meta.dirname!, "..", "..", "out", `attribution-${name}`),
+    outDir: out ?? outFolder(`attribution-${name}`),
     ...(text !== undefined && { text }),
     ...(prompts !== undefined && { prompts }),
     ...number("length"),
@@ -176,13 +178,13 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
   };
 }
 
-const INTERRUPTED = 130;
 const WRONG_USAGE = 2;
 
-async function main(): Promise<number> {
+/** The command itself. Returns its exit code. */
+export async function main(): Promise<number> {
   let command;
   try {
-    command = readArguments(Deno.args);
+    command = readArguments(process.argv.slice(2));
   } catch (error) {
     console.error(`attribution: ${(error as Error).message}\n${USAGE}`);
     return WRONG_USAGE;
@@ -192,7 +194,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  Deno.addSignalListener("SIGINT", () => interrupt.abort(new Error("interrupted")));
+  onInterrupt(() => interrupt.abort(new Error("interrupted")));
   try {
     const check = await runAttribution({ ...command, signal: interrupt.signal });
     console.log(`${attributionText(check)}\n\nFigure: ${join(command.outDir, "waterfall.png")}`);
@@ -203,4 +205,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) process.exit(await main());

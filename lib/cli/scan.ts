@@ -5,7 +5,9 @@
  * The first pass is kept there as screen.safetensors: after Ctrl-C or SIGTERM the same command goes on where it was, and a run with other
  * thresholds need not repeat the pass. Every file is whole or not there.
  */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
@@ -23,12 +25,13 @@ import { run } from "../tensor/run.ts";
 import { LEAST_TOKENS } from "../experiments/retention/removals.ts";
 import { loadModel } from "../transformer/load.ts";
 import { feed, type Model } from "../transformer/model.ts";
-import { prepareFolder } from "./out_folder.ts";
+import { outFolder, prepareFolder } from "./out_folder.ts";
 import { formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { renderReport } from "./scan_report.ts";
 import { scanText } from "./scan_text.ts";
+import { onInterrupt, type Signal } from "./signals.ts";
 
 const STATE = "screen.safetensors", FILES = [STATE, "report.html", "report.json"];
 /** The state is saved at most this often while the first pass runs, and never for more than a twentieth of the time. */
@@ -168,10 +171,8 @@ ${
   }).join("\n")
 }`;
 
-/** What ends a scan early, its state saved: Ctrl-C, and what `kill` and job schedulers send. Windows knows the first alone. */
-const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 /** Exit codes by convention: 128 and the signal's number. */
-const EXIT_CODES: Partial<Record<Deno.Signal, number>> = { SIGINT: 130, SIGTERM: 143 };
+const EXIT_CODES: Record<Signal, number> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 const WRONG_USAGE = 2;
 
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
@@ -210,7 +211,7 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
   const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
-    outDir: out ?? join(import.meta.dirname!, "..", "..", "out", `scan-${name}`),
+    outDir: out ?? outFolder(`scan-${name}`),
     settings: checkSettings(settings),
     ...(prompts !== undefined && { prompts }),
     ...(maxTokens !== undefined && { maxTokens }),
@@ -221,17 +222,18 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
 /** What an interrupted scan leaves: runs of the first pass are kept by whole graphs, and a small model is one graph. */
 async function kept(outDir: string): Promise<string> {
   try {
-    await Deno.stat(join(outDir, STATE));
+    await stat(join(outDir, STATE));
     return "The same command goes on where the first pass was.";
   } catch {
     return "No part of the first pass was complete, so nothing is kept: the same command begins anew.";
   }
 }
 
-async function main(): Promise<number> {
+/** The command itself. Returns its exit code. */
+export async function main(): Promise<number> {
   let options;
   try {
-    options = readArguments(Deno.args);
+    options = readArguments(process.argv.slice(2));
   } catch (error) {
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}\n${USAGE}`);
     return WRONG_USAGE;
@@ -241,13 +243,11 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  let signalled: Deno.Signal = "SIGINT";
-  for (const name of SIGNALS) {
-    Deno.addSignalListener(name, () => {
-      signalled = name;
-      interrupt.abort(new Error("interrupted"));
-    });
-  }
+  let signalled: Signal = "SIGINT";
+  onInterrupt((signal) => {
+    signalled = signal;
+    interrupt.abort(new Error("interrupted"));
+  });
   const startedAt = performance.now();
   try {
     const result = await runScan({ ...options, signal: interrupt.signal });
@@ -257,11 +257,11 @@ async function main(): Promise<number> {
   } catch (error) {
     if (interrupt.signal.aborted) {
       console.error(`scan: interrupted. ${await kept(options.outDir)}`);
-      return EXIT_CODES[signalled] ?? 1;
+      return EXIT_CODES[signalled];
     }
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);
     return 1;
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) process.exit(await main());

@@ -5,8 +5,10 @@
  * A safetensors file with the arrays of each removal's statistics; its metadata hold a key, SHA-256 over everything that the pass
  * depends on (the weights, the settings of the model, the prompts, the seed and the form of the state), and a checksum of the arrays.
  */
+import { stat } from "node:fs/promises";
 import { bytesOf, type RawTensor } from "../../checkpoints/dtypes.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
+import { isMissing } from "../../platform/errors.ts";
 import { SafetensorsFile } from "../../checkpoints/safetensors.ts";
 import { writeSafetensors } from "../../checkpoints/safetensors_write.ts";
 import { BINS } from "../../stats/histogram.ts";
@@ -61,10 +63,10 @@ export async function saveScreen(path: string, stats: Screened, key: string): Pr
 
 async function isThere(path: string): Promise<boolean> {
   try {
-    await Deno.stat(path);
+    await stat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }
