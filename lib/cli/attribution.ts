@@ -24,6 +24,7 @@ import { attributionText } from "./attribution_text.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
+import { onInterrupt } from "./signals.ts";
 
 type CheckOptions = Pick<
   AttributionOptions,
@@ -173,7 +174,6 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
   };
 }
 
-const INTERRUPTED = 130;
 const WRONG_USAGE = 2;
 
 async function main(): Promise<number> {
@@ -188,15 +188,14 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  Deno.addSignalListener("SIGINT", () => interrupt.abort(new Error("interrupted")));
+  const interrupt = onInterrupt();
   try {
     const check = await runAttribution({ ...command, signal: interrupt.signal });
     console.log(`${attributionText(check)}\n\nFigure: ${join(command.outDir, "waterfall.png")}`);
     return 0;
   } catch (error) {
     console.error(`attribution: ${(error as Error).message.replace(/^checkAttribution: /, "")}`);
-    return interrupt.signal.aborted ? INTERRUPTED : 1;
+    return interrupt.signal.aborted ? interrupt.exitCode : 1;
   }
 }
 

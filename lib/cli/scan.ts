@@ -27,6 +27,7 @@ import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { renderReport } from "./scan_report.ts";
 import { scanText } from "./scan_text.ts";
+import { onInterrupt } from "./signals.ts";
 
 /** The state is saved at most this often while the first pass runs, and never for more than a twentieth of the time. */
 const SAVE_EVERY_MS = 20_000;
@@ -159,10 +160,6 @@ ${
   }).join("\n")
 }`;
 
-/** What ends a scan early, its state saved: Ctrl-C, and what `kill` and job schedulers send. Windows knows the first alone. */
-const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-/** Exit codes by convention: 128 and the signal's number. */
-const EXIT_CODES: Partial<Record<Deno.Signal, number>> = { SIGINT: 130, SIGTERM: 143 };
 const WRONG_USAGE = 2;
 
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
@@ -231,14 +228,7 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  let signalled: Deno.Signal = "SIGINT";
-  for (const name of SIGNALS) {
-    Deno.addSignalListener(name, () => {
-      signalled = name;
-      interrupt.abort(new Error("interrupted"));
-    });
-  }
+  const interrupt = onInterrupt();
   const startedAt = performance.now();
   try {
     const result = await runScan({ ...options, signal: interrupt.signal });
@@ -248,7 +238,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (interrupt.signal.aborted) {
       console.error(`scan: interrupted. ${await kept(options.outDir)}`);
-      return EXIT_CODES[signalled] ?? 1;
+      return interrupt.exitCode;
     }
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);
     return 1;
