@@ -28,7 +28,7 @@ import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { renderReport } from "./scan_report.ts";
 import { scanText } from "./scan_text.ts";
-import { onInterrupt, type Signal } from "./signals.ts";
+import { onInterrupt } from "./signals.ts";
 
 const STATE = "screen.safetensors", FILES = [STATE, "report.html", "report.json"];
 /** The state is saved at most this often while the first pass runs, and never for more than a twentieth of the time. */
@@ -134,8 +134,6 @@ ${
   }).join("\n")
 }`;
 
-/** Exit codes by convention: 128 and the signal's number. */
-const EXIT_CODES: Record<Signal, number> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 const WRONG_USAGE = 2;
 
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
@@ -205,12 +203,7 @@ export async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  let signalled: Signal = "SIGINT";
-  onInterrupt((signal) => {
-    signalled = signal;
-    interrupt.abort(new Error("interrupted"));
-  });
+  const interrupt = onInterrupt();
   try {
     const result = await runScan({ ...options, signal: interrupt.signal });
     console.log(`\n${scanText(result)}\n\nOpen ${join(options.outDir, "report.html")}`);
@@ -218,7 +211,7 @@ export async function main(): Promise<number> {
   } catch (error) {
     if (interrupt.signal.aborted) {
       console.error(`scan: interrupted. ${await kept(options.outDir)}`);
-      return EXIT_CODES[signalled];
+      return interrupt.exitCode;
     }
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);
     return 1;
