@@ -17,9 +17,10 @@ import { parseArgs } from "node:util";
 import { executeNotebook } from "../jupyter/execute.ts";
 import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
 import { describeNotebook, type NotebookSection, renderIndex, type RunRecord } from "./index_page.ts";
+import { prepareFolder } from "./out_folder.ts";
 import { makePartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
-import { INTERRUPTED, onInterrupt } from "./signals.ts";
+import { onInterrupt } from "./signals.ts";
 
 /** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
 const CELL_TIMEOUT_MS = 600_000;
@@ -81,7 +82,7 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
   const { notebooksDir, outDir, inPlace, signal } = options;
   const names = await selectNotebooks(notebooksDir, options.names ?? []);
   const progress = new Progress(names.length, options.progress);
-  await Deno.mkdir(outDir, { recursive: true });
+  await prepareFolder(outDir);
   await removeLeftovers(outDir);
   for (const name of names) {
     progress.start(name);
@@ -188,8 +189,7 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  onInterrupt(() => interrupt.abort(new Error("interrupted; finished notebooks are kept")));
+  const interrupt = onInterrupt("interrupted; finished notebooks are kept");
   const root = join(import.meta.dirname!, "..", "..");
   const outDir = resolve(values.out ?? join(root, "out"));
   const startedAt = performance.now();
@@ -208,7 +208,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (interrupt.signal.aborted) {
       console.error("figures: interrupted. Notebooks that were finished are in the output folder.");
-      return INTERRUPTED;
+      return interrupt.exitCode;
     }
     console.error(`figures: ${(error as Error).message}`);
     return 1;

@@ -8,6 +8,7 @@
  * First come checks that take seconds: token ids, single neurons, norms of the residual stream. When one of them disagrees, the
  * model is not the one that the values belong to, or was read wrongly, and no figure is measured.
  */
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { type Expected, loadExpected } from "../experiments/expected.ts";
@@ -16,7 +17,7 @@ import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
 import { counted, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
-import { INTERRUPTED, onInterrupt } from "./signals.ts";
+import { onInterrupt } from "./signals.ts";
 import { differencesReport, failed, figureReport } from "./verify_report.ts";
 
 export interface VerifyOptions {
@@ -161,11 +162,12 @@ Exit code: 0 when every value agrees, 1 when one does not, 2 for wrong usage.`;
 
 const WRONG_USAGE = 2;
 
-async function main(): Promise<number> {
+/** The command itself. Returns its exit code. */
+export async function main(): Promise<number> {
   let parsed;
   try {
     parsed = parseArgs({
-      args: Deno.args,
+      args: process.argv.slice(2),
       allowPositionals: true,
       options: {
         figures: { type: "string" },
@@ -191,8 +193,7 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  onInterrupt(() => interrupt.abort(new Error("interrupted")));
+  const interrupt = onInterrupt();
   const startedAt = performance.now();
   try {
     const { disagree } = await verify({
@@ -207,8 +208,8 @@ async function main(): Promise<number> {
     return disagree === 0 ? 0 : 1;
   } catch (error) {
     console.error(`verify: ${(error as Error).message}`);
-    return interrupt.signal.aborted ? INTERRUPTED : 1;
+    return interrupt.signal.aborted ? interrupt.exitCode : 1;
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) process.exit(await main());
