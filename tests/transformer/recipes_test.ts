@@ -33,10 +33,9 @@ function assertRecorded(i: number, ours: ArrayLike<number>): void {
   }
 }
 
-Deno.test("The recorded Python recipes are those of the README", async () => {
-  const text = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-  const section = text.split("## Coming from TransformerLens")[1].split("\n## ")[0];
-  const shown = [...section.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code);
+Deno.test("The recorded Python recipes are those of lib/coming_from_transformer_lens.md", async () => {
+  const text = await Deno.readTextFile(new URL("../../lib/coming_from_transformer_lens.md", import.meta.url));
+  const shown = [...text.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code);
   for (const [name, { recipes, versions }] of Object.entries(RECORDED)) {
     assert(versions["transformer-lens"].startsWith(`${name.split(" ")[1]}.`));
     const own = shown.filter((code) =>
@@ -46,7 +45,7 @@ Deno.test("The recorded Python recipes are those of the README", async () => {
   }
 });
 
-Deno.test("TransformerLens 4 does not heed a hook on ln1.hook_scale under split inputs, as the README says", () => {
+Deno.test("TransformerLens 4 does not heed a hook on ln1.hook_scale under split inputs, as that page says", () => {
   assertEquals(lens4.splitInputs.scaleTripled, 0);
   assert(lens4.splitInputs.scaleFrozen > 0.01, "though the scale does count");
 });
