@@ -4,10 +4,10 @@
  * PEER_PYTHON (TransformerLens 3, tests/reference/requirements.txt; default python3), PEER_PYTHON_4 (transformer-lens 4) and
  * PEER_PYTHON_NNSIGHT (nnsight). A peer that cannot be imported is left out, with a line that says so.
  *
- * With each peer, one process of ours and two of the peer (with the C library's default memory management, and with the settings that make
- * PyTorch faster) take turns, task by task, after a warm-up: whatever else the machine does hits all of them. Medians of Figures 1 to 3 and
+ * A process of ours and two of each peer (with the C library's default memory management, and with the settings that make PyTorch faster)
+ * are loaded; then, peer by peer, ours and the peer's take turns, task by task, after a warm-up: whatever else the machine does hits all of them. Medians of Figures 1 to 3 and
  * of the retention must agree to 1e-3 in the warm-up, or the run ends. Reported are medians over the rounds, and medians of each round's
- * ratio. Memory is the largest resident memory of the process during the task, from the kernel.
+ * ratio, of time and of processor time: on a busy machine the latter says more. Memory is the largest resident memory of the process during the task, from the kernel.
  *
  * The table in tests/bench/results.md is written anew; the text around it stays. Options: --rounds N (default 5), --prompts N (4),
  * --cache-prompts N (2), --peer-batch N (2), --threads N (all cores), --memory GB for the unbatched scripts (8; 0: leave them out),
@@ -90,6 +90,16 @@ async function end(process: TurnProcess): Promise<void> {
   running.delete(process);
 }
 
+/** What a process took since its last rest, over what `own` took in the same rounds. */
+function taken({ turns, rested }: TurnProcess, own?: TurnProcess) {
+  const seconds = turns.map((turn) => turn.seconds), cpu = turns.map((turn) => turn.cpu);
+  const times = own && {
+    seconds: seconds.map((s, round) => s / own.turns[round].seconds),
+    cpu: cpu.map((s, round) => s / own.turns[round].cpu),
+  };
+  return { seconds, cpu, times, loaded: rested.now };
+}
+
 /** One task, ours first of `all`. Returns what each side took, and how far the medians are apart. */
 async function measure(task: string, prompts: number, all: TurnProcess[]) {
   const medians: (Record<string, number[]> | undefined)[] = [];
@@ -104,10 +114,8 @@ async function measure(task: string, prompts: number, all: TurnProcess[]) {
   const [own] = all;
   const sides: Measured[] = [];
   for (const [i, process] of all.entries()) {
-    const { name, seconds, rested } = process;
-    const times = i === 0 ? undefined : seconds.map((s, round) => s / own.seconds[round]);
-    const side = i === 0 ? "this project" : name + (i === 1 ? "" : ", memory kept");
-    sides.push({ side, seconds, times, peak: await process.peak(), loaded: rested.now });
+    const side = i === 0 ? "this project" : process.name + (i === 1 ? "" : ", memory kept");
+    sides.push({ side, ...taken(process, i === 0 ? undefined : own), peak: await process.peak() });
   }
   return { sides, agreement };
 }
@@ -125,20 +133,14 @@ async function unbatched(peer: Peer): Promise<Row> {
   await process.rest();
   await process.turn("figures", found.prompts, false);
   await process.turn("figures", found.prompts);
-  const { seconds, rested } = process;
-  const mine = { side: "this project", seconds, peak: await process.peak(), loaded: rested.now };
+  const mine = { side: "this project", ...taken(process), peak: await process.peak() };
   await end(process);
-  const times = [found.seconds[0] / seconds[0]];
+  const times = { seconds: [found.seconds[0] / mine.seconds[0]], cpu: [found.cpu[0] / mine.cpu[0]] };
+  const { seconds, cpu, peakMB: peak, loadedMB: loaded } = found;
   return {
     what: `Figures 1–3, unbatched in ${options.memory} GB: the authors' scripts`,
     prompts: found.prompts,
-    sides: [mine, {
-      side: peer.name,
-      seconds: found.seconds,
-      times,
-      peak: found.peakMB,
-      loaded: found.loadedMB,
-    }],
+    sides: [mine, { side: peer.name, seconds, cpu, times, peak, loaded }],
   };
 }
 
@@ -156,26 +158,32 @@ try {
     const report = { rows: measured, peers: about, options, length: LENGTH, load: loads, config: GELU_4L };
     await writeResults(`${here}/results.md`, markdown(report));
   };
-  for (const peer of peers) {
-    const all = [await ours(), await theirs(peer)];
-    if (options.kept) all.push(await theirs(peer, KEEP_MEMORY));
+  const own = await ours();
+  const loaded = await Promise.all(
+    peers.map((peer) => Promise.all([theirs(peer), ...options.kept ? [theirs(peer, KEEP_MEMORY)] : []])),
+  );
+  for (const [k, peer] of peers.entries()) {
+    const all = [own, ...loaded[k]];
     const agreements: Record<string, Agreement> = {};
     about.push({ name: peer.name, about: all[1].about, agreements });
     for (const [i, { task, what }] of TASKS.entries()) {
       const { sides: [mine, ...others], agreement } = await measure(task, rows[i].prompts, all);
       if (agreement.count > 0) agreements[what] = agreement;
       const [before] = rows[i].sides;
-      const seconds = [...before?.seconds ?? [], ...mine.seconds];
-      const pooled = { ...mine, seconds, peak: Math.max(mine.peak, before?.peak ?? 0) };
+      const seconds = [...before?.seconds ?? [], ...mine.seconds], cpu = [...before?.cpu ?? [], ...mine.cpu];
+      const pooled = { ...mine, seconds, cpu, peak: Math.max(mine.peak, before?.peak ?? 0) };
       rows[i].sides = [pooled, ...rows[i].sides.slice(1), ...others];
       console.log(
         what,
-        [mine, ...others].map(({ side, seconds }) => `${side}: ${median(seconds).toFixed(2)} s`).join(", "),
+        [mine, ...others].map(({ side, cpu }) => `${side}: ${median(cpu).toFixed(2)} processor seconds`).join(
+          ", ",
+        ),
       );
       await write();
     }
-    for (const process of all) await end(process);
+    for (const process of loaded[k]) await end(process);
   }
+  await end(own);
   const lens3 = peers.find(({ key }) => key === "lens3");
   if (lens3 && Number(options.memory) > 0) {
     rows.push(await unbatched(lens3));

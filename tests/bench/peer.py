@@ -18,7 +18,7 @@ tasks
              judged by runs of 1 and 2 prompts in processes of their own
 
 With --turns, the process says {"ready": true, …} when it has loaded, then runs once what each line of its input says, such as "figures 4": the
-task and the number of prompts, or "rest 0": memory that nobody uses is given back. It answers {"seconds": …, "medians": …}. So
+task and the number of prompts, or "rest 0": memory that nobody uses is given back. It answers {"seconds": …, "cpu": …, "medians": …}. So
 `deno task bench:peer` lets several processes take turns, and watches their memory from outside. Else prints one JSON object. `seconds` leaves out loading; `loadedMB` is the resident memory when the model was ready, `peakMB` its
 peak from then on (Linux: the kernel's high-water mark, set back after loading).
 
@@ -107,22 +107,23 @@ def measure(arguments) -> dict:
     }
 
     def timed(task: str, prompts: int) -> dict:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         medians = once(peer, task, every[:prompts], rotation, arguments)
-        return {"seconds": round(time.perf_counter() - start, 4), **({"medians": medians} if medians else {})}
+        took = {"seconds": round(time.perf_counter() - start, 4), "cpu": round(time.process_time() - cpu, 4)}
+        return {**took, **({"medians": medians} if medians else {})}
 
     if arguments.turns:
         print(json.dumps({"ready": True, **about}), flush=True)
         for line in sys.stdin:
             task, prompts = line.split()
-            answer = rest() or {"seconds": 0} if task == "rest" else timed(task, int(prompts))
+            answer = rest() or {} if task == "rest" else timed(task, int(prompts))
             print(json.dumps(answer), flush=True)
         return {}
     rest()
     reset_peak()
     loaded = memory_mb("VmRSS")
     turns = [timed(arguments.task, arguments.prompts) for _ in range(arguments.warmup + arguments.repeat)][arguments.warmup:]
-    return {**about, **turns[-1], "seconds": [turn["seconds"] for turn in turns], "peakMB": memory_mb("VmHWM"), "loadedMB": loaded,
+    return {**about, **turns[-1], **{what: [turn[what] for turn in turns] for what in ("seconds", "cpu")}, "peakMB": memory_mb("VmHWM"), "loadedMB": loaded,
             "prompts": min(arguments.prompts, len(every))}
 
 

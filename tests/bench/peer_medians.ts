@@ -11,8 +11,8 @@ type Medians = Record<string, number[]>;
 /** @throws where a median differs by more than 1e-3, of its own size where that is above 1 */
 export function compare(peer: string, mine: Medians | undefined, theirs: Medians | undefined): Agreement {
   let worst = 0, count = 0;
-  for (const [name, values] of Object.entries(theirs ?? {})) {
-    const own = mine?.[name] ?? [];
+  for (const [name, own] of Object.entries(mine ?? {})) {
+    const values = theirs?.[name] ?? [];
     if (own.length !== values.length) {
       throw new Error(`bench:peer: "${name}": got ${own.length} medians; ${peer} has ${values.length}`);
     }

@@ -2,6 +2,7 @@
  * What bench_peer.ts times on this project's side, in a process of its own: the tasks of peer.py, on the same weights and tokens.
  * Arguments: folder (see peer_folder.ts), threads. Lines, answers and names of the medians are those of peer.py --turns.
  */
+import process from "node:process";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
 import { type Prompts, selectPrompts } from "../../lib/checkpoints/prompts/prompts.ts";
 import { figures1to3, type FirstFigures } from "../../lib/experiments/figures_1_to_3.ts";
@@ -105,12 +106,12 @@ console.log(JSON.stringify({ ready: true }));
 for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
   for (const line of text.trim().split("\n")) {
     const [task, count] = line.split(" ");
-    const began = performance.now();
+    const began = performance.now(), before = process.cpuUsage();
     let found: unknown;
     if (task === "rest") (globalThis as { gc?: () => void }).gc?.();
     else found = await tasks[task](selectPrompts(all, Array.from({ length: Number(count) }, (_, i) => i)));
-    const seconds = (performance.now() - began) / 1000;
+    const seconds = (performance.now() - began) / 1000, { user, system } = process.cpuUsage(before);
     const medians = ["figures", "retention"].includes(task) ? found : undefined;
-    console.log(JSON.stringify({ seconds, medians }));
+    console.log(JSON.stringify({ seconds, cpu: (user + system) / 1e6, medians }));
   }
 }

@@ -20,13 +20,15 @@ export interface Memory {
 
 export interface Answer {
   seconds: number;
+  /** Processor seconds of all its threads. */
+  cpu: number;
   medians?: Record<string, number[]>;
 }
 
 export class TurnProcess {
   readonly name: string;
-  /** Of the turns that count, since the last rest. */
-  seconds: number[] = [];
+  /** The turns that count, since the last rest. */
+  turns: Answer[] = [];
   /** What it said when it had loaded. */
   about: Record<string, unknown> = {};
   /** After the last rest. */
@@ -82,7 +84,7 @@ export class TurnProcess {
   /** Runs a task once. `count` false: a warm-up. */
   async turn(task: string, prompts: number, count = true): Promise<Answer> {
     const answer = await this.#ask(`${task} ${prompts}`);
-    if (count) this.seconds.push(answer.seconds);
+    if (count) this.turns.push(answer);
     return answer;
   }
 
@@ -90,7 +92,7 @@ export class TurnProcess {
   async rest(): Promise<void> {
     await this.#ask("rest 0");
     this.rested = await this.#memory("reset");
-    this.seconds = [];
+    this.turns = [];
   }
 
   /** Peak memory since the last rest, MiB. */

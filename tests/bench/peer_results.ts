@@ -6,8 +6,10 @@ import type { Agreement } from "./peer_medians.ts";
 export interface Measured {
   side: string;
   seconds: number[];
-  /** Seconds of each round over ours in the same round. */
-  times?: number[];
+  /** Processor seconds. */
+  cpu: number[];
+  /** Of each round over ours in the same round. */
+  times?: { seconds: number[]; cpu: number[] };
   /** Largest resident memory during the task, MiB. */
   peak: number;
   /** Resident memory before it, with the model loaded, MiB. */
@@ -62,12 +64,12 @@ export function markdown({ rows, peers, options, length, load, config }: Report)
       return `- ${name}: ${said.join(", ") || "none yet"}`;
     }),
     "",
-    "| task | side | seconds: median (least–most) | × ours | peak MiB | × ours | beyond the loaded model |",
-    "|---|---|---|---|---|---|---|",
+    "| task | side | seconds: median (least–most) | × ours | processor seconds | × ours | peak MiB | × ours | beyond the loaded model |",
+    "|---|---|---|---|---|---|---|---|---|",
   ];
   for (const { what, prompts, sides } of rows) {
     const [mine] = sides;
-    sides.forEach(({ side, seconds, times, peak, loaded }, i) => {
+    sides.forEach(({ side, seconds, cpu, times, peak, loaded }, i) => {
       const span = seconds.length > 1
         ? ` (${Math.min(...seconds).toFixed(2)}–${Math.max(...seconds).toFixed(2)})`
         : " (once)";
@@ -75,7 +77,9 @@ export function markdown({ rows, peers, options, length, load, config }: Report)
         i === 0 ? `${what}, ${prompts} prompts` : "",
         side,
         median(seconds).toFixed(2) + span,
-        times ? median(times).toFixed(2) : "",
+        times ? median(times.seconds).toFixed(2) : "",
+        median(cpu).toFixed(2),
+        times ? median(times.cpu).toFixed(2) : "",
         peak.toFixed(0),
         times ? (peak / mine.peak).toFixed(1) : "",
         (peak - loaded).toFixed(0),
