@@ -2,7 +2,7 @@
  * Starts a task with the permissions that it needs, and no more: `start.ts scan MODEL --out DIR` runs scan.ts with write access to
  * DIR. Signals are passed on, the exit code is the task's, and relative paths start where the user stands.
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { flagsOf, type Permissions, TASKS } from "./permissions.ts";
 
 /** What the file of a certificate authority is called by other programs; Deno reads DENO_CERT. */
@@ -53,18 +53,29 @@ export async function start(task: string, args: readonly string[]): Promise<numb
     pass.forEach((remove) => remove());
     return signal ? 128 + (NUMBERS[signal] ?? 0) : code;
   } finally {
-    if (config) await Deno.remove(config).catch(() => {});
+    if (config) await Deno.remove(dirname(config), { recursive: true }).catch(() => {});
   }
 }
 
 /** The project's deno.json with the permissions in it: there a path may hold a comma. Returns its path. */
 async function permissionsFile(root: string, permissions: Permissions): Promise<string> {
   const json = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
-  await Deno.mkdir(join(root, "out"), { recursive: true });
-  const path = join(root, "out", `.permissions-${Deno.pid}.json`);
+  // of a file with another name Deno would say that the project's own package is linked from it, and find deno.lock out of date
+  const path = join(root, "out", `.permissions-${Deno.pid}`, "deno.json");
+  await Deno.mkdir(dirname(path), { recursive: true });
   const lock = { path: join(root, "deno.lock"), frozen: true };
-  const { tasks: _tasks, ...rest } = json;
-  await Deno.writeTextFile(path, JSON.stringify({ ...rest, lock, permissions: { default: permissions } }));
+  const { nodeModulesDir, compilerOptions, allowScripts, imports } = json;
+  await Deno.writeTextFile(
+    path,
+    JSON.stringify({
+      nodeModulesDir,
+      compilerOptions,
+      allowScripts,
+      imports,
+      lock,
+      permissions: { default: permissions },
+    }),
+  );
   return path;
 }
 
