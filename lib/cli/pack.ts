@@ -5,8 +5,8 @@
  * type check, which `deno check` has done. `npm pack` makes the tarball, with the same bytes each time. Versions are deno.json's, exact:
  * a later danfojs-node, for one, depends on a file from another place than the registry.
  */
-import { dirname, join } from "node:path";
-import ts from "typescript";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { CARRIED } from "../checkpoints/data_folder.ts";
 
 /** What a package of npm is called; on JSR it has a scope besides. */
@@ -30,29 +30,37 @@ interface DenoJson {
   imports: Record<string, string>;
 }
 
-const options: ts.CompilerOptions = {
-  target: ts.ScriptTarget.ES2022,
-  module: ts.ModuleKind.ESNext,
-  verbatimModuleSyntax: true,
-  rewriteRelativeImportExtensions: true,
+/** Not in deno.json: Deno fetches all that stands there, and who draws a figure needs no compiler. */
+const COMPILER = "npm:typescript@6.0.3";
+
+/** What is used of it. */
+interface Compiler {
+  ScriptTarget: { ES2022: number };
+  ModuleKind: { ESNext: number };
+  transpileModule: Transpile;
+  transpileDeclaration: Transpile;
+}
+
+type Transpile = (source: string, options: Record<string, unknown>) => {
+  outputText: string;
+  diagnostics?: { messageText: unknown }[];
 };
 
 /** Specifiers of files in declarations, which the compiler leaves as they are. */
 const asJs = (code: string) => code.replace(/(["'])(\.\.?\/[^"']+)\.ts\1/g, "$1$2.js$1");
 
 /** JavaScript and declaration of a module. @throws when the compiler cannot read it */
-export function transpile(source: string, fileName: string): { js: string; declaration: string } {
-  const { outputText: js, diagnostics = [] } = ts.transpileModule(source, {
-    compilerOptions: options,
-    fileName,
-    reportDiagnostics: true,
-  });
-  const [fault] = diagnostics;
-  if (fault) {
-    throw new Error(`pack: ${fileName}: ${ts.flattenDiagnosticMessageText(fault.messageText, "\n")}`);
-  }
-  const declaration = ts.transpileDeclaration(source, { compilerOptions: options, fileName }).outputText;
-  return { js, declaration: asJs(declaration) };
+function transpile(ts: Compiler, source: string, fileName: string): { js: string; declaration: string } {
+  const compilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.ESNext,
+    verbatimModuleSyntax: true,
+    rewriteRelativeImportExtensions: true,
+  };
+  const options = { compilerOptions, fileName, reportDiagnostics: true };
+  const { outputText: js, diagnostics = [] } = ts.transpileModule(source, options);
+  if (diagnostics.length) throw new Error(`pack: ${fileName}: ${JSON.stringify(diagnostics[0].messageText)}`);
+  return { js, declaration: asJs(ts.transpileDeclaration(source, options).outputText) };
 }
 
 /** The names of npm packages that a module imports, by their bare names. */
@@ -110,9 +118,10 @@ async function copy(root: string, folder: string, path: string): Promise<void> {
 /** Writes the package's files into `folder`, which is emptied before. */
 export async function buildPackage(root: string, folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
+  const { default: ts } = await import(COMPILER) as { default: Compiler };
   const used = new Set<string>();
   for await (const path of modules(root, "lib")) {
-    const { js, declaration } = transpile(await Deno.readTextFile(join(root, path)), path);
+    const { js, declaration } = transpile(ts, await Deno.readTextFile(join(root, path)), path);
     packagesOf(js).forEach((name) => used.add(name));
     const stem = join(folder, path.replace(/\.ts$/, ""));
     await Deno.mkdir(dirname(stem), { recursive: true });
@@ -137,7 +146,8 @@ export async function packFolder(folder: string, into: string): Promise<string> 
 
 if (import.meta.main) {
   const root = join(import.meta.dirname!, "..", "..");
-  const folder = join(root, "out", "package");
-  await buildPackage(root, folder);
-  console.log(await packFolder(folder, join(root, "out")));
+  const { values } = parseArgs({ options: { out: { type: "string" } } });
+  const out = resolve(values.out ?? join(root, "out"));
+  await buildPackage(root, join(out, "package"));
+  console.log(await packFolder(join(out, "package"), out));
 }

@@ -63,6 +63,7 @@ async function permissionsFile(root: string, permissions: Permissions): Promise<
   // of a file with another name Deno would say that the project's own package is linked from it, and find deno.lock out of date
   const path = join(root, "out", `.permissions-${Deno.pid}`, "deno.json");
   await Deno.mkdir(dirname(path), { recursive: true });
+  await Deno.copyFile(join(root, "package.json"), join(dirname(path), "package.json")); // part of what deno.lock locks
   const lock = { path: join(root, "deno.lock"), frozen: true };
   const { nodeModulesDir, compilerOptions, allowScripts, imports } = json;
   await Deno.writeTextFile(

@@ -1,6 +1,5 @@
 /** What the tests of the npm package share: commands that may not be there, and a folder with the package installed. */
 import { join } from "node:path";
-import { buildPackage, packFolder } from "../../../lib/cli/pack.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..", "..");
 const NAME = (command: string) =>
@@ -29,10 +28,20 @@ export async function isThere(command: string): Promise<boolean> {
   }
 }
 
-/** The tarball, built from this checkout into `folder`. Returns its path. */
+/** The tarball, built from this checkout into `folder` as the task does. Returns its path. */
 export async function tarball(folder: string): Promise<string> {
-  await buildPackage(ROOT, join(folder, "package"));
-  return await packFolder(join(folder, "package"), folder);
+  const flags = [
+    "--no-lock",
+    "--no-prompt",
+    "--allow-read",
+    `--allow-write=${folder}`,
+    "--allow-env",
+    "--allow-run=npm",
+  ];
+  const script = join(ROOT, "lib", "cli", "pack.ts");
+  const { success, text } = await execute(ROOT, Deno.execPath(), "run", ...flags, script, "--out", folder);
+  if (!success) throw new Error(text);
+  return text.trim().split("\n").at(-1)!;
 }
 
 /** An empty project in `folder`, with the program that a user would write. */
