@@ -6,38 +6,38 @@
 /** Paths inside the project ("lib/tensor/node.ts") with their text. */
 export type Sources = Map<string, string>;
 
+const BELOW_METRICS = ["transformer", "checkpoints", "tensor", "stats", "platform"];
+const BELOW_FIGURES = ["experiments", "metrics", ...BELOW_METRICS];
+
 /** Each folder of lib/ with the folders it may import, besides itself. Nothing here points back: no cycles of folders. */
 export const MAY_IMPORT: Record<string, string[]> = {
+  platform: [],
   jupyter: [],
   stats: [],
   tensor: ["stats"],
-  checkpoints: ["tensor", "stats"],
+  checkpoints: ["tensor", "stats", "platform"],
   transformer: ["checkpoints", "tensor", "stats"],
-  metrics: ["transformer", "checkpoints", "tensor", "stats"],
-  experiments: ["metrics", "transformer", "checkpoints", "tensor", "stats", "jupyter"],
-  figures: ["experiments", "metrics", "transformer", "checkpoints", "tensor", "stats", "jupyter"],
-  "mod.ts": ["figures", "experiments", "metrics", "transformer", "checkpoints", "tensor", "stats", "jupyter"],
-  cli: [
-    "mod.ts",
-    "figures",
-    "experiments",
-    "metrics",
-    "transformer",
-    "checkpoints",
-    "tensor",
-    "stats",
-    "jupyter",
-  ],
+  metrics: BELOW_METRICS,
+  experiments: ["metrics", ...BELOW_METRICS, "jupyter"],
+  figures: [...BELOW_FIGURES, "jupyter"],
+  "library.ts": BELOW_FIGURES,
+  "mod.ts": ["library.ts", "figures", ...BELOW_FIGURES, "jupyter"],
+  cli: ["mod.ts", "library.ts", "figures", ...BELOW_FIGURES, "jupyter"],
 };
 
-/** What leads out of the project, and the one folder of lib/ in which it may stand: the gateways. */
-export const GATEWAYS: { what: string; pattern: RegExp; folder: string }[] = [
-  { what: "onnxruntime-node", pattern: /["']onnxruntime-node["'/]/, folder: "tensor" },
-  { what: "Deno.jupyter", pattern: /\bDeno\.jupyter\b|\bDeno as \{ jupyter/, folder: "jupyter" },
-  { what: "a kernel process", pattern: /["']jupyter["'], ["']--kernel["']/, folder: "jupyter" },
-  { what: "@huggingface/hub", pattern: /["']@huggingface\/hub["']/, folder: "checkpoints" },
-  { what: "fetch()", pattern: /(?<![.\w])fetch\(/, folder: "checkpoints" },
-  { what: "danfojs-node", pattern: /["']danfojs-node["']/, folder: "figures" },
+/** What leads out of the project, and the folders of lib/ in which it may stand: the gateways. */
+export const GATEWAYS: { what: string; pattern: RegExp; folders: string[] }[] = [
+  { what: "onnxruntime-node", pattern: /["']onnxruntime-node["'/]/, folders: ["tensor"] },
+  { what: "Deno.jupyter", pattern: /\bDeno\.jupyter\b|\bDeno as \{ jupyter/, folders: ["jupyter"] },
+  { what: "a kernel process", pattern: /["']jupyter["'], ["']--kernel["']/, folders: ["jupyter"] },
+  { what: "@huggingface/hub", pattern: /["']@huggingface\/hub["']/, folders: ["checkpoints"] },
+  { what: "fetch()", pattern: /(?<![.\w])fetch\(/, folders: ["checkpoints"] },
+  {
+    what: "Deno",
+    pattern: /\bDeno\.(?!jupyter)|\btypeof Deno\b/,
+    folders: ["platform", "jupyter", "cli"],
+  },
+  { what: "danfojs-node", pattern: /["']danfojs-node["']/, folders: ["figures"] },
 ];
 
 export const MAX_LINES = 300;
@@ -121,8 +121,10 @@ export function cycleViolations(sources: Sources): string[] {
 export function gatewayViolations(sources: Sources): string[] {
   return [...sources].flatMap(([path, source]) =>
     GATEWAYS
-      .filter(({ pattern, folder }) => folderOf(path) !== folder && pattern.test(withoutComments(source)))
-      .map(({ what, folder }) => `${path} uses ${what}, which belongs to lib/${folder}`)
+      .filter(({ pattern, folders }) =>
+        !folders.includes(folderOf(path)) && pattern.test(withoutComments(source))
+      )
+      .map(({ what, folders }) => `${path} uses ${what}, which belongs to lib/${folders.join(", lib/")}`)
   );
 }
 

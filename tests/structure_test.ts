@@ -126,6 +126,8 @@ Deno.test("gatewayViolations() reports each outside world that is used outside i
       [`import * as ort from "onnxruntime-node";`, "tensor"],
       [`import { Tensor } from "onnxruntime-node/backend";`, "tensor"],
       [`await Deno.jupyter.broadcast("display_data", {});`, "jupyter"],
+      [`await Deno.readTextFile("x");`, "platform"],
+      [`if (typeof Deno === "undefined") {}`, "platform"],
       [`new Deno.Command(x, { args: ["jupyter", "--kernel"] });`, "jupyter"],
       [`import { downloadFile } from "@huggingface/hub";`, "checkpoints"],
       [`const page = await fetch(url);`, "checkpoints"],
@@ -133,7 +135,7 @@ Deno.test("gatewayViolations() reports each outside world that is used outside i
     ]
   ) {
     assertEquals(gatewayViolations(made({ [`lib/${folder}/a.ts`]: code })), [], code);
-    assertEquals(gatewayViolations(made({ "lib/experiments/a.ts": code })).length, 1, code);
+    assertGreater(gatewayViolations(made({ "lib/experiments/a.ts": code })).length, 0, code);
   }
   assertEquals(
     gatewayViolations(made({ "lib/stats/a.ts": "// Deno.jupyter is not used\nhub.prefetch(x)" })),

@@ -3,6 +3,8 @@
  *
  * Only names, shapes and types are in memory after opening; each `read` fetches one tensor from disk.
  */
+import { readdir } from "node:fs/promises";
+import { isMissing } from "../platform/errors.ts";
 import { type Dtype, toFloat32 } from "./dtypes.ts";
 import { didYouMean } from "./nearest.ts";
 import { listed, SafetensorsFile, type TensorFile } from "./safetensors.ts";
@@ -92,9 +94,11 @@ export async function openCheckpoint(
 ): Promise<Checkpoint> {
   const names: string[] = [];
   try {
-    for await (const entry of Deno.readDir(folder)) if (!entry.isDirectory) names.push(entry.name);
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (!entry.isDirectory()) names.push(entry.name);
+    }
   } catch (error) {
-    const missing = error instanceof Deno.errors.NotFound;
+    const missing = isMissing(error);
     throw new Error(
       `Cannot open the model folder ${folder}: ${missing ? "there is no such folder." : error}`,
       {

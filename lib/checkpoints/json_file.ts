@@ -1,6 +1,7 @@
 /**
  * Small JSON files that a model folder carries (config.json, cleanup.json, tokenizer.json), read with clear errors.
  */
+import { readFile, stat } from "node:fs/promises";
 import { quoted, shown } from "./quoted.ts";
 import { reason, refuseLfsPointer } from "./random_access_file.ts";
 
@@ -11,9 +12,9 @@ const maxBytes = 64 * 1024 * 1024;
 export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
-    const { size } = await Deno.stat(path);
+    const { size } = await stat(path);
     if (size > maxBytes) throw new Error(`it has ${size} bytes, more than the limit of ${maxBytes}.`);
-    text = await Deno.readTextFile(path);
+    text = await readFile(path, "utf8");
     refuseLfsPointer(text);
   } catch (error) {
     throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });

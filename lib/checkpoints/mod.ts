@@ -3,7 +3,7 @@ export type { AdversarialPrompt, AdversarialPrompts } from "./adversarial.ts";
 export type { Checkpoint } from "./checkpoint.ts";
 export type { Cleanup } from "./cleanup.ts";
 export { keyValueHeads, type ModelConfig } from "./config.ts";
-export { dataPath } from "./data_folder.ts";
+export { dataFile, dataPath } from "./data_folder.ts";
 export { type FolderLayout, openModelFolder } from "./model_folder.ts";
 export { describeDownload, type DownloadProgress, type OnDownload } from "./hub/download.ts";
 export { heldOutTexts } from "./prompts/held_out_texts.ts";

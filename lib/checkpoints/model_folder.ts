@@ -2,7 +2,9 @@
  * A model folder: config.json, the weights, and where present tokenizer.json and what is known of the model (cleanup.json,
  * adversarial.json, prompts.json). Opened and checked as a whole, so that contradictions show before anything is computed.
  */
+import { readdir, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { isMissing } from "../platform/errors.ts";
 import { type AdversarialPrompts, readAdversarial } from "./adversarial.ts";
 import { type Checkpoint, checkpointOf, openCheckpoint } from "./checkpoint.ts";
 import { type Cleanup, readCleanup } from "./cleanup.ts";
@@ -112,7 +114,7 @@ async function onlyGguf(folder: string): Promise<string | undefined> {
   if (await ifThere(`${folder}/config.json`).catch(() => undefined) !== undefined) return undefined;
   const found: string[] = [];
   try {
-    for await (const { name } of Deno.readDir(folder)) {
+    for (const name of await readdir(folder)) {
       if (/\.gguf$/i.test(name)) found.push(`${folder}/${name}`);
     }
   } catch { /* said where config.json is read */ }
@@ -122,9 +124,9 @@ async function onlyGguf(folder: string): Promise<string | undefined> {
 
 async function ifThere(path: string): Promise<string | undefined> {
   try {
-    return (await Deno.stat(path)).isFile ? path : undefined;
+    return (await stat(path)).isFile() ? path : undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

@@ -1,8 +1,8 @@
 /**
  * A file on disk from which ranges are read, so that no checkpoint is ever held in memory as a whole.
- *
- * Reads of one file are queued: seek and read are two calls, and two readers would otherwise move each other's position.
  */
+import { isForbidden, isMissing, isNotCapable } from "../platform/errors.ts";
+import { OpenFile } from "../platform/file.ts";
 
 /** What the formats' readers need of a file. */
 export interface ByteSource {
@@ -17,20 +17,19 @@ export interface ByteSource {
 export class RandomAccessFile implements ByteSource {
   readonly path: string;
   readonly size: number;
-  #file: Deno.FsFile;
+  #file: OpenFile;
   #open = true;
-  #queue: Promise<unknown> = Promise.resolve();
 
-  private constructor(path: string, size: number, file: Deno.FsFile) {
+  private constructor(path: string, size: number, file: OpenFile) {
     this.path = path;
     this.size = size;
     this.#file = file;
   }
 
   static async open(path: string): Promise<RandomAccessFile> {
-    let file: Deno.FsFile | undefined;
+    let file: OpenFile | undefined;
     try {
-      file = await Deno.open(path, { read: true });
+      file = await OpenFile.toRead(path);
       const info = await file.stat();
       if (!info.isFile) throw new Error("it is a folder or a device, and a file was expected.");
       const opened = new RandomAccessFile(path, info.size, file);
@@ -46,13 +45,7 @@ export class RandomAccessFile implements ByteSource {
     }
   }
 
-  readInto(offset: number, target: Uint8Array): Promise<void> {
-    const result = this.#queue.then(() => this.#read(offset, target));
-    this.#queue = result.catch(() => {});
-    return result;
-  }
-
-  async #read(offset: number, target: Uint8Array): Promise<void> {
+  async readInto(offset: number, target: Uint8Array): Promise<void> {
     if (!this.#open) throw new Error(`Cannot read ${this.path}: it has been closed.`);
     if (offset + target.length > this.size) {
       throw new Error(
@@ -61,11 +54,10 @@ export class RandomAccessFile implements ByteSource {
         } were wanted, it ends at ${this.size}.`,
       );
     }
-    await this.#file.seek(offset, Deno.SeekMode.Start);
     let done = 0;
     while (done < target.length) {
-      const count = await this.#file.read(target.subarray(done));
-      if (count === null) {
+      const count = await this.#file.read(target.subarray(done), offset + done);
+      if (count === 0) {
         throw new Error(`${this.path} became shorter while it was read: it ended at byte ${offset + done}.`);
       }
       done += count;
@@ -94,9 +86,9 @@ export function refuseLfsPointer(text: string): void {
 
 /** The message of an error that the system reported, in words a reader can act on. */
 export function reason(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file.";
-  if (error instanceof Deno.errors.PermissionDenied) return "the system does not permit reading it.";
-  if (error instanceof Deno.errors.NotCapable) {
+  if (isMissing(error)) return "there is no such file.";
+  if (isForbidden(error)) return "the system does not permit reading it.";
+  if (isNotCapable(error)) {
     return `Deno was started without the permission to do so (${error.message}).`;
   }
   return error instanceof Error ? error.message : String(error);

@@ -1,9 +1,10 @@
 /**
  * A model's name → the files on this machine: the embedded model, the post's model, any repository of the Hub, or a folder.
  */
+import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { chooseWeightFile } from "./checkpoint.ts";
-import { dataPath } from "./data_folder.ts";
+import { dataFolder, dataPath } from "./data_folder.ts";
 import { fileSize } from "./hub/cache.ts";
 import { HubClient, type HubClientOptions, type HubFile, type Repo } from "./hub/client.ts";
 import { HubRefusal } from "./hub/errors.ts";
@@ -53,7 +54,7 @@ const repoPattern = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@(\w[\w./-]*))?$/;
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   const alias = Object.hasOwn(known, name) ? known[name] : undefined;
   if (alias) {
-    const folder = dataPath(`models/${name}`);
+    const folder = await dataFolder(`models/${name}`);
     if (await fileSize(`${folder}/config.json`) !== undefined) return { name, folder, source: name };
     const cleanupFile = `${folder}/cleanup.json`;
     return { ...await fromHub(name, alias.repo!, "main", options, alias.tokenizer), cleanupFile };
@@ -249,7 +250,7 @@ function whatToDo(
 
 async function isFolder(path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isDirectory;
+    return (await stat(path)).isDirectory();
   } catch {
     return false;
   }

@@ -3,35 +3,37 @@
  * temporary file is locked by the process that writes it, so the next one to write the same file can tell what a killed one left
  * behind, and removes it.
  */
-import { basename, dirname } from "node:path";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { isMissing } from "../platform/errors.ts";
+import { type Lock, tryLock } from "../platform/lock.ts";
 
 /** @throws when the disk is full or the folder is not writable; nothing is left behind then. */
 export async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
   await removeAbandoned(path);
-  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
     for (let again = true;; again = false) {
-      await writeLocked(temporary, bytes);
+      await using _lock = await lockIfPossible(temporary);
+      await writeFile(temporary, data);
       try {
-        return await Deno.rename(temporary, path);
+        return await rename(temporary, path);
       } catch (error) {
         // Another process took it for abandoned, in the moment before it was locked.
-        if (!again || !(error instanceof Deno.errors.NotFound)) throw error;
+        if (!again || !isMissing(error)) throw error;
       }
     }
   } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
+    await rm(temporary, { force: true }).catch(() => {});
     throw new Error(`Cannot write ${path}: ${error instanceof Error ? error.message : error}`, {
       cause: error,
     });
   }
 }
 
-async function writeLocked(path: string, bytes: Uint8Array): Promise<void> {
-  using file = await Deno.open(path, { write: true, create: true, truncate: true });
-  await file.lock(true).catch(() => {}); // some file systems have no locks
-  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+/** Some file systems have no locks; and where no file can be made, writing says so. */
+async function lockIfPossible(path: string): Promise<Lock | undefined> {
+  return await tryLock(path).catch(() => undefined);
 }
 
 /** Removes temporary files of this path that no process holds. */
@@ -40,11 +42,11 @@ async function removeAbandoned(path: string): Promise<void> {
   const isTemporary = (name: string) =>
     name.startsWith(start) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(start.length));
   try {
-    for await (const { name } of Deno.readDir(dirname(path))) {
+    for (const name of await readdir(dirname(path))) {
       if (!isTemporary(name)) continue;
-      const left = `${dirname(path)}/${name}`;
-      using file = await Deno.open(left, { write: true });
-      if (await file.tryLock(true)) await Deno.remove(left);
+      const left = join(dirname(path), name);
+      await using lock = await tryLock(left);
+      if (lock) await rm(left, { force: true });
     }
   } catch { /* it may not be read, or is gone: what matters is the file that is written */ }
 }

@@ -4,6 +4,7 @@
  * there.
  */
 import { join } from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
@@ -21,6 +22,7 @@ import { formatNumber } from "../figures/theme.ts";
 import { attributionWaterfall } from "../figures/waterfall.ts";
 import { loadModel } from "../transformer/load.ts";
 import { attributionText } from "./attribution_text.ts";
+import { outFolder, prepareFolder } from "./out_folder.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
@@ -59,6 +61,8 @@ function subtitle({ answers, sum }: AttributionCheck, text?: string): string {
 /** Without a word on how many, prompts of so many tokens in all are looked at. */
 const DEFAULT_TOKENS = 2048;
 
+const FILES = ["attribution.json", "waterfall.svg", "waterfall.png"];
+
 /** @throws for bad input, and the signal's reason when it was interrupted */
 export async function runAttribution(command: AttributionCommand): Promise<AttributionCheck> {
   const { outDir, text, check, signal, target = stderrTarget() } = command;
@@ -72,7 +76,7 @@ export async function runAttribution(command: AttributionCommand): Promise<Attri
       ...(length !== undefined && { length }),
       ...(tokens !== undefined && { maxTokens: tokens }),
     });
-  await Deno.mkdir(outDir, { recursive: true });
+  await prepareFolder(outDir, FILES);
   const from = text ?? await read(maxTokens ?? DEFAULT_TOKENS);
   const unrelated = text !== undefined && file !== undefined ? await read(maxTokens) : undefined;
   const progress = new RunProgress("Removing nodes", target);
@@ -156,7 +160,7 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
   const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
-    outDir: out ?? join(import.meta.dirname!, "..", "..", "out", `attribution-${name}`),
+    outDir: out ?? outFolder(`attribution-${name}`),
     ...(text !== undefined && { text }),
     ...(prompts !== undefined && { prompts }),
     ...number("length"),
@@ -176,10 +180,11 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
 
 const WRONG_USAGE = 2;
 
-async function main(): Promise<number> {
+/** The command itself. Returns its exit code. */
+export async function main(): Promise<number> {
   let command;
   try {
-    command = readArguments(Deno.args);
+    command = readArguments(process.argv.slice(2));
   } catch (error) {
     console.error(`attribution: ${(error as Error).message}\n${USAGE}`);
     return WRONG_USAGE;
@@ -199,4 +204,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) process.exit(await main());

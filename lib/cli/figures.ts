@@ -17,6 +17,7 @@ import { parseArgs } from "node:util";
 import { executeNotebook } from "../jupyter/execute.ts";
 import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
 import { describeNotebook, type NotebookSection, renderIndex, type RunRecord } from "./index_page.ts";
+import { prepareFolder } from "./out_folder.ts";
 import { makePartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
 import { onInterrupt } from "./signals.ts";
@@ -81,7 +82,7 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
   const { notebooksDir, outDir, inPlace, signal } = options;
   const names = await selectNotebooks(notebooksDir, options.names ?? []);
   const progress = new Progress(names.length, options.progress);
-  await Deno.mkdir(outDir, { recursive: true });
+  await prepareFolder(outDir);
   await removeLeftovers(outDir);
   for (const name of names) {
     progress.start(name);

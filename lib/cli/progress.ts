@@ -2,6 +2,8 @@
  * Progress of `deno task figures`: on a terminal one line that redraws itself (notebook, bar, cell, elapsed time), elsewhere
  * one plain line when a notebook starts and one when it ends, so that a log stays readable.
  */
+import { writeSync } from "node:fs";
+import process from "node:process";
 
 /** Where progress is written: a terminal or not, and how wide. */
 export interface ProgressTarget {
@@ -13,12 +15,11 @@ export interface ProgressTarget {
 
 /** Standard error: standard output stays free for results. */
 export function stderrTarget(): ProgressTarget {
-  const encoder = new TextEncoder();
-  const isTerminal = Deno.stderr.isTerminal();
+  const { isTTY, columns } = process.stderr;
   return {
-    write: (text) => void Deno.stderr.writeSync(encoder.encode(text)),
-    isTerminal,
-    columns: (isTerminal && Deno.consoleSize().columns) || 80, // some terminals say 0
+    write: (text) => void writeSync(2, text),
+    isTerminal: Boolean(isTTY),
+    columns: (isTTY && columns) || 80, // some terminals say 0
   };
 }
 

@@ -5,11 +5,12 @@
  * The first pass is kept there as screen.safetensors: after Ctrl-C or SIGTERM the same command goes on where it was, and a run with other
  * thresholds need not repeat the pass. Every file is whole or not there.
  */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
-import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
+import { describeDownload } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
-import { scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
 import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
 import { scan, type ScanResult } from "../experiments/scan/scan.ts";
 import { loadScreen, saveScreen, screenKey } from "../experiments/scan/screen_state.ts";
@@ -19,16 +20,17 @@ import {
   type ScanSettings,
   SETTINGS,
 } from "../experiments/scan/settings.ts";
-import { run } from "../tensor/run.ts";
 import { loadModel } from "../transformer/load.ts";
-import { feed, type Model } from "../transformer/model.ts";
-import { formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
+import { outFolder, prepareFolder } from "./out_folder.ts";
+import { type ProgressTarget, stderrTarget } from "./progress.ts";
+import { afterwards, announce, announcement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { renderReport } from "./scan_report.ts";
 import { scanText } from "./scan_text.ts";
 import { onInterrupt } from "./signals.ts";
 
+const STATE = "screen.safetensors", FILES = [STATE, "report.html", "report.json"];
 /** The state is saved at most this often while the first pass runs, and never for more than a twentieth of the time. */
 const SAVE_EVERY_MS = 20_000;
 
@@ -50,6 +52,7 @@ export interface ScanCommandOptions {
 /** Runs a scan and writes its reports. @throws for bad input, and the signal's reason when it was interrupted */
 export async function runScan(options: ScanCommandOptions): Promise<ScanResult> {
   const { outDir, signal, target = stderrTarget(), batchSize } = options;
+  const startedAt = performance.now();
   const settings = checkSettings(options.settings);
   const say = (text: string) => target.write(`${text}\n`);
   const model = await loadModel(options.model, {
@@ -62,13 +65,15 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
     ...(length !== undefined && { length }),
   });
   checkScanPrompts(prompts);
-  await Deno.mkdir(outDir, { recursive: true });
-
-  const statePath = join(outDir, "screen.safetensors");
+  await prepareFolder(outDir, FILES);
+  const statePath = join(outDir, STATE);
   const { screened } = passes(prompts, settings);
   const key = await screenKey(model, screened, settings.seed);
-  let state = await loadScreen(statePath, model, screened, settings.seed, key);
-  say(await describeCost(model, prompts, settings));
+  const saved = await loadScreen(statePath, model, screened, settings.seed, key);
+  let state = saved === "damaged" ? undefined : saved;
+  const expected = await announce(model, prompts, settings);
+  say(announcement(model, prompts, expected));
+  if (saved === "damaged") say(`${statePath} is damaged: the first pass begins anew, and replaces it.`);
   if (state) say(`First pass: ${state.size} of its runs are done, from ${statePath}.`);
 
   const progress = new ScanProgress(target);
@@ -101,6 +106,7 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   progress.finish();
   await writeWhole(join(outDir, "report.json"), reportJson(result));
   await writeWhole(join(outDir, "report.html"), renderReport(result));
+  say(afterwards(expected, performance.now() - startedAt, saved instanceof Map));
   return result;
 }
 
@@ -111,45 +117,13 @@ function reportJson(result: ScanResult): string {
   return JSON.stringify({ format: 2, ...result }, short) + "\n";
 }
 
-/**
- * Memory that is neither weights nor statistics: Deno, ONNX Runtime and the code; what reading the weights leaves behind until it is
- * collected, a part of their size; and W_U once more, in the order in which single tokens are looked up. Fitted to SmolLM2-135M and the
- * embedded model: tests/bench/results.md.
- */
-const RUNTIME_BYTES = 300 * 2 ** 20, READING = 0.6, LOOKED_UP = 2;
-
-/** What a scan will take, before it starts: time by a plain forward pass over two of the prompts. */
-async function describeCost(model: Model, prompts: Prompts, settings: ScanSettings): Promise<string> {
-  const { screen, rest, flops } = scanCost(model, prompts, settings);
-  const one = shorten(prompts, { count: 2 });
-  const plain = { end: model.forward().residualStream().at(-1)!.value.select("d_model", 0) };
-  const pass = () => run(plain, feed(one, model.config));
-  await pass(); // compiles
-  const began = performance.now();
-  await pass();
-  const each = (performance.now() - began) / 1000 / (one.count * one.length);
-  const weights = [...model.weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const W_U = 4 * model.config.d_model * model.config.d_vocab;
-  const bytes = (1 + READING) * weights + LOOKED_UP * W_U + statisticsBytes(model, prompts, settings) +
-    RUNTIME_BYTES;
-  const about = (tokens: number) => formatSeconds(tokens * each);
-  return `${model.name}: ${prompts.count} prompts of ${prompts.length} tokens (${prompts.source}).\n` +
-    `About ${about(screen + rest)}: ${about(screen)} for the first pass (${
-      (screen * flops / 1e12).toPrecision(2)
-    } TFLOP), ` +
-    `the rest by how many writers there are to examine. About ${
-      (bytes / 2 ** 30).toPrecision(2)
-    } GiB of memory, ` +
-    `${(weights / 2 ** 30).toPrecision(2)} of it weights.`;
-}
-
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 const USAGE = `deno task scan MODEL [--prompts FILE] [--length N] [--max-tokens N] [--out DIR] [settings]
   MODEL             a folder with config.json and weights, a Hugging Face name such as owner/name, or tiny-gelu-4l
   --prompts FILE    .txt (one document), .jsonl ({"text": …} lines), .parquet (column text or tokens), or
                     .safetensors (tokens [count, length]); default: the model's own prompts, if it has some
-  --length N        tokens of a prompt; default for texts: what leaves 64 prompts, 32 to 1024
+  --length N        tokens of a prompt; default for texts: what leaves 64 prompts, 32 to 128
   --max-tokens N    tokens in all; default for texts: 131072
   --out DIR         where report.html and report.json go; default: out/scan-MODEL
 settings, with their defaults:
@@ -198,7 +172,7 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
   const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
-    outDir: out ?? join(import.meta.dirname!, "..", "..", "out", `scan-${name}`),
+    outDir: out ?? outFolder(`scan-${name}`),
     settings: checkSettings(settings),
     ...(prompts !== undefined && { prompts }),
     ...(maxTokens !== undefined && { maxTokens }),
@@ -209,19 +183,20 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
 /** What an interrupted scan leaves: runs of the first pass are kept by whole graphs, and a small model is one graph. */
 async function kept(outDir: string): Promise<string> {
   try {
-    await Deno.stat(join(outDir, "screen.safetensors"));
+    await stat(join(outDir, STATE));
     return "The same command goes on where the first pass was.";
   } catch {
     return "No part of the first pass was complete, so nothing is kept: the same command begins anew.";
   }
 }
 
-async function main(): Promise<number> {
+/** The command itself. Returns its exit code. */
+export async function main(): Promise<number> {
   let options;
   try {
-    options = readArguments(Deno.args);
+    options = readArguments(process.argv.slice(2));
   } catch (error) {
-    console.error(`scan: ${(error as Error).message}\n${USAGE}`);
+    console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}\n${USAGE}`);
     return WRONG_USAGE;
   }
   if (options === "help") {
@@ -229,11 +204,9 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = onInterrupt();
-  const startedAt = performance.now();
   try {
     const result = await runScan({ ...options, signal: interrupt.signal });
-    const took = formatSeconds((performance.now() - startedAt) / 1000);
-    console.log(`\n${scanText(result)}\n\n${took}. Open ${join(options.outDir, "report.html")}`);
+    console.log(`\n${scanText(result)}\n\nOpen ${join(options.outDir, "report.html")}`);
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) {
@@ -245,4 +218,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) process.exit(await main());

@@ -14,6 +14,9 @@ export interface ScanPromptOptions {
   length?: number;
 }
 
+/** Some prompts are always measured, however long they are: longer ones cost more and say the same. */
+const LONGEST = 128;
+
 /** @throws when the model has no prompts of its own and none are given, and for a file that holds none */
 export async function scanPrompts(model: Model, options: ScanPromptOptions): Promise<Prompts> {
   const { file, maxTokens, length } = options;
@@ -22,6 +25,7 @@ export async function scanPrompts(model: Model, options: ScanPromptOptions): Pro
     return await packPrompts(documents(file), {
       config,
       source: file,
+      longest: LONGEST,
       ...(tokenizer && { tokenizer }),
       ...(length !== undefined && { length }),
       ...(maxTokens !== undefined && { maxTokens }),

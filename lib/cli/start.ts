@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { makePartialFolder, type PartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { flagsOf, type Permissions, TASKS } from "./permissions.ts";
-import { exitCodeOf, SIGNALS, STARTED_BY } from "./signals.ts";
+import { exitCodeOf, type Signal, SIGNALS, STARTED_BY } from "./signals.ts";
 
 /** What the file of a certificate authority is called by other programs; Deno reads DENO_CERT. */
 const CERTIFICATES = "SSL_CERT_FILE";
@@ -49,7 +49,7 @@ export async function start(task: string, args: readonly string[]): Promise<numb
     });
     const { code, signal } = await child.status;
     pass.forEach((remove) => remove());
-    return signal ? exitCodeOf(signal) : code;
+    return signal ? exitCodeOf(signal as Signal) : code;
   } finally {
     await folder?.[Symbol.asyncDispose]();
   }

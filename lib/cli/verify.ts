@@ -8,6 +8,7 @@
  * First come checks that take seconds: token ids, single neurons, norms of the residual stream. When one of them disagrees, the
  * model is not the one that the values belong to, or was read wrongly, and no figure is measured.
  */
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { type Expected, loadExpected } from "../experiments/expected.ts";
@@ -161,11 +162,12 @@ Exit code: 0 when every value agrees, 1 when one does not, 2 for wrong usage.`;
 
 const WRONG_USAGE = 2;
 
-async function main(): Promise<number> {
+/** The command itself. Returns its exit code. */
+export async function main(): Promise<number> {
   let parsed;
   try {
     parsed = parseArgs({
-      args: Deno.args,
+      args: process.argv.slice(2),
       allowPositionals: true,
       options: {
         figures: { type: "string" },
@@ -210,4 +212,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) process.exit(await main());

@@ -8,7 +8,8 @@
  *
  * Nothing is hidden: every expected value of a figure gives one comparison, also one that disagrees or was not measured.
  */
-import { dataPath } from "../checkpoints/mod.ts";
+import { stat } from "node:fs/promises";
+import { dataFile } from "../checkpoints/mod.ts";
 import { didYouMean } from "../checkpoints/nearest.ts";
 import { readJsonObject } from "../checkpoints/json_file.ts";
 
@@ -93,7 +94,7 @@ export function parseExpected(json: Record<string, unknown>, source: string): Ex
  * its `figures` are empty, and every comparison says so.
  */
 export async function loadExpected(modelOrFile: string): Promise<Expected> {
-  const path = modelOrFile.endsWith(".json") ? modelOrFile : dataPath(`expected/${modelOrFile}.json`);
+  const path = modelOrFile.endsWith(".json") ? modelOrFile : await dataFile(`expected/${modelOrFile}.json`);
   const isName = /^[\w.-]+$/.test(modelOrFile);
   if (path !== modelOrFile && (!isName || !await exists(path))) {
     return { model: modelOrFile, by: "nobody: no expected values are known for this model", figures: {} };
@@ -103,7 +104,7 @@ export async function loadExpected(modelOrFile: string): Promise<Expected> {
 
 async function exists(path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isFile;
+    return (await stat(path)).isFile();
   } catch {
     return false;
   }

@@ -24,11 +24,47 @@ export const MEASURE_OPTIONS: Record<keyof MeasureOptions, true> = {
   positions: true,
 };
 
-/** @param known every option that `what` takes @throws for one that is not among them */
+/** @param known every option that `what` takes @throws for one that is not among them, and for what is no object */
 export function checkOptions(what: string, given: object, known: Readonly<Record<string, true>>): void {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new Error(`${what}: got ${shown(given)} as options; expected an object, such as { threads: 1 }`);
+  }
   const wrong = Object.keys(given).find((name) => !(name in known));
   if (wrong === undefined) return;
   throw new Error(`${what}: there is no option "${wrong}".${didYouMean(wrong, Object.keys(known))}`);
+}
+
+/** What was given, in a message: short, and texts in quotes. */
+export function shown(given: unknown): string {
+  if (typeof given === "number" || given === undefined) return String(given);
+  return (JSON.stringify(given) ?? typeof given).slice(0, 60);
+}
+
+/** @throws for what is no number, a smaller one, or no whole one where it must be. `least` itself is allowed unless `above`. */
+export function checkNumber(
+  what: string,
+  option: string,
+  given: unknown,
+  { least, above = false, whole = true }: { least: number; above?: boolean; whole?: boolean },
+): void {
+  const fits = typeof given === "number" && (above ? given > least : given >= least) && given < Infinity;
+  if (fits && (!whole || Number.isInteger(given))) return;
+  throw new Error(
+    `${what}: got ${shown(given)} for ${option}; expected a ${whole ? "whole " : ""}number ${
+      least === -Infinity ? "" : above ? `above ${least}` : `of at least ${least}`
+    }`.trimEnd(),
+  );
+}
+
+/** @throws for what is no list of names, an empty one, and a name that stands in it twice */
+export function checkNames(what: string, option: string, given: unknown): void {
+  const list = Array.isArray(given) && given.every((name) => typeof name === "string");
+  if (list && given.length > 0 && new Set(given).size === given.length) return;
+  throw new Error(
+    `${what}: got ${
+      shown(given)
+    } for ${option}; expected a list of names, at least one, each once, such as ["L1H6"]`,
+  );
 }
 
 /** @throws for a value that is none of `known`, with the nearest */

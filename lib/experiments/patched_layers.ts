@@ -6,6 +6,13 @@ import { findNode } from "../transformer/nodes.ts";
 export function checkPatchedLayers(config: ModelConfig, writer: string, layers: readonly number[]): void {
   const first = findNode(config, writer).layer + 1, last = config.n_layers - 1;
   const can = first > last ? "no layer comes after it" : `layers ${first} to ${last} can be patched`;
+  if (!Array.isArray(layers) || new Set(layers).size < layers.length) {
+    throw new Error(
+      `patchedLayers: got ${
+        JSON.stringify(layers)
+      }; expected a list of layers, each once; after ${writer}, ${can}`,
+    );
+  }
   if (layers.length === 0) throw new Error(`patchedLayers: got none; after ${writer}, ${can}`);
   const wrong = layers.find((layer) => !(Number.isInteger(layer) && layer >= first && layer <= last));
   if (wrong !== undefined) {

@@ -9,27 +9,27 @@
  * No outline is read here; drawing is png.ts.
  */
 // These two imports put the packages into the module graph; only then can their files be located below.
-import "@expo-google-fonts/inter/package.json" with { type: "json" };
-import "dejavu-fonts-ttf/package.json" with { type: "json" };
-import { createRequire } from "node:module";
+import inter from "@expo-google-fonts/inter/package.json" with { type: "json" };
+import dejaVu from "dejavu-fonts-ttf/package.json" with { type: "json" };
+import { readFileSync } from "node:fs";
+import { packageFile } from "../platform/environment.ts";
 
 /** CSS family list. Where Inter is not installed, Helvetica and Arial are narrower, so nothing overflows. */
 export const fontFamily = "Inter, Helvetica, Arial, sans-serif";
 
 /** Paths of the TrueType files: Inter 400, Inter 600, DejaVu Sans. */
 export function fontFiles(): string[] {
-  const { resolve } = createRequire(import.meta.url);
-  const names = [
-    "@expo-google-fonts/inter/400Regular/Inter_400Regular.ttf",
-    "@expo-google-fonts/inter/600SemiBold/Inter_600SemiBold.ttf",
-    "dejavu-fonts-ttf/ttf/DejaVuSans.ttf",
-  ];
-  return names.map((name) => {
+  const files = [
+    [inter, "400Regular/Inter_400Regular.ttf"],
+    [inter, "600SemiBold/Inter_600SemiBold.ttf"],
+    [dejaVu, "ttf/DejaVuSans.ttf"],
+  ] as const;
+  return files.map(([owner, file]) => {
     try {
-      return resolve(name);
+      return packageFile(owner, file);
     } catch (cause) {
       throw new Error(
-        `Locating the font "${name}" failed: its npm package is not in Deno's cache. ` +
+        `Locating the font "${owner.name}/${file}" failed: its npm package is not in Deno's cache. ` +
           `Run the task again with a connection to the npm registry, or "deno install".`,
         { cause },
       );
@@ -48,7 +48,7 @@ let loaded: { regular: Advances; bold: Advances; fallback: Advances } | undefine
 
 function fonts() {
   if (!loaded) {
-    const [regular, bold, fallback] = fontFiles().map((path) => readAdvances(Deno.readFileSync(path), path));
+    const [regular, bold, fallback] = fontFiles().map((path) => readAdvances(readFileSync(path), path));
     loaded = { regular, bold, fallback };
   }
   return loaded;

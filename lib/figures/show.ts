@@ -4,6 +4,8 @@
  * that folder nothing is saved.
  */
 import { writeWhole } from "../checkpoints/write_whole.ts";
+import { environment } from "../platform/environment.ts";
+import { isNotCapable } from "../platform/errors.ts";
 import { display } from "../jupyter/display.ts";
 import { toPng } from "./png.ts";
 import { toSvg } from "./svg.ts";
@@ -59,9 +61,9 @@ export function inWords(figure: PlotElement): string {
 /** The folder that CLEANUP_LENS_OUT names; undefined where it is not set or may not be read. */
 function outFolder(): string | undefined {
   try {
-    return Deno.env.get("CLEANUP_LENS_OUT") || undefined;
+    return environment("CLEANUP_LENS_OUT") || undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
+    if (isNotCapable(error)) return undefined;
     throw error;
   }
 }

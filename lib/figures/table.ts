@@ -2,10 +2,7 @@
  * A small table in a notebook: rows become a danfojs DataFrame, shown as an HTML table. For looking at aggregated rows; heavy
  * numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
  */
-// Puts the package into the module graph, so that `danfo` below can load it when it is first needed.
-import "danfojs-node/package.json" with { type: "json" };
 import type { DataFrame } from "danfojs-node";
-import { createRequire } from "node:module";
 import process from "node:process";
 import { display } from "../jupyter/display.ts";
 import { formatNumber } from "./theme.ts";
@@ -20,19 +17,28 @@ export interface TableOptions {
 }
 
 /** danfojs takes half a second and 100 MB to load, so only who shows a table pays for it. */
-function danfo(): typeof import("danfojs-node") {
+async function danfo(): Promise<typeof import("danfojs-node")> {
   const node = process as { noDeprecation?: boolean };
   const before = node.noDeprecation;
   node.noDeprecation = true; // one of its dependencies uses a deprecated module of Node and warns about it
   try {
-    return createRequire(import.meta.url)("danfojs-node");
+    const loaded = await import("danfojs-node") as unknown;
+    return (loaded as { default: typeof import("danfojs-node") }).default; // a CommonJS module
+  } catch (cause) {
+    throw new Error(
+      `table: loading danfojs-node failed (${
+        (cause as Error).message
+      }). In a project of your own, install it: ` +
+        "npm install danfojs-node@1.1.2",
+      { cause },
+    );
   } finally {
     node.noDeprecation = before;
   }
 }
 
-/** Rows as a DataFrame, for exploring: `frame(rows).groupby(["writer"])…`. */
-export function frame(rows: readonly object[], options: TableOptions = {}): DataFrame {
+/** Rows as a DataFrame, for exploring: `(await frame(rows)).groupby(["writer"])…`. */
+export async function frame(rows: readonly object[], options: TableOptions = {}): Promise<DataFrame> {
   if (!Array.isArray(rows)) {
     const promise = rows as unknown instanceof Promise;
     throw new Error(
@@ -52,14 +58,14 @@ export function frame(rows: readonly object[], options: TableOptions = {}): Data
     throw new Error(`table: no row has "${missing}"; the fields are ${Object.keys(all[0]).join(", ")}`);
   }
   const headings = Array.isArray(columns) ? fields : Object.values(columns);
-  const { DataFrame } = danfo();
+  const { DataFrame } = await danfo();
   return new DataFrame(all.map((row) => fields.map((field) => row[field] as string)), { columns: headings });
 }
 
 /** Shows rows as a table in the current cell; `await` it. */
 export async function table(rows: readonly object[], options: TableOptions = {}): Promise<void> {
   const { digits = 3, limit = 20 } = options;
-  const data = frame(rows, options);
+  const data = await frame(rows, options);
   const text = (value: unknown) =>
     typeof value === "number" && !Number.isInteger(value)
       ? formatNumber(value, digits)

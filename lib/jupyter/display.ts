@@ -30,7 +30,7 @@ interface JupyterApi {
 }
 
 function jupyter(): JupyterApi | undefined {
-  return (Deno as { jupyter?: JupyterApi }).jupyter;
+  return (globalThis as { Deno?: { jupyter?: JupyterApi } }).Deno?.jupyter;
 }
 
 /** Whether this code runs in a Jupyter kernel. */

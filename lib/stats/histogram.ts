@@ -1,28 +1,46 @@
 /**
  * Histograms of many series at once, for quantiles of more values than can be kept. Bins are 0.005 wide in -2 … 2, where projection
- * ratios are read, and 1 wide out to ±40; values beyond fall into the outermost bins. A quantile is interpolated within its bin, so
- * inside ±2 it is off by at most 0.005.
+ * ratios and retentions are read, 0.05 out to ±10 and 1 out to ±40; values beyond fall into the outermost bins. A quantile is interpolated
+ * within its bin, so it is off by at most its width.
  */
 
-const PER_UNIT = 200, INNER = 2, OUTER = 40;
-const FINE_BINS = 2 * INNER * PER_UNIT;
-const OUTER_BINS = OUTER - INNER;
-export const BINS = FINE_BINS + 2 * OUTER_BINS;
-/** The first bin of values that are not below 0. */
-const ZERO_BIN = OUTER_BINS + INNER * PER_UNIT;
+/** From 0 outwards: bins of one width up to `to`. */
+const ZONES = [{ to: 2, perUnit: 200 }, { to: 10, perUnit: 20 }, { to: 40, perUnit: 1 }];
+/** Bins on one side of 0, and where each zone's begin. */
+const STARTS = ZONES.map(() => 0);
+let side = 0;
+ZONES.forEach(({ to, perUnit }, i) => {
+  STARTS[i] = side;
+  side += (to - from(i)) * perUnit;
+});
+const SIDE = side;
+export const BINS = 2 * SIDE;
+
+function from(zone: number): number {
+  return zone === 0 ? 0 : ZONES[zone - 1].to;
+}
 
 /** Bin of a value; NaN is the caller's to keep out. */
 export function binOf(value: number): number {
-  if (value >= -INNER && value < INNER) return OUTER_BINS + ((value + INNER) * PER_UNIT | 0);
-  if (value < 0) return value < -OUTER ? 0 : Math.floor(value + OUTER);
-  return value >= OUTER ? BINS - 1 : OUTER_BINS + FINE_BINS + Math.floor(value - INNER);
+  const size = Math.abs(value), negative = value < 0;
+  let place = SIDE - 1;
+  for (let i = 0; i < ZONES.length; i++) {
+    const { to, perUnit } = ZONES[i];
+    if (size >= to) continue;
+    const at = (size - from(i)) * perUnit;
+    // Bins hold their lower edge: below 0 that is the outer one.
+    place = STARTS[i] + (negative ? Math.ceil(at) - 1 : Math.floor(at));
+    break;
+  }
+  return negative ? SIDE - 1 - place : SIDE + place;
 }
 
 /** Lower edge of a bin. */
 export function edge(bin: number): number {
-  if (bin <= OUTER_BINS) return bin - OUTER;
-  if (bin <= OUTER_BINS + FINE_BINS) return -INNER + (bin - OUTER_BINS) / PER_UNIT;
-  return INNER + (bin - OUTER_BINS - FINE_BINS);
+  const negative = bin < SIDE, place = negative ? SIDE - bin : bin - SIDE;
+  const zone = ZONES.findLastIndex((_, i) => place >= STARTS[i]);
+  const size = from(zone) + (place - STARTS[zone]) / ZONES[zone].perUnit;
+  return negative ? -size : size;
 }
 
 export class Histograms {
@@ -53,7 +71,7 @@ export class Histograms {
   /** Share of values below 0; NaN when the series is empty. */
   shareBelowZero(series: number): number {
     let below = 0;
-    for (let bin = 0; bin < ZERO_BIN; bin++) below += this.counts[series * BINS + bin];
+    for (let bin = 0; bin < SIDE; bin++) below += this.counts[series * BINS + bin];
     return below / this.total(series);
   }
 

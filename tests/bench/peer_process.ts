@@ -1,6 +1,6 @@
 /**
- * A process that runs once for every line it is sent (peer.py --turns, peer_ours.ts), with its memory watched from outside: both sides
- * by the same few lines of Python over /proc, which Deno itself reads only with all permissions.
+ * A process that runs once the task that each line it is sent names (peer.py --turns, peer_ours.ts), with its memory watched from outside:
+ * all sides by the same few lines of Python over /proc, which Deno itself reads only with all permissions.
  */
 const WATCH = `
 import re, sys
@@ -68,9 +68,9 @@ export class TurnProcess {
     return { now, peak };
   }
 
-  /** Runs once. `count` false: a warm-up. */
-  async turn(count = true): Promise<void> {
-    await this.#input.write(new TextEncoder().encode("run\n"));
+  /** Runs a task once. `count` false: a warm-up. */
+  async turn(task: string, count = true): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(`${task}\n`));
     const { seconds } = await this.#answer();
     if (count) this.seconds.push(Number(seconds));
   }

@@ -123,6 +123,27 @@ Deno.test("runScan() interrupted in the first pass: the next run goes on, and th
     const shorter = log();
     await run({ target: shorter, length: 12 });
     assert(!shorter.lines.join("").includes("are done"));
+    // A damaged one is said to be: one byte of the numbers, then a file of something else.
+    const path = `${folder}/out/screen.safetensors`;
+    const bytes = await Deno.readFile(path);
+    bytes[bytes.length - 9] ^= 1;
+    for (const damaged of [bytes, new TextEncoder().encode("no safetensors file")]) {
+      await Deno.writeFile(path, damaged);
+      const anew = log();
+      await run({ target: anew, length: 12 });
+      assertStringIncludes(anew.lines.join(""), "screen.safetensors is damaged: the first pass begins anew");
+    }
+  });
+});
+
+Deno.test("runScan() says before it begins that it cannot write where it is told to", async () => {
+  await withPlanted("pair", async (run, folder) => {
+    await Deno.mkdir(`${folder}/taken/report.html`, { recursive: true });
+    const refused = (outDir: string, message: string) => assertRejects(() => run({ outDir }), Error, message);
+    await refused(`${folder}/taken`, "taken: report.html is a folder there, where a file is to be written");
+    await Deno.writeTextFile(`${folder}/file`, "");
+    await refused(`${folder}/file`, `cannot write to ${folder}/file: `);
+    await refused(`${folder}/file/below`, "Give another folder with --out");
   });
 });
 
@@ -169,7 +190,7 @@ Deno.test("runScan() gives a sound report of every family's checkpoint", async (
         prompts: `${folder}/${name}.safetensors`,
         outDir: `${folder}/${name}`,
         target: log(),
-        settings: { ...loose, examine: 2 }, // so that every pass runs
+        settings: { ...loose, examine: 4, rotations: 8 }, // so that every pass runs
       });
       const html = await Deno.readTextFile(`${folder}/${name}/report.html`);
       assert(!/NaN|undefined|\[object/.test(html), name);

@@ -1,5 +1,5 @@
 // The rule that says who is a cleaner, on responses made up by hand, so that each of its conditions is once the one that fails.
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { ModelConfig } from "../../lib/checkpoints/mod.ts";
 import { cleanersOf } from "../../lib/experiments/retention/cleaners.ts";
 import { RemovalStats } from "../../lib/experiments/retention/removal_stats.ts";
@@ -34,17 +34,28 @@ Deno.test("cleaners: enough, and surely more than of the rotated output", () => 
   assertAlmostEquals(found[0].response, -0.3, 1e-12);
   assertAlmostEquals(found[0].specific.value, 0.19, 1e-12);
   const [low, high] = found[0].specific.interval;
-  assertAlmostEquals(low, 0.18, 1e-9); // both of the control's draws are the first
-  assertAlmostEquals(high, 0.2, 1e-9);
+  // Both of the control's draws are the first: 0.01 below the mean of the two, stretched by √2 · 12.706 / 1.959964.
+  assertAlmostEquals(low, 0.19 - 0.01 * Math.SQRT2 * 12.706 / 1.959964, 1e-9);
+  assertAlmostEquals(high, 0.19 + 0.01 * Math.SQRT2 * 12.706 / 1.959964, 1e-9);
 });
 
 Deno.test("cleaners: what is amplified, or taken back less than of any vector, has none", () => {
   const own = stats(() => [0.3, -0.05, -0.03, -0.02]);
-  assertEquals(cleanersOf(config, summary(own, [stats(() => [-0.1, -0.2, -0.2, -0.2])])), []);
+  const control = stats(() => [-0.1, -0.2, -0.2, -0.2]);
+  assertEquals(cleanersOf(config, summary(own, [control, control])), []);
+});
+
+Deno.test("cleaners: surely more than of the rotated output, but by less than 2 %, is no clean-up", () => {
+  const own = stats(() => [-0.3, -0.5, -0.021, 0]);
+  const control = stats(() => [-0.285, -0.47, 0, 0]); // 0.015, 0.03 and 0.021 more
+  const found = cleanersOf(config, summary(own, [control, control]));
+  assertEquals(found.map(({ node }) => node), ["L1H1", "L1H2"]);
 });
 
 Deno.test("cleaners: without a control nobody can be told from a contraction", () => {
   const own = stats(() => [-0.9, -0.9, -0.9, -0.9]);
   assertEquals(cleanersOf(config, summary(own, [])), []);
-  assert(cleanersOf(config, summary(own, [stats(() => [0, 0, 0, 0])])).length === 4);
+  const control = stats(() => [0, 0, 0, 0]);
+  assertEquals(cleanersOf(config, summary(own, [control])), [], "one draw says nothing of chance");
+  assertEquals(cleanersOf(config, summary(own, [control, control])).length, 4);
 });

@@ -94,13 +94,19 @@ Deno.test("retention() refuses what it cannot mean", async () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ wrtier: "L0H0" }, 'there is no option "wrtier". Did you mean "writer"?'],
     [{ writer: "L9H0" }, 'no node "L9H0"'],
-    [{ writer: [] }, "got writers none; expected at least one"],
+    [{ writer: [] }, "got [] for writer; expected a list of names, at least one, each once"],
+    [{ writer: 3 }, "got 3 for writer; expected a list of names"],
     [{ writer: ["L0H0", "L0H0"] }, "each once"],
-    [{ strength: 0 }, "got strength 0; expected a number above 0"],
-    [{ rotations: 1.5 }, "got 1.5 rotations"],
+    [{ strength: 0 }, "got 0 for strength; expected a number above 0"],
+    [{ strength: "1" }, 'got "1" for strength; expected a number above 0'],
+    [{ strength: Infinity }, "got Infinity for strength"],
+    [{ rotations: 1.5 }, "got 1.5 for rotations; expected a whole number of at least 0"],
+    [{ patchedLayers: [1, 1] }, "patchedLayers: got [1,1]; expected a list of layers, each once"],
+    // All prompts begin with BOS: at position 0 every prompt's output is the same.
+    [{ remove: "resampled", positions: "first" }, "is zero at every token that counts"],
     [{ otherNode: "L9H0" }, 'no node "L9H0"'],
     [{ writer: "L0H0", otherNode: "L0H0" }, "L0H0 is its own otherNode; expected another node"],
-    [{ seed: 1.5 }, "got seed 1.5; expected a whole number"],
+    [{ seed: 1.5 }, "got 1.5 for seed; expected a whole number"],
     [
       { route: "vlaues" },
       'there is no route "vlaues"; there are all, patterns, values, position. Did you mean "values"?',
@@ -111,6 +117,9 @@ Deno.test("retention() refuses what it cannot mean", async () => {
   ];
   for (const [options, message] of cases) {
     await assertRejects(() => retention(model, prompts, options), Error, message);
+  }
+  for (const options of [null, 42, ["L0H0"]] as never[]) {
+    await assertRejects(() => retention(model, prompts, options), Error, "as options; expected an object");
   }
   await assertRejects(
     () => retention(model, { ...prompts, length: 1, count: 384 }),

@@ -1,6 +1,6 @@
 /** show() and table() outside a notebook: what is saved, and what a terminal sees. */
 import * as Plot from "@observablehq/plot";
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { rowsAsJson, show } from "../../lib/figures/show.ts";
 import { frame, table } from "../../lib/figures/table.ts";
 import { plot } from "../../lib/figures/theme.ts";
@@ -54,7 +54,8 @@ Deno.test("table() shows the columns asked for, rounded", async () => {
   const rows = [{ node: "L0H2", median: 0.12345, n: 300 }, { node: "<MLP0>", median: -2, n: 7 }];
   const text = await printed(() => table(rows, { columns: ["node", "median"], digits: 2 }));
   assertEquals(text, "node    median\nL0H2    0.12\n<MLP0>  -2");
-  assertEquals(frame(rows, { columns: { node: "where", n: "positions" } }).columns, ["where", "positions"]);
+  const data = await frame(rows, { columns: { node: "where", n: "positions" } });
+  assertEquals(data.columns, ["where", "positions"]);
 });
 
 Deno.test("table() shows spaces that HTML would drop, and line breaks", async () => {
@@ -79,9 +80,13 @@ Deno.test("table() leaves rows out beyond the limit and says so", async () => {
   assert(text.endsWith("and 25 more rows"), text);
 });
 
-Deno.test("frame() says what it cannot make a table of", () => {
-  assertThrows(() => frame([]), Error, "got no rows");
-  assertThrows(() => frame(Promise.resolve([]) as unknown as []), Error, 'put "await" before what makes it');
-  assertThrows(() => frame(undefined as unknown as []), Error, "table: got undefined");
-  assertThrows(() => frame([{ a: 1 }], { columns: ["b"] }), Error, `no row has "b"; the fields are a`);
+Deno.test("frame() says what it cannot make a table of", async () => {
+  await assertRejects(() => frame([]), Error, "got no rows");
+  await assertRejects(
+    () => frame(Promise.resolve([]) as unknown as []),
+    Error,
+    'put "await" before what makes it',
+  );
+  await assertRejects(() => frame(undefined as unknown as []), Error, "table: got undefined");
+  await assertRejects(() => frame([{ a: 1 }], { columns: ["b"] }), Error, `no row has "b"; the fields are a`);
 });

@@ -9,6 +9,9 @@
  * .locks/models--owner--name/<hash>.lock                held by the process that downloads
  * ```
  */
+import { copyFile, link, mkdir, readdir, readFile, readlink, rm, stat, symlink } from "node:fs/promises";
+import { isMissing, isThere } from "../../platform/errors.ts";
+import { type Lock, tryLock } from "../../platform/lock.ts";
 import { isCommit, type Repo } from "./client.ts";
 import { writeWhole } from "../write_whole.ts";
 
@@ -35,10 +38,10 @@ export class RepoCache {
   async readRef(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
     try {
-      const commit = (await Deno.readTextFile(`${this.folder}/refs/${revision}`)).trim();
+      const commit = (await readFile(`${this.folder}/refs/${revision}`, "utf8")).trim();
       return isCommit(commit) ? commit : undefined;
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }
@@ -46,7 +49,7 @@ export class RepoCache {
   async writeRef(revision: string, commit: string): Promise<void> {
     if (isCommit(revision) || await this.readRef(revision) === commit) return;
     const path = `${this.folder}/refs/${revision}`;
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    await mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     await writeWhole(path, commit);
   }
 
@@ -54,11 +57,11 @@ export class RepoCache {
   async snapshotFiles(commit: string): Promise<string[]> {
     const names: string[] = [];
     try {
-      for await (const { name } of Deno.readDir(this.snapshot(commit))) {
+      for (const name of await readdir(this.snapshot(commit))) {
         if (await fileSize(`${this.snapshot(commit)}/${name}`) !== undefined) names.push(name);
       }
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!(isMissing(error))) throw error;
     }
     return names;
   }
@@ -67,14 +70,14 @@ export class RepoCache {
   async hashOf(path: string): Promise<string | undefined> {
     const isHash = (name: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(name);
     try {
-      const target = (await Deno.readLink(path)).replace(/^.*[/\\]/, "");
+      const target = (await readlink(path)).replace(/^.*[/\\]/, "");
       return isHash(target) ? target : undefined;
     } catch { /* no symbolic link */ }
-    const { ino, dev } = await Deno.stat(path);
-    if (ino === null) return undefined;
-    for await (const { name } of Deno.readDir(`${this.folder}/blobs`)) {
+    const { ino, dev } = await stat(path);
+    if (ino === 0) return undefined; // a file system that numbers none
+    for (const name of await readdir(`${this.folder}/blobs`)) {
       if (!isHash(name)) continue;
-      const blob = await Deno.stat(this.blob(name)).catch(() => undefined);
+      const blob = await stat(this.blob(name)).catch(() => undefined);
       if (blob?.ino === ino && blob.dev === dev) return name;
     }
     return undefined;
@@ -86,20 +89,20 @@ export class RepoCache {
    */
   async link(hash: string, commit: string, path: string): Promise<string> {
     const place = `${this.snapshot(commit)}/${path}`;
-    await Deno.mkdir(place.slice(0, place.lastIndexOf("/")), { recursive: true });
+    await mkdir(place.slice(0, place.lastIndexOf("/")), { recursive: true });
     const up = "../".repeat(2 + path.split("/").length - 1);
     const ways = [
-      () => Deno.symlink(`${up}blobs/${hash}`, place),
-      () => Deno.link(this.blob(hash), place),
-      () => Deno.copyFile(this.blob(hash), place),
+      () => symlink(`${up}blobs/${hash}`, place),
+      () => link(this.blob(hash), place),
+      () => copyFile(this.blob(hash), place),
     ];
-    await Deno.remove(place).catch(() => {}); // a link whose blob was deleted
+    await rm(place).catch(() => {}); // a link whose blob was deleted
     for (const [i, way] of ways.entries()) {
       try {
         await way();
         break;
       } catch (error) {
-        if (error instanceof Deno.errors.AlreadyExists) break; // another process was faster
+        if (isThere(error)) break; // another process was faster
         if (i === ways.length - 1) throw error;
       }
     }
@@ -115,26 +118,27 @@ export class RepoCache {
     { waiting, signal }: { waiting?: () => void; signal?: AbortSignal },
     work: () => Promise<T>,
   ): Promise<T> {
-    await Deno.mkdir(this.#locks, { recursive: true });
-    using file = await Deno.open(`${this.#locks}/${hash}.lock`, { write: true, create: true });
-    let told = false;
-    while (!await file.tryLock(true)) {
+    await mkdir(this.#locks, { recursive: true });
+    const path = `${this.#locks}/${hash}.lock`;
+    let told = false, lock: Lock | undefined;
+    while (!(lock = await tryLock(path))) {
       if (!told) waiting?.();
       told = true;
       await new Promise((resolve) => setTimeout(resolve, 100));
       signal?.throwIfAborted();
     }
-    return await work(); // closing the file releases the lock, as does the end of the process
+    await using _ = lock;
+    return await work();
   }
 }
 
 /** Size of a file (links followed), undefined when there is none. */
 export async function fileSize(path: string): Promise<number | undefined> {
   try {
-    const { isFile, size } = await Deno.stat(path);
-    return isFile ? size : undefined;
+    const found = await stat(path);
+    return found.isFile() ? found.size : undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

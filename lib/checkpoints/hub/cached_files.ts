@@ -5,6 +5,7 @@
  * Checked each time a model is opened from the cache, for files of up to 512 MiB (a second or two); of larger ones the size alone is
  * looked at, in the download. Files that stand in the snapshot as copies, without a blob, have no hash to be held against.
  */
+import { stat } from "node:fs/promises";
 import type { RepoCache } from "./cache.ts";
 import { hashFile } from "./download.ts";
 
@@ -14,7 +15,7 @@ const MOST_BYTES = 1 << 29;
 export async function checkCached(cache: RepoCache, commit: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const path = `${cache.snapshot(commit)}/${name}`;
-    const { size } = await Deno.stat(path);
+    const { size } = await stat(path);
     if (size > MOST_BYTES) continue;
     const hash = await cache.hashOf(path);
     if (hash === undefined) continue;

@@ -2,6 +2,7 @@
  * Questions to the Hub: which commit a revision is, which files it has, and their bytes. Lists through @huggingface/hub; every
  * request passes the gateway below, which adds time limits and repeats, and says in words what a refusal means.
  */
+import { isNotCapable } from "../../platform/errors.ts";
 import { quoted, shown } from "../quoted.ts";
 import { wholeBody } from "./body.ts";
 import { HubRefusal, HubUnreachable } from "./errors.ts";
@@ -189,7 +190,7 @@ export class HubClient {
     } catch (error) {
       this.signal?.throwIfAborted();
       init.signal?.throwIfAborted();
-      if (error instanceof Deno.errors.NotCapable) {
+      if (isNotCapable(error)) {
         const host = new URL(url).host;
         throw new HubUnreachable(`Deno was started without the permission to reach ${host} (--allow-net).`, {
           cause: error,

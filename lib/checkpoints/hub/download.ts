@@ -7,6 +7,8 @@
  * - size and hash (SHA-256, or git's SHA-1 for small files) are checked before the file gets its name.
  */
 import { createHash } from "node:crypto";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { OpenFile } from "../../platform/file.ts";
 import { bodyOf, HubTooSlow } from "./body.ts";
 import { fileSize, type RepoCache } from "./cache.ts";
 import type { HubClient, HubFile } from "./client.ts";
@@ -39,12 +41,12 @@ export async function downloadFile(
   const place = `${cache.snapshot(commit)}/${file.path}`;
   if (await fileSize(place) === file.size) return place;
   const blob = cache.blob(file.hash);
-  await Deno.mkdir(`${cache.folder}/blobs`, { recursive: true });
+  await mkdir(`${cache.folder}/blobs`, { recursive: true });
   await cache.withLock(file.hash, { signal: client.signal }, async () => {
     if (await fileSize(blob) === file.size) return;
     const url = client.fileUrl(cache.repo, commit, file.path);
     await fetchVerified(client, url, file, `${blob}.incomplete`, onProgress);
-    await Deno.rename(`${blob}.incomplete`, blob);
+    await rename(`${blob}.incomplete`, blob);
   });
   return await cache.link(file.hash, commit, file.path);
 }
@@ -60,12 +62,12 @@ async function fetchVerified(
   await fetchAll(client, url, file, incomplete, onProgress);
   let hash = await hashFile(incomplete, file);
   if (hash !== file.hash && resumed) { // what an earlier process left may be at fault: once more from the beginning
-    await Deno.remove(incomplete);
+    await rm(incomplete);
     await fetchAll(client, url, file, incomplete, onProgress);
     hash = await hashFile(incomplete, file);
   }
   if (hash === file.hash) return;
-  await Deno.remove(incomplete);
+  await rm(incomplete);
   throw new Error(
     `The download of ${url} is not the file that the Hub lists: its hash is ${hash}, ${file.hash} was expected. ` +
       "It was deleted. Try again; a proxy that changes files can be the cause.",
@@ -80,7 +82,7 @@ async function fetchAll(
   incomplete: string,
   onProgress?: OnDownload,
 ): Promise<void> {
-  using output = await Deno.open(incomplete, { write: true, create: true });
+  using output = await OpenFile.toWrite(incomplete);
   let loaded = (await output.stat()).size;
   if (loaded > file.size) loaded = 0;
   await output.truncate(loaded);
@@ -121,10 +123,9 @@ async function fetchAll(
   report(loaded, true);
 }
 
-async function append(output: Deno.FsFile, at: number, piece: Uint8Array, path: string): Promise<void> {
+async function append(output: OpenFile, at: number, piece: Uint8Array, path: string): Promise<void> {
   try {
-    await output.seek(at, Deno.SeekMode.Start);
-    for (let done = 0; done < piece.length;) done += await output.write(piece.subarray(done));
+    await output.write(piece, at);
   } catch (error) {
     throw new Error(`Cannot write ${path}: ${(error as Error).message}`, { cause: error });
   }
@@ -181,12 +182,13 @@ export async function hashFile(
 ): Promise<string> {
   const digest = createHash(hash.length === 64 ? "sha256" : "sha1");
   if (hash.length === 40) digest.update(`blob ${size}\0`);
-  using file = await Deno.open(path, { read: true });
+  using file = await OpenFile.toRead(path);
   const buffer = new Uint8Array(1 << 20);
-  for (;;) {
-    const count = await file.read(buffer);
-    if (count === null) return digest.digest("hex");
+  for (let at = 0;;) {
+    const count = await file.read(buffer, at);
+    if (count === 0) return digest.digest("hex");
     digest.update(buffer.subarray(0, count));
+    at += count;
   }
 }
 

@@ -5,6 +5,8 @@
  * HF_HUB_OFFLINE, and for the token that `hf auth login` keeps HF_TOKEN_PATH and HF_HUB_DISABLE_IMPLICIT_TOKEN. The cache is shared
  * with Python's huggingface_hub: files that it fetched are found.
  */
+import { readFileSync } from "node:fs";
+import { environment } from "../../platform/environment.ts";
 
 export interface HubSettings {
   /** Address without a slash at its end. */
@@ -39,7 +41,7 @@ export const HUB_VARIABLES: readonly string[] = [
  * @throws when a value cannot be used.
  */
 export function hubSettings(
-  get: (name: string) => string | undefined = (name) => Deno.env.get(name),
+  get: (name: string) => string | undefined = environment,
   readText: (path: string) => string | undefined = readIfThere,
 ): HubSettings {
   const value = (name: string) => get(name)?.trim() || undefined;
@@ -82,7 +84,7 @@ function homeFolder(value: (name: string) => string | undefined): string | undef
 
 function readIfThere(path: string): string | undefined {
   try {
-    return Deno.readTextFileSync(path);
+    return readFileSync(path, "utf8");
   } catch {
     return undefined; // none, or not permitted: then without
   }

@@ -13,15 +13,17 @@ export interface PackOptions {
   config: Pick<ModelConfig, "d_vocab" | "n_ctx" | "default_prepend_bos">;
   /** Needed for texts, not for token ids. */
   tokenizer?: Tokenizer;
-  /** Tokens of a prompt. Default: as many as leave 64 prompts, a power of two from 32 to 1024, within the model's context. */
+  /** Tokens of a prompt. Default: as many as leave 64 prompts, a power of two from 32 to `longest`, within the model's context. */
   length?: number;
+  /** Default 1024. */
+  longest?: number;
   /** Tokens in all, at most. Default 131,072: beyond that medians no longer move. */
   maxTokens?: number;
   /** Named in messages and results. */
   source: string;
 }
 
-const MOST_TOKENS = 2 ** 17, WANTED_PROMPTS = 64, LONGEST = 1024, SHORTEST = 32;
+const MOST_TOKENS = 2 ** 17, WANTED_PROMPTS = 64, SHORTEST = 32;
 /** Of one document, at most this many characters for each token that is still wanted are tokenised. */
 const CHARACTERS_PER_TOKEN = 12;
 
@@ -30,7 +32,7 @@ export async function packPrompts(
   documents: AsyncIterable<Document> | Iterable<Document>,
   options: PackOptions,
 ): Promise<Prompts> {
-  const { config, tokenizer, source, maxTokens = MOST_TOKENS } = options;
+  const { config, tokenizer, source, maxTokens = MOST_TOKENS, longest = 1024 } = options;
   if (!(Number.isInteger(maxTokens) && maxTokens > 0)) {
     throw new Error(`${source}: got ${maxTokens} as the most tokens; expected a positive whole number.`);
   }
@@ -52,7 +54,7 @@ export async function packPrompts(
     if (stream.length >= maxTokens) break;
   }
   if (stream.length > maxTokens) stream.length = maxTokens;
-  const length = options.length ?? bestLength(stream.length, config.n_ctx);
+  const length = options.length ?? bestLength(stream.length, Math.min(longest, config.n_ctx));
   if (!(Number.isInteger(length) && length > 1 && length <= config.n_ctx)) {
     throw new Error(
       `${source}: got prompts of ${length} tokens; expected 2 to ${config.n_ctx}, the model's context.`,
@@ -97,8 +99,8 @@ async function encode(
   );
 }
 
-function bestLength(tokens: number, context: number): number {
-  let length = LONGEST;
-  while (length > SHORTEST && (length > context || tokens / length < WANTED_PROMPTS)) length /= 2;
-  return Math.min(length, context);
+function bestLength(tokens: number, longest: number): number {
+  let length = 2 ** Math.floor(Math.log2(longest));
+  while (length > SHORTEST && tokens / length < WANTED_PROMPTS) length /= 2;
+  return length < SHORTEST ? longest : length;
 }

@@ -8,6 +8,7 @@
  *
  * Not the post's own rows: which ones it drew is not recorded. Medians over 300 × 1024 positions agree all the same.
  */
+import { mkdir } from "node:fs/promises";
 import { fileSize } from "../hub/cache.ts";
 import { HubClient, type HubClientOptions, type Repo } from "../hub/client.ts";
 import { HubUnreachable } from "../hub/errors.ts";
@@ -122,7 +123,7 @@ async function fetchAndKeep(
   }
   const tokens = new Int32Array(rows.length * set.length);
   rows.forEach((row, i) => tokens.set(row, i * set.length));
-  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+  await mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   const metadata = { source: `${described.join(" and ")}, seed ${seed}` };
   await writeSafetensors(
     path,

@@ -5,7 +5,7 @@
  * against the model before anything runs. Does not tokenize and does not download (see prompt_sets.ts).
  */
 import type { ModelConfig } from "../config.ts";
-import { dataPath } from "../data_folder.ts";
+import { dataFile } from "../data_folder.ts";
 import { didYouMean } from "../nearest.ts";
 import { SafetensorsFile } from "../safetensors.ts";
 
@@ -57,7 +57,7 @@ export async function readPrompts(nameOrFile: string, options: PromptOptions = {
         `Give ${names.map((name) => `"${name}"`).join(", ")} or the path of a .safetensors file.`,
     );
   }
-  const file = await SafetensorsFile.open(known ? dataPath(known.file) : nameOrFile);
+  const file = await SafetensorsFile.open(known ? await dataFile(known.file) : nameOrFile);
   try {
     const info = file.tensors.get("tokens");
     if (!info || info.dims.length !== 2) {

@@ -1,6 +1,7 @@
 /**
  * Text files of any size, as a stream: pieces of text, and lines. A file of 512 MiB is more than a JavaScript string can hold.
  */
+import { OpenFile } from "../../platform/file.ts";
 import { reason } from "../random_access_file.ts";
 
 const PIECE_BYTES = 1 << 18;
@@ -9,9 +10,9 @@ const MOST_LINE = 1 << 27;
 
 /** The text in pieces of any length. @throws when it cannot be read or is not UTF-8, naming the byte range */
 export async function* textPieces(path: string): AsyncGenerator<string> {
-  let file: Deno.FsFile;
+  let file: OpenFile;
   try {
-    file = await Deno.open(path, { read: true });
+    file = await OpenFile.toRead(path);
   } catch (error) {
     throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
   }
@@ -19,22 +20,22 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const buffer = new Uint8Array(PIECE_BYTES);
   for (let at = 0;;) {
-    let count: number | null;
+    let count: number;
     try {
-      count = await file.read(buffer);
+      count = await file.read(buffer, at);
     } catch (error) {
       throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
     }
-    const bytes = buffer.subarray(0, count ?? 0);
+    const bytes = buffer.subarray(0, count);
     try {
-      const piece = decoder.decode(bytes, { stream: count !== null });
+      const piece = decoder.decode(bytes, { stream: count !== 0 });
       if (piece !== "") yield piece;
     } catch (error) {
       throw new Error(`${path} is not text in UTF-8 (bytes ${at} to ${at + bytes.length}).`, {
         cause: error,
       });
     }
-    if (count === null) return;
+    if (count === 0) return;
     at += count;
   }
 }

@@ -16,7 +16,14 @@ import { iota, type Tensor, where } from "../../tensor/tensor.ts";
 import { promptsFor } from "../../transformer/load.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { findNode, modelNodes } from "../../transformer/nodes.ts";
-import { checkChoice, checkOptions, RUN_OPTIONS } from "../options.ts";
+import {
+  checkArguments,
+  checkChoice,
+  checkNames,
+  checkNumber,
+  checkOptions,
+  RUN_OPTIONS,
+} from "../options.ts";
 import { repeatFeeds } from "../prompt_feeds.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
 import { shiftedPrompts } from "../shifted_prompts.ts";
@@ -92,25 +99,17 @@ export async function checkAttribution(
   checkOptions("checkAttribution", options, OPTIONS);
   const { most = 6, removedAt = "rest", samples = 20, seed = 1 } = options;
   checkChoice("checkAttribution", "removedAt", removedAt, ["rest", "all", "position"]);
+  checkNumber("checkAttribution", "most", most, { least: 1 });
+  checkNumber("checkAttribution", "samples", samples, { least: 0 });
+  checkNumber("checkAttribution", "seed", seed, { least: -Infinity });
+  checkArguments("checkAttribution", { model, ...(typeof from !== "string" && { prompts: from }) });
   const named = namedNodes(model, options.nodes);
   const quiet: RunOptions = { ...options, onProgress: undefined };
   const question = await ask(model, from, options, quiet);
   const { prompts, look, answers } = question;
   const single = look === "last" && prompts.count === 1;
   const { rotations = single ? 32 : 3 } = options;
-  for (
-    const [what, got, least] of [["most", most, 1], ["rotations", rotations, 0], [
-      "samples",
-      samples,
-      0,
-    ]] as const
-  ) {
-    if (!(Number.isInteger(got) && got >= least)) {
-      throw new Error(
-        `checkAttribution: got ${got} for ${what}; expected a whole number of at least ${least}`,
-      );
-    }
-  }
+  checkNumber("checkAttribution", "rotations", rotations, { least: 0 });
   if (removedAt === "position" && look !== "last") {
     throw new Error(
       `checkAttribution: removedAt "position" needs one position to look at; give a text, or option position`,
@@ -170,11 +169,9 @@ export async function checkAttribution(
 
 function namedNodes(model: Model, names?: readonly string[]): readonly string[] | undefined {
   if (names === undefined) return undefined;
+  checkNames("checkAttribution", "nodes", names);
   for (const name of names) findNode(model.config, name);
-  if (names.length > 0 && new Set(names).size === names.length) return names;
-  throw new Error(
-    `checkAttribution: got nodes ${names.join(", ") || "none"}; expected at least one, each once`,
-  );
+  return names;
 }
 
 function removedFrom(w: Tensor, removedAt: RemovedAt, length: number): Tensor {

@@ -1,7 +1,7 @@
 /** The rows of one node, from the credits of its removal and of its control's. */
 import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { laterNodes } from "../../metrics/later_nodes.ts";
-import { Random } from "../../stats/random.ts";
+import { ControlDraws } from "../../stats/control_draws.ts";
 import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
 import { findNode } from "../../transformer/nodes.ts";
 import type { Estimate } from "../rows.ts";
@@ -17,9 +17,9 @@ export class AttributionSummary {
   readonly #config: ModelConfig;
   readonly #own: Credits;
   readonly #controls: readonly Credits[];
+  readonly #controlDraws: ControlDraws<Credits>;
   readonly #resampled?: NodeCredits;
   readonly #draws: Int32Array[];
-  readonly #picks: Map<Int32Array, Int32Array>;
 
   /** @param controls one for each draw of the control */
   constructor(
@@ -33,17 +33,11 @@ export class AttributionSummary {
     [this.node, this.#config, this.#own, this.#controls] = [node, config, own, controls];
     this.#resampled = resampled;
     this.#draws = bootstrapDraws(own.blocks, DRAWS, seed);
-    const random = new Random(seed + 1);
-    const pick = () => Int32Array.from(controls, () => random.below(controls.length));
-    this.#picks = new Map(this.#draws.map((draw) => [draw, pick()]));
+    this.#controlDraws = new ControlDraws(controls, this.#draws, seed + 1);
   }
 
-  /** Mean share over the control's draws; of a bootstrap draw, over as many of them, drawn with replacement. */
-  #controlShare(column: number, draw: Int32Array): number {
-    const picks = this.#picks.get(draw)!;
-    let sum = 0;
-    for (const i of picks) sum += this.#controls[i].share(column, draw);
-    return sum / picks.length;
+  #controlShare(column: number, draw?: Int32Array): number {
+    return this.#controlDraws.mean((credits, drawn) => credits.share(column, drawn), draw);
   }
 
   /** The control's share, and the interval around it that fits the question: see `Credit`. `base` is added to both. */
@@ -51,9 +45,8 @@ export class AttributionSummary {
     if (this.#controls.length === 0) return {};
     const all = Credits.joined(this.#controls);
     if (this.#own.tokens > 1) {
-      const shares = this.#controls.map((draw) => draw.share(column));
       const [low, high] = bootstrapInterval((draw) => this.#controlShare(column, draw), this.#draws);
-      const mean = shares.reduce((a, b) => a + b, 0) / shares.length;
+      const mean = this.#controlShare(column);
       return { control: base + mean, controlInterval: [base + low, base + high] };
     }
     const control = base + all.share(column), { dla } = this.#own;

@@ -109,6 +109,7 @@ export class RemovalStats {
 
   /** Median R at the end of the stream, or another quantile, over all blocks or over those drawn. */
   end(draw?: Int32Array, p = 0.5): number {
+    if (this.shape.nodes.length === 0) return this.tokens > 0 ? 1 : NaN; // exactly: nothing comes after it
     this.#quantiles ??= new BlockQuantile(this.ends);
     return this.#quantiles.at(p, draw);
   }

@@ -11,7 +11,14 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import type { Model } from "../../transformer/model.ts";
 import { assumptions, Bands } from "../experiment.ts";
 import { checkPatchedLayers } from "../patched_layers.ts";
-import { checkArguments, checkChoice, checkOptions, RUN_OPTIONS } from "../options.ts";
+import {
+  checkArguments,
+  checkChoice,
+  checkNames,
+  checkNumber,
+  checkOptions,
+  RUN_OPTIONS,
+} from "../options.ts";
 import type { CleanerRow, FirstPositionRow, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
 import { cleanersOf } from "./cleaners.ts";
 import { firstPosition } from "./first_position.ts";
@@ -66,7 +73,7 @@ export interface RetentionResult {
   responses: ResponseRow[];
   /** One row a writer: what is left at the end. */
   writers: WriterRow[];
-  /** Who cleans up, by the rule in cleaners.ts; empty without a control. */
+  /** Who cleans up, by the rule in cleaners.ts; empty with fewer than two draws of a control. */
   cleaners: CleanerRow[];
   /** Position 0; empty unless it stands apart. */
   first: FirstPositionRow[];
@@ -87,13 +94,9 @@ export async function retention(
   checkChoice("retention", "route", route, ["all", "patterns", "values", "position"]);
   checkChoice("retention", "positions", positions, ["rest", "first", "all"]);
   if (options.otherNode) findNode(model.config, options.otherNode);
-  if (!Number.isInteger(seed)) {
-    throw new Error(`retention: got seed ${JSON.stringify(seed)}; expected a whole number`);
-  }
-  if (!(strength > 0)) throw new Error(`retention: got strength ${strength}; expected a number above 0`);
-  if (!(Number.isInteger(rotations) && rotations >= 0)) {
-    throw new Error(`retention: got ${rotations} rotations; expected a whole number of at least 0`);
-  }
+  checkNumber("retention", "seed", seed, { least: -Infinity });
+  checkNumber("retention", "strength", strength, { least: 0, above: true, whole: false });
+  checkNumber("retention", "rotations", rotations, { least: 0 });
   const names = writersOf(model, options.writer);
   const { patchedLayers } = options;
   if (patchedLayers && route !== "all") {
@@ -137,6 +140,12 @@ export async function retention(
       quantiles: bands.quantiles,
     });
   });
+  if (summaries.every(({ own }) => own.tokens === 0)) {
+    throw new Error(
+      `retention: what is taken out of ${names.join(", ")} is zero at every token that counts ` +
+        `(remove "${remove}", positions "${positions}"), so nothing can be said of what is left of it`,
+    );
+  }
   const first = positions === "rest" ? await firstPosition(model, prompts, names, sizes, wanted) : [];
   return {
     rows: summaries.flatMap((s) => s.locations()),
@@ -154,17 +163,23 @@ export async function retention(
         rotations > 0 ? `the writer's own output, rotated ${rotations} times, seed ${seed}` : "",
         options.otherNode ? `${options.otherNode} at the writer's length` : "",
       ].filter(Boolean).join("; ") || "none",
-      interval: "95 %, bootstrap over prompts and over draws of the control",
+      interval: intervalOf(rotations + (options.otherNode ? 1 : 0)),
     },
   };
+}
+
+function intervalOf(draws: number): string {
+  if (draws === 0) return "95 %, bootstrap over prompts";
+  if (draws === 1) {
+    return "95 %, bootstrap over prompts alone: one draw of the control says nothing of others";
+  }
+  return `95 %, bootstrap over prompts and over ${draws} draws of the control, by Student's t for so few`;
 }
 
 function writersOf(model: Model, wanted: RetentionOptions["writer"]): string[] {
   if (wanted === "all") return modelNodes(model.config).map((node) => node.name);
   const names = typeof wanted === "string" ? [wanted] : wanted ?? [model.cleanup.writer];
+  checkNames("retention", "writer", names);
   for (const name of names) findNode(model.config, name);
-  if (new Set(names).size < names.length || names.length === 0) {
-    throw new Error(`retention: got writers ${names.join(", ") || "none"}; expected at least one, each once`);
-  }
   return [...names];
 }

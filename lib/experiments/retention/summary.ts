@@ -2,7 +2,7 @@
 import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { laterNodes } from "../../metrics/later_nodes.ts";
 import type { Histograms } from "../../stats/histogram.ts";
-import { Random } from "../../stats/random.ts";
+import { ControlDraws } from "../../stats/control_draws.ts";
 import { bootstrapDraws, bootstrapInterval, pBelowZero } from "../../stats/significance.ts";
 import { findNode } from "../../transformer/nodes.ts";
 import type { Band, Estimate, RemovalName, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
@@ -23,9 +23,9 @@ export class Summary {
   readonly controls: readonly RemovalStats[];
   readonly #config: ModelConfig;
   readonly #quantiles: readonly [number, number];
-  /** Blocks of prompts, with replacement; and which of the control's draws stand in for each. */
+  /** Blocks of prompts, with replacement. */
   readonly #draws: Int32Array[];
-  readonly #picks: Map<Int32Array, Int32Array>;
+  readonly #control: ControlDraws<RemovalStats>;
 
   constructor(
     config: ModelConfig,
@@ -37,23 +37,11 @@ export class Summary {
     [this.#config, this.name, this.own, this.controls] = [config, name, own, controls];
     this.#quantiles = options.quantiles;
     this.#draws = bootstrapDraws(own.shape.blocks, DRAWS, options.seed);
-    const random = new Random(options.seed + 1);
-    const pick = () => Int32Array.from(controls, () => random.below(controls.length));
-    this.#picks = new Map(this.#draws.map((draw) => [draw, pick()]));
+    this.#control = new ControlDraws(controls, this.#draws, options.seed + 1);
   }
 
   #estimate(statistic: (draw?: Int32Array) => number): Estimate {
     return { value: statistic(), interval: bootstrapInterval(statistic, this.#draws) };
-  }
-
-  /** Mean over the control's draws of a statistic; of a bootstrap draw, over as many of them, drawn with replacement. */
-  #control(statistic: (stats: RemovalStats, draw?: Int32Array) => number, draw?: Int32Array): number {
-    const picks = draw && this.#picks.get(draw);
-    let sum = 0;
-    for (let i = 0; i < this.controls.length; i++) {
-      sum += statistic(this.controls[picks ? picks[i] : i], draw);
-    }
-    return sum / this.controls.length;
   }
 
   #runs(): [RemovalName, RemovalStats][] {
@@ -101,7 +89,7 @@ export class Summary {
   /** What a later node takes back beyond what it takes back of the control: control - own. */
   specificResponse(node: number): Estimate {
     return this.#estimate((draw) =>
-      this.#control((s, d) => s.response(node, d), draw) - this.own.response(node, draw)
+      this.#control.mean((s, d) => s.response(node, d), draw) - this.own.response(node, draw)
     );
   }
 
@@ -110,22 +98,25 @@ export class Summary {
   }
 
   control(): Estimate {
-    return this.#estimate((draw) => this.#control((s, d) => s.end(d), draw));
+    return this.#estimate((draw) => this.#control.mean((s, d) => s.end(d), draw));
   }
 
   specific(): Estimate {
-    return this.#estimate((draw) => this.#control((s, d) => s.end(d), draw) - this.own.end(draw));
+    return this.#estimate((draw) => this.#control.mean((s, d) => s.end(d), draw) - this.own.end(draw));
   }
 
   /** One-sided bootstrap p-value of "no more of the output is erased than of the control". */
   pSpecific(): number {
-    return pBelowZero((draw) => this.own.end(draw) - this.#control((s, d) => s.end(d), draw), this.#draws);
+    return pBelowZero(
+      (draw) => this.own.end(draw) - this.#control.mean((s, d) => s.end(d), draw),
+      this.#draws,
+    );
   }
 
   /** Σ over all later nodes of the specific response: what the cleaners' parts are parts of. */
   specificRatio(): number {
     const last = this.own.shape.locations.length - 1;
-    return this.#control((s) => s.ratioAt(last)) - this.own.ratioAt(last);
+    return this.#control.mean((s) => s.ratioAt(last)) - this.own.ratioAt(last);
   }
 
   /** @param share mean length of what is taken out, as a part of the stream's */

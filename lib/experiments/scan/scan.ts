@@ -18,7 +18,7 @@ import { type Lengths, measureSizes } from "../retention/sizes.ts";
 import { attribution } from "./attribution.ts";
 import { type Candidate, candidates, erased } from "./candidates.ts";
 import { examine, type ExaminedWriter } from "./examine.ts";
-import { checkScanPrompts, LEAST_PROMPTS, passes } from "./prompts.ts";
+import { checkScanPrompts, passes } from "./prompts.ts";
 import { routes } from "./routes.ts";
 import { type LayerContraction, screen, type ScreenResult } from "./screen.ts";
 import { checkSettings, type ScanSettings } from "./settings.ts";
@@ -109,10 +109,10 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
       writer.routes = byRoute.get(writer.writer)!;
       if (outputSize(model.config) === 0) continue; // a base model: there are no logits to attribute
       onPass?.(`attribution of ${writer.writer}`, examined.count);
-      writer.attribution = await attribution(model, writer.writer, examined, { ...run, seed });
+      writer.attribution = await attribution(model, writer.writer, examined, { ...run, seed, rotations });
     }
   }
-  const sunk = await sink(model, screened, sizes, quiet);
+  const sunk = await sink(model, screened, sizes, { ...quiet, seed, rotations });
   const result: ScanResult = {
     model: describe(model),
     prompts: {
@@ -132,7 +132,7 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
     responses,
   };
   if (settings.untrainedPrompts > 0) {
-    const count = Math.min(prompts.count, Math.max(LEAST_PROMPTS, settings.untrainedPrompts));
+    const count = Math.min(prompts.count, settings.untrainedPrompts);
     const found = await scan(shuffled(model, seed), shorten(prompts, { count }), {
       ...run,
       settings: { ...settings, untrainedPrompts: 0 },
@@ -161,7 +161,7 @@ function assumed(
     "control of the screen":
       "one output of each layer's heads for each prompt in turn, rotated; of MLPs and embeddings their own",
     "control of the examination": `the writer's own output, rotated ${rotations} times`,
-    intervals: "95 %, bootstrap over prompts and over the control's draws",
+    intervals: "95 %, bootstrap over prompts and over the control's draws, by Student's t for so few",
   };
 }
 

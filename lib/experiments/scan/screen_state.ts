@@ -5,8 +5,10 @@
  * A safetensors file with the arrays of each removal's statistics; its metadata hold a key, SHA-256 over everything that the pass
  * depends on (the weights, the settings of the model, the prompts, the seed and the form of the state), and a checksum of the arrays.
  */
+import { stat } from "node:fs/promises";
 import { bytesOf, type RawTensor } from "../../checkpoints/dtypes.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
+import { isMissing } from "../../platform/errors.ts";
 import { SafetensorsFile } from "../../checkpoints/safetensors.ts";
 import { writeSafetensors } from "../../checkpoints/safetensors_write.ts";
 import { BINS } from "../../stats/histogram.ts";
@@ -59,17 +61,27 @@ export async function saveScreen(path: string, stats: Screened, key: string): Pr
   await writeSafetensors(path, tensors, { key, checksum: await checksum(tensors) });
 }
 
-/** What was saved under `key`. `undefined`: there is no such file, or it belongs to something else or is damaged. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/** What was saved under `key`. `undefined`: there is no such file, or it belongs to something else. */
 export async function loadScreen(
   path: string,
   model: Model,
   prompts: Prompts,
   seed: number,
   key: string,
-): Promise<Screened | undefined> {
+): Promise<Screened | "damaged" | undefined> {
   let file: SafetensorsFile | undefined;
   try {
-    await Deno.stat(path);
+    if (!await isThere(path)) return undefined;
     file = await SafetensorsFile.open(path);
     if (file.metadata.key !== key) return undefined;
     const stats = new Map<string, RemovalStats>();
@@ -82,16 +94,16 @@ export async function loadScreen(
         if (array.length === 0) continue;
         const tensor = await file.read(`${removal}/${name}`);
         if (tensor.data.length !== array.length || tensor.data.constructor !== array.constructor) {
-          return undefined;
+          return "damaged";
         }
         read[`${removal}/${name}`] = tensor;
         array.set(tensor.data as never);
       }
       stats.set(removal, one);
     }
-    return await checksum(read) === file.metadata.checksum ? stats : undefined;
+    return await checksum(read) === file.metadata.checksum ? stats : "damaged";
   } catch {
-    return undefined; // a file that cannot be read is no state: the pass begins anew and replaces it
+    return "damaged";
   } finally {
     file?.close();
   }

@@ -1,5 +1,7 @@
 /** The thresholds of a scan, each with its default, its range and what it means: one table for the code and for `--help`. */
 import { didYouMean } from "../../checkpoints/nearest.ts";
+import { shown } from "../options.ts";
+import { LEAST_PROMPTS } from "./prompts.ts";
 
 export interface ScanSettings {
   /** Smallest specific erasure of a writer: control − left. */
@@ -59,7 +61,7 @@ export const SETTINGS: Record<keyof ScanSettings, { about: string; range: [numbe
       range: [16, 1e9],
       whole: true,
     },
-    rotations: { about: "rotations of a writer's output in its control", range: [1, 100], whole: true },
+    rotations: { about: "rotations of a writer's output in its control", range: [2, 100], whole: true },
     untrainedPrompts: {
       about: "prompts for the same scan with shuffled weights; 0: none",
       range: [0, 1e6],
@@ -82,11 +84,21 @@ export function checkSettings(given: Partial<ScanSettings> = {}): ScanSettings {
     );
   }
   const settings = { ...DEFAULT_SETTINGS, ...given };
+  const { untrainedPrompts } = settings;
+  if (untrainedPrompts > 0 && untrainedPrompts < LEAST_PROMPTS) {
+    throw new Error(
+      `scan: got ${untrainedPrompts} for the setting untrainedPrompts; a scan needs at least ${LEAST_PROMPTS}. 0: none.`,
+    );
+  }
   for (const [name, { range: [low, high], whole }] of Object.entries(SETTINGS)) {
     const value = settings[name as keyof ScanSettings];
-    if (!(value >= low && value <= high) || (whole && !Number.isInteger(value))) {
+    if (
+      typeof value !== "number" || !(value >= low && value <= high) || (whole && !Number.isInteger(value))
+    ) {
       const kind = whole ? "a whole number" : "a number";
-      throw new Error(`scan: got ${value} for the setting ${name}; expected ${kind} in ${low} … ${high}`);
+      throw new Error(
+        `scan: got ${shown(value)} for the setting ${name}; expected ${kind} in ${low} … ${high}`,
+      );
     }
   }
   return settings;

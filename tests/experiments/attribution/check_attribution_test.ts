@@ -274,7 +274,10 @@ Deno.test("checkAttribution() refuses what it cannot mean", async () => {
   await refused(text, { answers: [" the", " the"] }, "both answers are token");
   await refused(text, { answers: [3, 4096] }, "got answer id 4096; expected a whole number below 4096");
   await refused(text, { nodes: ["L9H0"] }, 'no node "L9H0"');
-  await refused(text, { nodes: [] }, "got nodes none; expected at least one");
+  await refused(text, { nodes: [] }, "got [] for nodes; expected a list of names, at least one, each once");
+  await refused(text, { nodes: "L1H6" } as never, 'got "L1H6" for nodes; expected a list of names');
+  await refused(5 as never, {}, "prompts: got 5; expected prompts");
+  await refused(text, null as never, "got null as options");
   await refused(text, { nodes: ["MLP0", "MLP0"] }, "each once");
   await refused(
     text,

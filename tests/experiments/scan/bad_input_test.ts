@@ -40,6 +40,13 @@ Deno.test("checkSettings() fills in defaults and refuses what is out of range", 
     "got 2.5 for the setting examine; expected a whole number",
   );
   assertThrows(() => checkSettings({ share: NaN }), Error, "got NaN");
+  assertThrows(() => checkSettings({ share: "0.1" } as never), Error, 'got "0.1" for the setting share');
+  assertThrows(
+    () => checkSettings({ rotations: 1 }),
+    Error,
+    "got 1 for the setting rotations; expected a whole number in 2",
+  );
+  assertThrows(() => checkSettings({ untrainedPrompts: 2 }), Error, "a scan needs at least 16. 0: none.");
   assertThrows(
     () => checkSettings({ specifc: 1 } as never),
     Error,

@@ -1,0 +1,29 @@
+/**
+ * Figures: rows in, a plot out; and a plot as SVG or PNG.
+ *
+ * @module
+ */
+
+export { fig1 } from "./fig1.ts";
+export { fig1Retention, fig3c } from "./retention_plot.ts";
+export { fig2 } from "./fig2.ts";
+export { fig3a, fig3b } from "./fig3.ts";
+export { fig4 } from "./fig4.ts";
+export { fig5 } from "./fig5.ts";
+export { fig6, fig6Shared } from "./fig6.ts";
+export { fig7 } from "./fig7.ts";
+export { fig8 } from "./fig8.ts";
+export { fig9 } from "./fig9.ts";
+export { fig10 } from "./fig10.ts";
+export { appendix } from "./appendix.ts";
+export { attributionWaterfall, type WaterfallOptions } from "./waterfall.ts";
+export type { WaterfallCase } from "./waterfall_bars.ts";
+export { heatMap } from "./heat_map.ts";
+
+// Of a scan's result.
+export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "./report.ts";
+
+// As a file.
+export { type PngOptions, toPng } from "./png.ts";
+export { toSvg } from "./svg.ts";
+export type { PlotElement } from "./theme.ts";

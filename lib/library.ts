@@ -1,0 +1,149 @@
+/**
+ * The library: models, lazy tensors, metrics, experiments, scan. What draws is in figures/mod.ts, what needs a notebook in mod.ts.
+ *
+ * @module
+ */
+
+// Models and prompts: load them, run them, look inside.
+export { loadModel, type LoadOptions, promptsFor } from "./transformer/load.ts";
+export { feed, type ForwardOptions, Model } from "./transformer/model.ts";
+export { Forward } from "./transformer/forward.ts";
+export { type Hook, hookPoints, type Hooks } from "./transformer/hook_points.ts";
+export { findNode, headName, locations, type ModelNode, modelNodes } from "./transformer/nodes.ts";
+export type { Processing } from "./transformer/processing.ts";
+export {
+  type AdversarialPrompt,
+  type Cleanup,
+  loadPrompts,
+  type ModelConfig,
+  type Prompts,
+  shorten,
+  type Tokenizer,
+} from "./checkpoints/mod.ts";
+
+// Lazy tensors with named dims: expressions, and the run that computes them.
+export { concat, constant, iota, param, stack, Tensor, where } from "./tensor/tensor.ts";
+export { NdArray } from "./tensor/nd_array.ts";
+export { type Batch, cost, type Progress, run, type RunOptions, stream } from "./tensor/run.ts";
+
+// Metrics: lazy tensors in, lazy tensors out.
+export {
+  headDots,
+  headProjectionRatios,
+  projectionRatio,
+  projectionRatiosOntoHeads,
+} from "./metrics/projection.ts";
+export {
+  attributionTerms,
+  attributionVector,
+  directLogitAttribution,
+  readDifference,
+  topTwo,
+  unembedding,
+} from "./metrics/attribution.ts";
+export { compositionZ, vInputPatch, writtenByHeads } from "./metrics/v_composition.ts";
+export {
+  atPositions,
+  removal,
+  type RemovedPositions,
+  responses,
+  retained,
+  type Route,
+} from "./metrics/retention.ts";
+export { rotated, rotation } from "./metrics/rotation.ts";
+export { decompose, type Decomposition } from "./metrics/components.ts";
+export { laterLocations, type LaterNode, laterNodes } from "./metrics/later_nodes.ts";
+
+// Plain statistics on arrays.
+export { quantiles } from "./stats/quantiles.ts";
+export { regress, type Regression } from "./stats/regression.ts";
+
+// Experiments: a model and prompts in, rows out. In the order of the figures.
+export { type MeasureOptions, type Result } from "./experiments/experiment.ts";
+export { residualProjections } from "./experiments/residual_projections.ts";
+export { nodeProjections, sumName } from "./experiments/node_projections.ts";
+export { patchedProjections, type PatchOptions } from "./experiments/patched_projections.ts";
+export { resampledAttribution } from "./experiments/adversarial.ts";
+export { adversarialFor, findAdversarialPrompts, type FindOptions } from "./experiments/find_adversarial.ts";
+export {
+  cleanerHeads,
+  cleanerOutputs,
+  compositionAttribution,
+  type CompositionOptions,
+  REPOSITORY_FORM,
+} from "./experiments/composition_attribution.ts";
+export {
+  baselineInWords,
+  type BaselineOptions,
+  cancellationBaseline,
+  fitsOverPrompts,
+} from "./experiments/composition_fits.ts";
+export {
+  type EmbeddingNormOptions,
+  embeddingNorms,
+  type NormSummary,
+} from "./experiments/embedding_norms.ts";
+export { resampleAblation, type ResampleOptions } from "./experiments/resample_ablation.ts";
+export { type BosParts, bosParts } from "./experiments/bos_parts.ts";
+export { promptAblation } from "./experiments/prompt_ablation.ts";
+export { promptLocations } from "./experiments/prompt_locations.ts";
+export { allPairs } from "./experiments/all_pairs.ts";
+export {
+  type AttributionCheck,
+  type AttributionOptions,
+  checkAttribution,
+  type RemovedAt,
+} from "./experiments/attribution/check_attribution.ts";
+export type {
+  AnswerRow,
+  AttributionRow,
+  Credit,
+  ResampledRow,
+  StepRow,
+  SumRow,
+  TermRow,
+} from "./experiments/attribution/rows.ts";
+export { attributionInWords } from "./experiments/attribution/words.ts";
+export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
+export { cleanersInWords, cleanupInWords, retentionInWords } from "./experiments/retention/in_words.ts";
+export type {
+  AblationRow,
+  Band,
+  CleanerRow,
+  Estimate,
+  FirstPositionRow,
+  Fit,
+  FitRow,
+  LocationRow,
+  LossRow,
+  NodeRow,
+  NormRow,
+  PairRow,
+  PositionRow,
+  PromptLocationRow,
+  PromptRow,
+  RemovalName,
+  Replacement,
+  ResponseRow,
+  RetentionRow,
+  RunName,
+  WriterRow,
+} from "./experiments/rows.ts";
+
+// A model of which nothing is known yet: look for writers and cleaners in it.
+export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
+export { inWords, listed } from "./experiments/scan/words.ts";
+export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
+export { type Document, documents } from "./checkpoints/prompts/documents.ts";
+export { type PackOptions, packPrompts } from "./checkpoints/prompts/packed_prompts.ts";
+
+// Expected values: what TransformerLens or the post says, and how measured rows compare.
+export {
+  compare,
+  type Comparison,
+  type Expected,
+  expectedRows,
+  loadExpected,
+  summary,
+  worst,
+} from "./experiments/expected.ts";

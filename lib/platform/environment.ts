@@ -1,0 +1,17 @@
+/** What surrounds the program: its environment and where a package's files lie. */
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** The value of an environment variable. @throws where Deno was not permitted to read it */
+export const environment = (name: string): string | undefined => process.env[name];
+
+export const isWindows: boolean = process.platform === "win32";
+
+/**
+ * Path of a file in an npm package that is in the module graph. Deno wants the version, since code that came over HTTP has no
+ * import map; Node and Bun want none.
+ */
+export function packageFile({ name, version }: { name: string; version: string }, file: string): string {
+  const specifier = typeof Deno === "undefined" ? `${name}/${file}` : `npm:${name}@${version}/${file}`;
+  return fileURLToPath(import.meta.resolve(specifier));
+}
