@@ -64,15 +64,12 @@ async function permissionsFolder(root: string, permissions: Permissions): Promis
   const folder = await makePartialFolder(out, prefix);
   await Deno.copyFile(join(root, "package.json"), join(folder.path, "package.json")); // part of what deno.lock locks
   const lock = { path: join(root, "deno.lock"), frozen: true };
-  const imports = Object.entries(json.imports as Record<string, string>).map((
-    [name, target],
-  ) => [name, target.startsWith("./") ? join(root, target) : target]);
-  const { nodeModulesDir, compilerOptions, allowScripts } = json;
+  const { nodeModulesDir, compilerOptions, allowScripts, imports } = json;
   const config = {
     nodeModulesDir,
     compilerOptions,
     allowScripts,
-    imports: Object.fromEntries(imports),
+    imports,
     lock,
     permissions: { default: permissions },
   };
