@@ -10,6 +10,12 @@ const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
+/** Characters that turn the reading direction, so that a text seems another one. */
+const TURNING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** `text` in which what turns the reading direction is written as \u202e; all else stays, line breaks as well. */
+export const unturned = (text: string): string => text.replace(TURNING, escape);
+
 /** `text` with its hidden characters written as \u202e; what lies beyond `most` characters is cut. */
 export function shown(text: string, most = MOST): string {
   const cut = text.length > most ? `${text.slice(0, most - 1)}…` : text;

@@ -16,7 +16,13 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { executeNotebook } from "../jupyter/execute.ts";
 import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
-import { describeNotebook, type NotebookSection, renderIndex, type RunRecord } from "./index_page.ts";
+import {
+  describeNotebook,
+  type NotebookSection,
+  renderIndex,
+  type RunRecord,
+  runRecord,
+} from "./index_page.ts";
 import { prepareFolder } from "./out_folder.ts";
 import { makePartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
@@ -132,7 +138,7 @@ async function publish(partial: string, outDir: string, name: string, run: RunRe
   const notebook = `${name}.ipynb`;
   const previous = await readNotebook(`${outDir}/${notebook}`).catch(() => undefined); // none, or not ours: nothing to remove
   for (const file of await fileNames(partial)) await Deno.rename(`${partial}/${file}`, `${outDir}/${file}`);
-  for (const file of previous?.metadata.cleanup_lens?.files ?? []) {
+  for (const file of previous ? runRecord(previous).files : []) {
     if (!run.files.includes(file)) await Deno.remove(`${outDir}/${file}`).catch(() => {});
   }
 }

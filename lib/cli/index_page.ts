@@ -6,6 +6,7 @@
  * script, no remote font or style, pictures by relative name. Heading and claim come from the notebook's first text
  * cells, alternative texts from the SVG itself.
  */
+import { unturned } from "../checkpoints/quoted.ts";
 import type { Notebook } from "../jupyter/notebook.ts";
 
 /** What `task figures` notes in the metadata of an executed notebook. */
@@ -35,9 +36,10 @@ export interface FigureEntry {
 
 const FORMATS = ["svg", "png", "json", "csv"];
 
+/** A text for a page, in an element or an attribute in double quotes. What turns the reading direction is written as \u202e. */
 export function escapeHtml(text: string): string {
   const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-  return text.replace(/[&<>"]/g, (character) => names[character]);
+  return unturned(text.replace(/[&<>"]/g, (character) => names[character]));
 }
 
 function unescapeXml(text: string): string {
@@ -72,6 +74,19 @@ export function svgLabel(svg: string): string {
   return unescapeXml(label?.[1].trim() ?? "");
 }
 
+/** What a notebook in the output folder says of its run: names of files beside it, and nothing that leads elsewhere. */
+export function runRecord(notebook: Notebook): RunRecord {
+  const { files, seconds } = (notebook.metadata.cleanup_lens ?? {}) as Partial<
+    Record<keyof RunRecord, unknown>
+  >;
+  const isName = (file: unknown): file is string =>
+    typeof file === "string" && !/[/\\\0]/.test(file) && !["", ".", ".."].includes(file);
+  return {
+    files: Array.isArray(files) ? files.filter(isName) : [],
+    seconds: typeof seconds === "number" && Number.isFinite(seconds) ? seconds : 0,
+  };
+}
+
 /** Describes one executed notebook. `readText` reads a file of the same folder. */
 export async function describeNotebook(
   file: string,
@@ -79,7 +94,7 @@ export async function describeNotebook(
   readText: (name: string) => Promise<string>,
 ): Promise<NotebookSection> {
   const { heading, claim } = headingAndClaim(notebook, file);
-  const run: RunRecord = notebook.metadata.cleanup_lens ?? { files: [], seconds: 0 };
+  const run = runRecord(notebook);
   const pictures = run.files.filter((name) => /\.(svg|png)$/.test(name)).map((name) => name.slice(0, -4));
   const figures: FigureEntry[] = [];
   for (const name of [...new Set(pictures)].sort()) {
@@ -113,13 +128,16 @@ code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 
 const LABELS: Record<string, string> = { svg: "SVG", png: "PNG", json: "rows (JSON)", csv: "rows (CSV)" };
 
+/** The address of a file beside the page: a name such as "javascript:x" is no scheme there. */
+const beside = (name: string) => `./${encodeURIComponent(name.toWellFormed())}`;
+
 function link(href: string, text: string): string {
-  return `<a href="${escapeHtml(encodeURI(href))}">${escapeHtml(text)}</a>`;
+  return `<a href="${escapeHtml(href)}">${escapeHtml(text)}</a>`;
 }
 
 function renderFigure({ name, alt, formats }: FigureEntry): string {
-  const links = formats.map((format) => link(`${name}.${format}`, LABELS[format])).join(" · ");
-  const file = escapeHtml(encodeURI(formats.includes("png") ? `${name}.png` : `${name}.${formats[0]}`));
+  const links = formats.map((format) => link(beside(`${name}.${format}`), LABELS[format])).join(" · ");
+  const file = escapeHtml(beside(formats.includes("png") ? `${name}.png` : `${name}.${formats[0]}`));
   // The PNG, drawn at twice its size: an SVG is set in whatever font the reader has, the PNG in ours.
   const source = file.endsWith(".png") ? `src="${file}" srcset="${file} 2x"` : `src="${file}"`;
   return `<figure>
@@ -136,7 +154,9 @@ export function renderIndex(sections: NotebookSection[]): string {
     `<section id="${id(section)}" aria-labelledby="${id(section)}-heading">
 <h2 id="${id(section)}-heading">${escapeHtml(section.heading)}</h2>
 ${section.claim ? `<p>${escapeHtml(section.claim)}</p>\n` : ""}${section.figures.map(renderFigure).join("\n")}
-<p class="links">Executed notebook: ${link(section.file, section.file)}, ${section.seconds.toFixed(1)} s</p>
+<p class="links">Executed notebook: ${link(beside(section.file), section.file)}, ${
+      section.seconds.toFixed(1)
+    } s</p>
 </section>`
   );
   return `<!DOCTYPE html>

@@ -103,7 +103,7 @@ function model(start: Start): Permissions {
   const write = [resolve(cwd, option(args, "out") ?? join(root, "out")), ...hub.write];
   return {
     ...none,
-    read: [root, cwd, ...mayBePaths(args, cwd), ...write, ...hub.read, ...packages(start)],
+    read: [root, ...mayBePaths(args, cwd), ...write, ...hub.read, ...packages(start)],
     write,
     net: hubHosts(env),
     env: [...HUB_VARIABLES, STARTED_BY],

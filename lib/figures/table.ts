@@ -3,6 +3,7 @@
  * numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
  */
 import type { DataFrame } from "danfojs-node";
+import { unturned } from "../checkpoints/quoted.ts";
 import { display } from "../jupyter/display.ts";
 import { danfo } from "./danfo.ts";
 import { formatNumber } from "./theme.ts";
@@ -43,6 +44,14 @@ export async function frame(rows: readonly object[], options: TableOptions = {})
 
 /** Shows rows as a table in the current cell; `await` it. */
 export async function table(rows: readonly object[], options: TableOptions = {}): Promise<void> {
+  await display(await tableBundle(rows, options));
+}
+
+/** The table as HTML and as plain text. */
+export async function tableBundle(
+  rows: readonly object[],
+  options: TableOptions = {},
+): Promise<{ "text/html": string; "text/plain": string }> {
   const { digits = 3, limit = 20 } = options;
   const data = await frame(rows, options);
   const text = (value: unknown) =>
@@ -61,7 +70,7 @@ export async function table(rows: readonly object[], options: TableOptions = {})
   const html = `<table><thead>${line("th", headings, 0)}</thead><tbody>${
     shown.map((row, i) => line("td", row, i)).join("\n")
   }</tbody></table>${rest > 0 ? `<p>and ${rest} more rows</p>` : ""}`;
-  await display({ "text/html": html, "text/plain": plain(headings, shown, rest) });
+  return { "text/html": html, "text/plain": plain(headings, shown, rest) };
 }
 
 function plain(headings: string[], rows: string[][], rest: number): string {
@@ -76,7 +85,7 @@ function plain(headings: string[], rows: string[][], rest: number): string {
  * answers " params" and "params" do not look alike.
  */
 function visible(text: string): string {
-  const lines = text.replace(/\n/g, "\\n").replace(/\t/g, "\\t");
+  const lines = unturned(text).replace(/\n/g, "\\n").replace(/\t/g, "\\t");
   return lines.replace(/^ +| +$| {2,}/g, (spaces) => "␣".repeat(spaces.length));
 }
 

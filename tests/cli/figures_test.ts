@@ -82,7 +82,7 @@ Deno.test("runFigures() leaves notebooks, figures, rows and a page; not the note
     assertEquals(executed.metadata.cleanup_lens.files, ["fig1.json", "fig1.svg"]);
     assertStringIncludes(JSON.stringify(executed.cells[2]), '"text/plain":"42"');
     const page = await project.read("out/index.html");
-    for (const part of ["Figure 1", "The claim.", `alt="A dot"`, `href="fig1.json"`, "Start"]) {
+    for (const part of ["Figure 1", "The claim.", `alt="A dot"`, `href="./fig1.json"`, "Start"]) {
       assertStringIncludes(page, part);
     }
   });

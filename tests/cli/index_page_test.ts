@@ -106,19 +106,19 @@ Deno.test("renderIndex() is a page with a language, one main heading, described 
   assertEquals(document.querySelectorAll("h1").length, 1);
   assertEquals([...document.querySelectorAll("h2")].map((h) => h.textContent), ["Start <here>", "Figure 1"]);
   const image = document.querySelector("img")!;
-  assertEquals(image.getAttribute("src"), "fig%201.png");
-  assertEquals(image.getAttribute("srcset"), "fig%201.png 2x"); // drawn at twice its size
+  assertEquals(image.getAttribute("src"), "./fig%201.png");
+  assertEquals(image.getAttribute("srcset"), "./fig%201.png 2x"); // drawn at twice its size
   assertEquals(image.getAttribute("alt"), `L0H2 > "others"`);
   assert(document.querySelector("meta[name=viewport]") !== null);
   const links = [...document.querySelectorAll("a")].map((a) => a.getAttribute("href")!);
   assertEquals(links, [
     "#00_start",
     "#fig1",
-    "00_start.ipynb",
-    "fig%201.svg",
-    "fig%201.png",
-    "fig%201.json",
-    "fig1.ipynb",
+    "./00_start.ipynb",
+    "./fig%201.svg",
+    "./fig%201.png",
+    "./fig%201.json",
+    "./fig1.ipynb",
   ]);
   for (const link of links.filter((href) => href.startsWith("#"))) {
     assert(document.getElementById(link.slice(1)) !== null, link);

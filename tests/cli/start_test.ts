@@ -3,6 +3,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { flagsOf, type Start, TASKS } from "../../lib/cli/permissions.ts";
 import { withFolder } from "../checkpoints/small_model.ts";
+import { taskCommand } from "../task_command.ts";
 
 const root = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
 
@@ -63,15 +64,12 @@ Deno.test("flagsOf() names every value, and gives up on a comma, at which Deno w
   assertEquals(flagsOf({ ...permissions, write: ["/a,b"] }), undefined);
 });
 
-/** Runs a task as deno.json does, from `cwd`. */
+/** Runs a task with the flags that deno.json gives it, and no others. */
 async function task(name: string, args: string[], cwd: string, env: Record<string, string> = {}) {
-  const { tasks } = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
-  assertMatch(tasks[name].command, new RegExp(`lib/cli/start.ts ${name}$`));
+  const [program, ...flags] = await taskCommand(name);
+  assertEquals(program, "deno");
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--frozen", "--no-prompt", "--allow-read=.", "--allow-write=out", "--allow-env"],
-      ...[`--allow-run=${Deno.execPath()}`, "lib/cli/start.ts", name, ...args],
-    ],
+    args: [flags[0], "--no-prompt", ...flags.slice(1), ...args],
     cwd: root,
     env: { NO_COLOR: "1", INIT_CWD: cwd, ...env },
   }).output();
@@ -131,6 +129,41 @@ Deno.test("task verify runs with just its permissions; its exit code is the task
     const offline = await task("verify", [], folder, { ...env, HF_HUB_OFFLINE: "1" });
     assertStringIncludes(offline.err, `kept in ${folder}/h f/hub`);
   });
+});
+
+Deno.test("task figures runs with just its permissions, and draws", async () => {
+  await withFolder(async (folder) => {
+    const { code, err } = await task("figures", ["fig6", "--out", "here"], folder);
+    assertEquals(code, 0, err);
+    assertEquals(Deno.statSync(`${folder}/here/fig6.svg`).isFile, true);
+  });
+});
+
+Deno.test("task fuzz runs with just its permissions, and reads what it reads with all", async () => {
+  const args = ["parquet", "tokenizer", "torch", "--cases", "40"];
+  const { code, out, err } = await task("fuzz", args, root);
+  assertEquals(code, 0, out + err);
+  const all = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--frozen", "--allow-all", "tests/fuzz/fuzz.ts", ...args],
+    cwd: root,
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertEquals(out, new TextDecoder().decode(all.stdout));
+});
+
+Deno.test("tasks for users name every variable, folder and program; torture and packages look at other processes", async () => {
+  for (const name of ["figures", "scan", "attribution", "verify", "fuzz"]) {
+    const flags = (await taskCommand(name)).filter((flag) => flag.startsWith("--allow"));
+    for (const flag of flags) assertMatch(flag, /^--allow-(read|write|env|run)=./, `${name}: ${flag}`);
+  }
+  for (const name of ["torture", "packages"]) {
+    assertEquals((await taskCommand(name)).includes("--allow-all"), true);
+  }
+  for (const make of Object.values(TASKS)) {
+    const { read, net, env } = make(start(["m"]));
+    assertEquals([read, net, env].every(Array.isArray), true);
+    assertEquals((read as string[]).includes("/p/sub"), false); // where the user stands, perhaps at home
+  }
 });
 
 Deno.test("start() refuses what is no task", async () => {

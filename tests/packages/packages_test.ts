@@ -1,0 +1,25 @@
+// What each task really loads: packages that only danfojs-node brings are loaded by tables in notebooks, and by nothing else.
+import { assert, assertEquals } from "@std/assert";
+import { broughtBy } from "./lock.ts";
+import { packagesOf } from "./packages.ts";
+
+const nameOf = (id: string) => id.replace(/(?<=.)@.*$/, "");
+
+Deno.test("scan, attribution and verify load nothing that comes through danfojs-node alone", async () => {
+  const tables = broughtBy("danfojs-node");
+  for (
+    const name of ["danfojs-node", "request", "form-data", "xlsx", "node-fetch", "@tensorflow/tfjs", "mathjs"]
+  ) {
+    assert(tables.has(name), name);
+  }
+  const found = await packagesOf(["scan", "attribution", "verify", "a notebook with a table"]);
+  for (const name of ["scan", "attribution", "verify"]) {
+    const names = found[name].map(nameOf);
+    assertEquals(names.filter((each) => tables.has(each)), [], name);
+    assert(names.includes("onnxruntime-node"), `${name}: ${names.join()}`);
+  }
+  // Texts are read without pictures' packages, and verify draws nothing at all.
+  assertEquals(found.verify.map(nameOf).filter((each) => /plot|resvg|linkedom/.test(each)), []);
+  const shown = found["a notebook with a table"].map(nameOf);
+  for (const name of ["danfojs-node", "request", "xlsx"]) assert(shown.includes(name), name);
+});
