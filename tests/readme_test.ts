@@ -27,14 +27,37 @@ Deno.test("the README's code runs as it stands, and prints a median for each run
   }
 });
 
-Deno.test("the README's links and pictures are there", async () => {
-  const links = [...text.matchAll(/\]\(([^)#]+)\)/g)].map(([, link]) => link).filter((link) =>
+/** Every page of text that the README leads to, itself among them. */
+async function pages(): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const waiting = [join(ROOT, "README.md")];
+  for (let path = waiting.pop(); path; path = waiting.pop()) {
+    if (found.has(path) || !path.endsWith(".md")) continue;
+    found.set(path, await Deno.readTextFile(path));
+    waiting.push(...linksOf(found.get(path)!).map((link) => join(path, "..", link)));
+  }
+  return found;
+}
+
+const linksOf = (page: string) =>
+  [...page.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, link]) => link).filter((link) =>
     !link.startsWith("http")
   );
-  assertGreater(links.length, 8);
+
+Deno.test("links and pictures of the README, and of every page that it leads to, are there", async () => {
   const missing: string[] = [];
-  for (const link of links) await Deno.stat(join(ROOT, link)).catch(() => missing.push(link));
+  const all = await pages();
+  assertGreater(all.size, 8);
+  for (const [path, page] of all) {
+    for (const link of linksOf(page)) {
+      await Deno.stat(join(path, "..", link)).catch(() => missing.push(`${path}: ${link}`));
+    }
+  }
   assertEquals(missing, []);
+});
+
+Deno.test("the README is short enough to be read", () => {
+  assert(text.split("\n").length <= 200, `${text.split("\n").length} lines`);
 });
 
 Deno.test("the README's commands are tasks, with the version of Deno that the project names", async () => {

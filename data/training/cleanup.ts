@@ -21,7 +21,7 @@ const heads = cleaners.filter((row) => row.kind === "head");
 const layers = [...new Set((heads.length > 0 ? heads : cleaners).map((row) => row.layer))].filter((layer) => layer > after);
 const sum = cleaners.reduce((total, row) => total + row.response, 0);
 const source = `data/training/cleanup.ts, on ${PROMPTS} held-out prompts with ${ROTATIONS} rotations: the later nodes that take back at least ` +
-  `${100 * LEAST_TAKEN_BACK} % of what ${writer} writes, and surely more than of its output rotated (95 % interval over prompts). ` +
+  `${100 * LEAST_TAKEN_BACK} % of what ${writer} writes, and at least as much more, and surely more, than of its output rotated (95 % interval over prompts). ` +
   `Together their response is ${sum.toFixed(2)} times its output. The patch takes the writer out of the values of their layers.`;
 const found = { writer, cleaners: cleaners.map((row) => row.node), patchedLayers: layers, source };
 await Deno.writeTextFile(

@@ -133,14 +133,15 @@ async function fromHub(
 function modelFiles(repo: string): Wanted {
   return {
     isComplete(names) {
-      return names.includes("config.json") && names.some(isWeightFile) && missingShards(names).length === 0;
+      const weights = names.some((name) => isWeightFile(name) && !name.endsWith(".index.json"));
+      return names.includes("config.json") && weights && missingShards(names).length === 0;
     },
+    mayLack: (names) => !names.includes("tokenizer.json"), // Python fetches it apart from the model
     used: (names) => [...usedFiles(names.filter((name) => isNeeded(name)), repo)],
     choose(files) {
       const names = files.map((file) => file.path);
       if (!names.includes("config.json")) throw new Error(`${repo} has no config.json at its top.`);
-      const wanted = usedFiles(names, repo);
-      return files.filter((file) => wanted.has(file.path));
+      return inOrder(files, [...usedFiles(names, repo)]);
     },
   };
 }
@@ -148,14 +149,19 @@ function modelFiles(repo: string): Wanted {
 const isNeeded = (name: string) =>
   isWeightFile(name) || name === "config.json" || besideTheWeights.includes(name);
 
-/** config.json, the weights with all their parts, and what stands beside them. */
+/** Those of `files` that are named, in the order of the names. */
+function inOrder(files: HubFile[], names: string[]): HubFile[] {
+  return names.flatMap((name) => files.filter((file) => file.path === name));
+}
+
+/** What stands beside the weights, config.json, and the weights with all their parts. */
 function usedFiles(names: string[], repo: string): Set<string> {
   const weights = chooseWeightFile(names, repo);
   const [, ending] = /\.(\w+)\.index\.json$/.exec(weights) ?? [];
   const shards = names.filter((name) => ending !== undefined && shard.exec(name)?.[4] === ending);
   chooseAllShards(shards, repo);
   const there = new Set(names);
-  return new Set(["config.json", ...besideTheWeights, ...shards, weights].filter((name) => there.has(name)));
+  return new Set([...besideTheWeights, "config.json", ...shards, weights].filter((name) => there.has(name)));
 }
 
 /** Fetched where a repository has them. */
@@ -200,7 +206,7 @@ async function fetchTokenizer(
   const wanted: Wanted = {
     isComplete: (there) => there.includes("tokenizer.json"),
     used: (there) => there.filter((name) => names.includes(name)),
-    choose: (files: HubFile[]) => files.filter((file) => names.includes(file.path)),
+    choose: (files: HubFile[]) => inOrder(files, names),
   };
   try {
     const { folder } = await fetchFiles(

@@ -1,18 +1,52 @@
 /**
- * Writes a file completely or not at all: to a temporary file beside it, then renamed, which the file system does at once.
+ * Writes a file completely or not at all: to a temporary file beside it, then renamed, which the file system does at once. The
+ * temporary file is locked by the process that writes it, so the next one to write the same file can tell what a killed one left
+ * behind, and removes it.
  */
-import { rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { isMissing } from "../platform/errors.ts";
+import { type Lock, tryLock } from "../platform/lock.ts";
 
 /** @throws when the disk is full or the folder is not writable; nothing is left behind then. */
 export async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
+  await removeAbandoned(path);
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
-    await writeFile(temporary, data);
-    await rename(temporary, path);
+    for (let again = true;; again = false) {
+      await using _lock = await lockIfPossible(temporary);
+      await writeFile(temporary, data);
+      try {
+        return await rename(temporary, path);
+      } catch (error) {
+        // Another process took it for abandoned, in the moment before it was locked.
+        if (!again || !isMissing(error)) throw error;
+      }
+    }
   } catch (error) {
-    await rm(temporary).catch(() => {});
+    await rm(temporary, { force: true }).catch(() => {});
     throw new Error(`Cannot write ${path}: ${error instanceof Error ? error.message : error}`, {
       cause: error,
     });
   }
+}
+
+/** Some file systems have no locks; and where no file can be made, writing says so. */
+async function lockIfPossible(path: string): Promise<Lock | undefined> {
+  return await tryLock(path).catch(() => undefined);
+}
+
+/** Removes temporary files of this path that no process holds. */
+async function removeAbandoned(path: string): Promise<void> {
+  const start = `${basename(path)}.`;
+  const isTemporary = (name: string) =>
+    name.startsWith(start) && /^[0-9a-f]{8}\.tmp$/.test(name.slice(start.length));
+  try {
+    for (const name of await readdir(dirname(path))) {
+      if (!isTemporary(name)) continue;
+      const left = join(dirname(path), name);
+      await using lock = await tryLock(left);
+      if (lock) await rm(left, { force: true });
+    }
+  } catch { /* it may not be read, or is gone: what matters is the file that is written */ }
 }

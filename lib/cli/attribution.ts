@@ -26,7 +26,7 @@ import { outFolder, prepareFolder } from "./out_folder.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
-import { INTERRUPTED, onInterrupt } from "./signals.ts";
+import { onInterrupt } from "./signals.ts";
 
 type CheckOptions = Pick<
   AttributionOptions,
@@ -193,15 +193,14 @@ export async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  onInterrupt(() => interrupt.abort(new Error("interrupted")));
+  const interrupt = onInterrupt();
   try {
     const check = await runAttribution({ ...command, signal: interrupt.signal });
     console.log(`${attributionText(check)}\n\nFigure: ${join(command.outDir, "waterfall.png")}`);
     return 0;
   } catch (error) {
     console.error(`attribution: ${(error as Error).message.replace(/^checkAttribution: /, "")}`);
-    return interrupt.signal.aborted ? INTERRUPTED : 1;
+    return interrupt.signal.aborted ? interrupt.exitCode : 1;
   }
 }
 

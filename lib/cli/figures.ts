@@ -20,7 +20,7 @@ import { describeNotebook, type NotebookSection, renderIndex, type RunRecord } f
 import { prepareFolder } from "./out_folder.ts";
 import { makePartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
-import { INTERRUPTED, onInterrupt } from "./signals.ts";
+import { onInterrupt } from "./signals.ts";
 
 /** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
 const CELL_TIMEOUT_MS = 600_000;
@@ -189,8 +189,7 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  onInterrupt(() => interrupt.abort(new Error("interrupted; finished notebooks are kept")));
+  const interrupt = onInterrupt("interrupted; finished notebooks are kept");
   const root = join(import.meta.dirname!, "..", "..");
   const outDir = resolve(values.out ?? join(root, "out"));
   const startedAt = performance.now();
@@ -209,7 +208,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (interrupt.signal.aborted) {
       console.error("figures: interrupted. Notebooks that were finished are in the output folder.");
-      return INTERRUPTED;
+      return interrupt.exitCode;
     }
     console.error(`figures: ${(error as Error).message}`);
     return 1;

@@ -4,7 +4,8 @@
  */
 import { endOrphan } from "../jupyter/orphan.ts";
 
-const PREFIX = ".partial-";
+/** Of a notebook's folder. */
+const PARTIAL = ".partial-";
 /** A folder without a lock that is older was left by a process that was killed between the two. */
 const UNLOCKED_MS = 60_000;
 
@@ -14,8 +15,8 @@ export interface PartialFolder {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function makePartialFolder(outDir: string): Promise<PartialFolder> {
-  const path = await Deno.makeTempDir({ dir: outDir, prefix: PREFIX });
+export async function makePartialFolder(outDir: string, prefix = PARTIAL): Promise<PartialFolder> {
+  const path = await Deno.makeTempDir({ dir: outDir, prefix });
   const lockFile = `${path}.lock`;
   let lock: Deno.FsFile | undefined;
   const remove = async () => {
@@ -34,10 +35,10 @@ export async function makePartialFolder(outDir: string): Promise<PartialFolder> 
 }
 
 /** Ends kernels and removes folders of runs that were killed. Returns how many folders there were. */
-export async function removeLeftovers(outDir: string): Promise<number> {
+export async function removeLeftovers(outDir: string, prefix = PARTIAL): Promise<number> {
   let removed = 0;
   for await (const { name, isDirectory } of Deno.readDir(outDir)) {
-    if (!name.startsWith(PREFIX)) continue;
+    if (!name.startsWith(prefix)) continue;
     const path = `${outDir}/${isDirectory ? name : name.replace(/\.lock$/, "")}`;
     if (!isDirectory && await exists(path)) continue; // it is removed with its folder
     if (!await isAbandoned(path)) continue;

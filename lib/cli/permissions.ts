@@ -6,6 +6,7 @@
  */
 import { dirname, join, resolve } from "node:path";
 import { HUB_VARIABLES } from "../checkpoints/hub/settings.ts";
+import { STARTED_BY } from "./signals.ts";
 
 /** Values of Deno's permissions; `true` where what is needed cannot be named. */
 export interface Permissions {
@@ -88,7 +89,7 @@ export const TASKS: Record<string, (start: Start) => Permissions> = {
   figures({ root, cwd, args, execPath }) {
     const write = [resolve(cwd, option(args, "out") ?? join(root, "out"))];
     if (args.includes("--in-place")) write.push(...RENEWED.map((folder) => join(root, folder)));
-    return { ...none, read: [root, ...write], write, net: ["127.0.0.1"], run: [execPath] };
+    return { ...none, read: [root, ...write], write, net: ["127.0.0.1"], env: [STARTED_BY], run: [execPath] };
   },
   scan: model,
   attribution: (start) => ({ ...model(start), sys: [...MODEL_SYS, ...PICTURE_SYS] }),
@@ -105,7 +106,7 @@ function model(start: Start): Permissions {
     read: [root, cwd, ...mayBePaths(args, cwd), ...write, ...hub.read, ...packages(start)],
     write,
     net: hubHosts(env),
-    env: HUB_VARIABLES,
+    env: [...HUB_VARIABLES, STARTED_BY],
     sys: MODEL_SYS,
     ffi: true,
   };

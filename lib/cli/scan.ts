@@ -9,9 +9,8 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
+import { describeDownload } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
-import { scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
 import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
 import { scan, type ScanResult } from "../experiments/scan/scan.ts";
 import { loadScreen, saveScreen, screenKey } from "../experiments/scan/screen_state.ts";
@@ -21,17 +20,15 @@ import {
   type ScanSettings,
   SETTINGS,
 } from "../experiments/scan/settings.ts";
-import { run } from "../tensor/run.ts";
-import { LEAST_TOKENS } from "../experiments/retention/removals.ts";
 import { loadModel } from "../transformer/load.ts";
-import { feed, type Model } from "../transformer/model.ts";
 import { outFolder, prepareFolder } from "./out_folder.ts";
-import { formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
+import { type ProgressTarget, stderrTarget } from "./progress.ts";
+import { afterwards, announce, announcement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { renderReport } from "./scan_report.ts";
 import { scanText } from "./scan_text.ts";
-import { onInterrupt, type Signal } from "./signals.ts";
+import { onInterrupt } from "./signals.ts";
 
 const STATE = "screen.safetensors", FILES = [STATE, "report.html", "report.json"];
 /** The state is saved at most this often while the first pass runs, and never for more than a twentieth of the time. */
@@ -55,6 +52,7 @@ export interface ScanCommandOptions {
 /** Runs a scan and writes its reports. @throws for bad input, and the signal's reason when it was interrupted */
 export async function runScan(options: ScanCommandOptions): Promise<ScanResult> {
   const { outDir, signal, target = stderrTarget(), batchSize } = options;
+  const startedAt = performance.now();
   const settings = checkSettings(options.settings);
   const say = (text: string) => target.write(`${text}\n`);
   const model = await loadModel(options.model, {
@@ -73,7 +71,8 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   const key = await screenKey(model, screened, settings.seed);
   const saved = await loadScreen(statePath, model, screened, settings.seed, key);
   let state = saved === "damaged" ? undefined : saved;
-  say(await describeCost(model, prompts, settings));
+  const expected = await announce(model, prompts, settings);
+  say(announcement(model, prompts, expected));
   if (saved === "damaged") say(`${statePath} is damaged: the first pass begins anew, and replaces it.`);
   if (state) say(`First pass: ${state.size} of its runs are done, from ${statePath}.`);
 
@@ -107,6 +106,7 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   progress.finish();
   await writeWhole(join(outDir, "report.json"), reportJson(result));
   await writeWhole(join(outDir, "report.html"), renderReport(result));
+  say(afterwards(expected, performance.now() - startedAt, saved instanceof Map));
   return result;
 }
 
@@ -115,43 +115,6 @@ function reportJson(result: ScanResult): string {
   const short = (_: string, value: unknown) =>
     typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
   return JSON.stringify({ format: 2, ...result }, short) + "\n";
-}
-
-/**
- * Memory that is neither weights nor statistics: Deno, ONNX Runtime and the code; what reading the weights leaves behind until it is
- * collected, a part of their size; and W_U once more, in the order in which single tokens are looked up. Fitted to SmolLM2-135M and the
- * embedded model: tests/bench/results.md.
- */
-const RUNTIME_BYTES = 300 * 2 ** 20, READING = 0.6, LOOKED_UP = 2;
-
-/** What a scan will take, before it starts: time by a plain forward pass over two of the prompts. */
-async function describeCost(model: Model, prompts: Prompts, settings: ScanSettings): Promise<string> {
-  const { screen, rest, flops } = scanCost(model, prompts, settings);
-  const count = Math.min(prompts.count, Math.max(2, Math.ceil(LEAST_TOKENS / prompts.length)));
-  const one = shorten(prompts, { count });
-  const plain = { end: model.forward().residualStream().at(-1)!.value.select("d_model", 0) };
-  const pass = () => run(plain, feed(one, model.config), { leastTokens: LEAST_TOKENS });
-  await pass(); // compiles
-  const times: number[] = [];
-  while (times.length < 3 && times.reduce((a, b) => a + b, 0) < 5000) {
-    const began = performance.now();
-    await pass();
-    times.push(performance.now() - began);
-  }
-  const each = Math.min(...times) / 1000 / (one.count * one.length); // another program's share is not the model's
-  const weights = [...model.weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  const W_U = 4 * model.config.d_model * model.config.d_vocab;
-  const bytes = (1 + READING) * weights + LOOKED_UP * W_U + statisticsBytes(model, prompts, settings) +
-    RUNTIME_BYTES;
-  const about = (tokens: number) => formatSeconds(tokens * each);
-  return `${model.name}: ${prompts.count} prompts of ${prompts.length} tokens (${prompts.source}).\n` +
-    `About ${about(screen + rest)}: ${about(screen)} for the first pass (${
-      (screen * flops / 1e12).toPrecision(2)
-    } TFLOP), ` +
-    `the rest by how many writers there are to examine. About ${
-      (bytes / 2 ** 30).toPrecision(2)
-    } GiB of memory, ` +
-    `${(weights / 2 ** 30).toPrecision(2)} of it weights.`;
 }
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -171,8 +134,6 @@ ${
   }).join("\n")
 }`;
 
-/** Exit codes by convention: 128 and the signal's number. */
-const EXIT_CODES: Record<Signal, number> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 const WRONG_USAGE = 2;
 
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
@@ -242,22 +203,15 @@ export async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  let signalled: Signal = "SIGINT";
-  onInterrupt((signal) => {
-    signalled = signal;
-    interrupt.abort(new Error("interrupted"));
-  });
-  const startedAt = performance.now();
+  const interrupt = onInterrupt();
   try {
     const result = await runScan({ ...options, signal: interrupt.signal });
-    const took = formatSeconds((performance.now() - startedAt) / 1000);
-    console.log(`\n${scanText(result)}\n\n${took}. Open ${join(options.outDir, "report.html")}`);
+    console.log(`\n${scanText(result)}\n\nOpen ${join(options.outDir, "report.html")}`);
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) {
       console.error(`scan: interrupted. ${await kept(options.outDir)}`);
-      return EXIT_CODES[signalled];
+      return interrupt.exitCode;
     }
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);
     return 1;

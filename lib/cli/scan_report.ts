@@ -155,6 +155,7 @@ function writerSection(result: ScanResult, writer: ExaminedWriter): string {
       ["mean |DLA| at a token, logits", number(attribution.meanAbsolute, 3)],
       ["taken back by later nodes", estimate(attribution.takenBack)],
       ["… of the rotated output’s", estimate(attribution.controlTakenBack)],
+      ["… more than of that", estimate(attribution.beyond)],
       ["logits lost without it, for each logit of DLA", estimate(attribution.effect)],
     ];
     parts.push(

@@ -2,15 +2,13 @@
  * Starts a task with the permissions that it needs, and no more: `start.ts scan MODEL --out DIR` runs scan.ts with write access to
  * DIR. Signals are passed on, the exit code is the task's, and relative paths start where the user stands.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { makePartialFolder, type PartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { flagsOf, type Permissions, TASKS } from "./permissions.ts";
+import { exitCodeOf, type Signal, SIGNALS, STARTED_BY } from "./signals.ts";
 
 /** What the file of a certificate authority is called by other programs; Deno reads DENO_CERT. */
 const CERTIFICATES = "SSL_CERT_FILE";
-const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
-
-/** The number of each signal, for the exit code 128 + n. */
-const NUMBERS: Record<string, number> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
 
 /** Runs a task to its end. Returns its exit code. @throws for a name that is no task */
 export async function start(task: string, args: readonly string[]): Promise<number> {
@@ -23,7 +21,7 @@ export async function start(task: string, args: readonly string[]): Promise<numb
   const execPath = Deno.execPath();
   const permissions = TASKS[task]({ root, cwd, args, env, execPath });
   const flags = flagsOf(permissions);
-  const config = flags ? undefined : await permissionsFile(root, permissions);
+  const folder = flags ? undefined : await permissionsFolder(root, permissions);
   const certificates = env("DENO_CERT") ? undefined : env(CERTIFICATES);
   try {
     const child = new Deno.Command(execPath, {
@@ -31,13 +29,13 @@ export async function start(task: string, args: readonly string[]): Promise<numb
         "run",
         "--frozen",
         "--no-prompt",
-        `--config=${config ?? join(root, "deno.json")}`,
+        `--config=${join(folder?.path ?? root, "deno.json")}`,
         ...(flags ?? ["-P"]),
         join(root, "lib", "cli", `${task}.ts`),
         ...args,
       ],
       cwd,
-      env: { ...(certificates ? { DENO_CERT: certificates } : {}) },
+      env: { [STARTED_BY]: String(Deno.pid), ...(certificates ? { DENO_CERT: certificates } : {}) },
       stdin: "inherit",
     }).spawn();
     const pass = SIGNALS.map((signal) => {
@@ -51,33 +49,36 @@ export async function start(task: string, args: readonly string[]): Promise<numb
     });
     const { code, signal } = await child.status;
     pass.forEach((remove) => remove());
-    return signal ? 128 + (NUMBERS[signal] ?? 0) : code;
+    return signal ? exitCodeOf(signal as Signal) : code;
   } finally {
-    if (config) await Deno.remove(dirname(config), { recursive: true }).catch(() => {});
+    await folder?.[Symbol.asyncDispose]();
   }
 }
 
-/** The project's deno.json with the permissions in it: there a path may hold a comma. Returns its path. */
-async function permissionsFile(root: string, permissions: Permissions): Promise<string> {
+/** A folder with the project's deno.json and the permissions in it: there a path may hold a comma. */
+async function permissionsFolder(root: string, permissions: Permissions): Promise<PartialFolder> {
   const json = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
-  // of a file with another name Deno would say that the project's own package is linked from it, and find deno.lock out of date
-  const path = join(root, "out", `.permissions-${Deno.pid}`, "deno.json");
-  await Deno.mkdir(dirname(path), { recursive: true });
-  await Deno.copyFile(join(root, "package.json"), join(dirname(path), "package.json")); // part of what deno.lock locks
+  const out = join(root, "out"), prefix = ".permissions-";
+  await Deno.mkdir(out, { recursive: true });
+  await removeLeftovers(out, prefix);
+  const folder = await makePartialFolder(out, prefix);
+  await Deno.copyFile(join(root, "package.json"), join(folder.path, "package.json")); // part of what deno.lock locks
   const lock = { path: join(root, "deno.lock"), frozen: true };
-  const { nodeModulesDir, compilerOptions, allowScripts, imports } = json;
-  await Deno.writeTextFile(
-    path,
-    JSON.stringify({
-      nodeModulesDir,
-      compilerOptions,
-      allowScripts,
-      imports,
-      lock,
-      permissions: { default: permissions },
-    }),
-  );
-  return path;
+  const imports = Object.entries(json.imports as Record<string, string>).map((
+    [name, target],
+  ) => [name, target.startsWith("./") ? join(root, target) : target]);
+  const { nodeModulesDir, compilerOptions, allowScripts } = json;
+  const config = {
+    nodeModulesDir,
+    compilerOptions,
+    allowScripts,
+    imports: Object.fromEntries(imports),
+    lock,
+    permissions: { default: permissions },
+  };
+  // Of a file with another name Deno would say that the project's own package is linked from it, and find deno.lock out of date.
+  await Deno.writeTextFile(join(folder.path, "deno.json"), JSON.stringify(config));
+  return folder;
 }
 
 if (import.meta.main) {

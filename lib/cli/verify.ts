@@ -17,7 +17,7 @@ import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
 import { counted, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
-import { INTERRUPTED, onInterrupt } from "./signals.ts";
+import { onInterrupt } from "./signals.ts";
 import { differencesReport, failed, figureReport } from "./verify_report.ts";
 
 export interface VerifyOptions {
@@ -193,8 +193,7 @@ export async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const interrupt = new AbortController();
-  onInterrupt(() => interrupt.abort(new Error("interrupted")));
+  const interrupt = onInterrupt();
   const startedAt = performance.now();
   try {
     const { disagree } = await verify({
@@ -209,7 +208,7 @@ export async function main(): Promise<number> {
     return disagree === 0 ? 0 : 1;
   } catch (error) {
     console.error(`verify: ${(error as Error).message}`);
-    return interrupt.signal.aborted ? INTERRUPTED : 1;
+    return interrupt.signal.aborted ? interrupt.exitCode : 1;
   }
 }
 

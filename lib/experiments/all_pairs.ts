@@ -20,20 +20,29 @@ export function residualOntoAllNodes(forward: Forward): Experiment<LocationRow> 
   const outputs: Record<string, Tensor> = {};
   for (let layer = 0; layer < n_layers; layer++) {
     outputs[`heads${layer}`] = projectionRatiosOntoHeads(forward, layer, values);
+    outputs[`squared${layer}`] = forward.headResults(layer).sumSquares("d_model").order(
+      "batch",
+      "pos",
+      "head",
+    );
   }
   const nodes = modelNodes(forward.config);
   for (const node of nodes) {
     if (node.kind === "head") continue;
     const ratios = projectionRatio(stack(values, "value"), forward.node(node.name));
     outputs[node.name] = ratios.order("batch", "pos", "value");
+    outputs[`squared ${node.name}`] = forward.node(node.name).sumSquares("d_model");
   }
   const rows = (arrays: Record<string, NdArray>, bands: Bands) =>
     nodes.flatMap((node) =>
       stream.map(({ location }, i) => {
-        const series = node.kind === "head"
-          ? bands.series(arrays[`heads${node.layer}`], i * n_heads + node.head)
-          : bands.series(arrays[node.name], i);
-        return { writer: node.name, location, run: "clean" as const, ...bands.of(series) };
+        const [ratios, squared] = node.kind === "head"
+          ? [
+            bands.series(arrays[`heads${node.layer}`], i * n_heads + node.head),
+            bands.series(arrays[`squared${node.layer}`], node.head),
+          ]
+          : [bands.series(arrays[node.name], i), bands.series(arrays[`squared ${node.name}`])];
+        return { writer: node.name, location, run: "clean" as const, ...bands.ofRatios(ratios, squared) };
       })
     );
   return { outputs, rows };

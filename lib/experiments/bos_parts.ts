@@ -60,10 +60,13 @@ export async function bosParts(
   );
   const sum = written.reduce((a, b) => a.add(b)); // without b_O: what the heads write
   const parts = splitByBos(clean, node.layer, node.head);
-  const lengths = parts.BOS.sumSquares("d_model").mul(parts.rest.sumSquares("d_model"));
+  const squared = { BOS: parts.BOS.sumSquares("d_model"), rest: parts.rest.sumSquares("d_model") };
+  const lengths = squared.BOS.mul(squared.rest);
   const outputs = {
     BOS: projectionRatio(sum, parts.BOS),
     rest: projectionRatio(sum, parts.rest),
+    "BOS squared": squared.BOS,
+    "rest squared": squared.rest,
     cosine: parts.BOS.dot(parts.rest, "d_model").div(lengths.atLeast(1e-30).sqrt()),
   };
   const values = await run(outputs, feed(prompts, model.config), options);
@@ -72,15 +75,13 @@ export async function bosParts(
   const [first, last] = bands.positions ?? [0, prompts.length - 1];
   const rows: PositionRow[] = [];
   for (const part of ["BOS", "rest"] as const) {
-    const series = bands.series(values[part]);
+    const ratios = bands.series(values[part]), lengths = bands.series(values[`${part} squared`]);
     const width = last - first + 1;
     // At the first position there is nothing but BOS, so the rest is zero and has no ratio.
     for (let position = part === "rest" ? Math.max(1, first) : first; position <= last; position++) {
-      const column = Float32Array.from(
-        { length: prompts.count },
-        (_, b) => series[b * width + position - first],
-      );
-      rows.push({ writer, position, part, ...bands.of(column) });
+      const column = (series: Float32Array) =>
+        Float32Array.from({ length: prompts.count }, (_, b) => series[b * width + position - first]);
+      rows.push({ writer, position, part, ...bands.ofRatios(column(ratios), column(lengths)) });
     }
   }
   const later = new Bands({ ...options, positions: [Math.max(1, first), last] });

@@ -4,11 +4,12 @@
  */
 import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
 import type { Prompts } from "../checkpoints/mod.ts";
-import { quantiles } from "../stats/quantiles.ts";
+import { NotFinite, quantiles } from "../stats/quantiles.ts";
 import type { NdArray } from "../tensor/nd_array.ts";
 import { run, type RunOptions } from "../tensor/run.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { feed, type Model } from "../transformer/model.ts";
+import { refuseNotFinite } from "./finite.ts";
 import type { Band } from "./rows.ts";
 
 export interface Experiment<Row> {
@@ -68,6 +69,12 @@ export class Bands {
     const [median, low, high] = quantiles(values, [0.5, ...this.quantiles]);
     return { median, low, high, n: values.length };
   }
+
+  /** Of projection ratios onto vectors of these squared lengths: where a vector is zero there is no ratio, so it does not count. */
+  ofRatios(ratios: Float32Array, squared: Float32Array): Band {
+    const counted = ratios.filter((_, i) => squared[i] !== 0);
+    return counted.length > 0 ? this.of(counted) : { median: NaN, low: NaN, high: NaN, n: 0 };
+  }
 }
 
 type Rows<T> = { [K in keyof T]: T[K] extends Experiment<infer Row> ? Row[] : never };
@@ -81,7 +88,18 @@ export async function measure<T extends Record<string, Experiment<unknown>>>(
 ): Promise<{ rows: Rows<T>; assumptions: Record<string, string> }> {
   const bands = new Bands(options);
   const values = await run(joinedOutputs(experiments), feed(prompts, model.config), options);
-  return { rows: joinedRows(experiments, values, bands), assumptions: assumptions(model, prompts, bands) };
+  const rows = await finite(model, prompts, () => joinedRows(experiments, values, bands));
+  return { rows, assumptions: assumptions(model, prompts, bands) };
+}
+
+/** Rows from values. @throws where these are not finite, naming the hook point at which that begins */
+export async function finite<T>(model: Model, prompts: Prompts, rows: () => T): Promise<T> {
+  try {
+    return rows();
+  } catch (error) {
+    if (error instanceof NotFinite) await refuseNotFinite(model, prompts, "what was measured");
+    throw error;
+  }
 }
 
 /** The outputs of several experiments, each under `experiment/output`, for one run. */

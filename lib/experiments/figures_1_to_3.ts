@@ -6,7 +6,7 @@ import type { Prompts } from "../checkpoints/mod.ts";
 import { run, type RunOptions } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
-import { Bands, joinedOutputs, joinedRows, type MeasureOptions } from "./experiment.ts";
+import { Bands, finite, joinedOutputs, joinedRows, type MeasureOptions } from "./experiment.ts";
 import { nodesOntoWriter } from "./node_projections.ts";
 import { patchExperiments } from "./patched_projections.ts";
 import { residualOntoHeads } from "./residual_projections.ts";
@@ -48,8 +48,15 @@ export async function figures1to3(
   };
   const bands = views.map((view) => new Bands(view)); // checked before anything runs
   const values = await run(joinedOutputs(experiments), feed(prompts, model.config), options);
-  return bands.map((band) => {
-    const { fig1, fig2, fig3a, clean, patched } = joinedRows(experiments, values, band);
-    return { fig1, fig2, fig3a, fig3b: [...clean, ...patched] };
-  });
+  const rows = await finite(
+    model,
+    prompts,
+    () => bands.map((band) => joinedRows(experiments, values, band)),
+  );
+  return rows.map(({ fig1, fig2, fig3a, clean, patched }) => ({
+    fig1,
+    fig2,
+    fig3a,
+    fig3b: [...clean, ...patched],
+  }));
 }

@@ -39,7 +39,7 @@ export function nodesOntoWriter(
     ? nodes.map((n) => findNode(config, n))
     : modelNodes(config).filter((n) => n.name !== name);
   const summed = cleaners.map((n) => findNode(config, n));
-  const outputs: Record<string, Tensor> = {};
+  const outputs: Record<string, Tensor> = { squared: writer.sumSquares("d_model") };
   const key = (node: ModelNode) => node.kind === "head" ? `heads ${node.layer}` : node.name;
   for (const node of [...shown, ...summed]) {
     outputs[key(node)] ??= node.kind === "head"
@@ -47,6 +47,7 @@ export function nodesOntoWriter(
       : projectionRatio(forward.node(node.name), writer);
   }
   const rows = (values: Record<string, NdArray>, bands: Bands): NodeRow[] => {
+    const squared = bands.series(values.squared);
     const series = (node: ModelNode) => bands.series(values[key(node)], node.kind === "head" ? node.head : 0);
     const row = (node: ModelNode): NodeRow => ({
       writer: name,
@@ -55,14 +56,22 @@ export function nodesOntoWriter(
       layer: node.layer,
       cleaner: cleaners.includes(node.name),
       run,
-      ...bands.of(series(node)),
+      ...bands.ofRatios(series(node), squared),
     });
     const sum = (group: readonly ModelNode[]): NodeRow => {
       const total = series(group[0]);
       for (const node of group.slice(1)) series(node).forEach((v, i) => total[i] += v);
       const layer = Math.max(...group.map((n) => n.layer));
       const node = sumName(group.map((n) => n.name));
-      return { writer: name, node, kind: "sum", layer, cleaner: true, run, ...bands.of(total) };
+      return {
+        writer: name,
+        node,
+        kind: "sum",
+        layer,
+        cleaner: true,
+        run,
+        ...bands.ofRatios(total, squared),
+      };
     };
     // One sum for each layer that cleans, and one over all when they are several.
     const byLayer = [...new Set(summed.map((n) => n.layer))].map((l) => summed.filter((n) => n.layer === l));

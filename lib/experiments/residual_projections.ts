@@ -18,15 +18,19 @@ export function residualOntoHeads(forward: Forward, layer = 0): Experiment<Locat
   const stream = forward.residualStream();
   const { n_heads } = forward.config;
   const ratios = projectionRatiosOntoHeads(forward, layer, stream.map((r) => r.value));
+  const squared = forward.headResults(layer).sumSquares("d_model").order("batch", "pos", "head");
   const rows = (values: Record<string, NdArray>, bands: Bands) =>
     Array.from({ length: n_heads }, (_, head) =>
       stream.map(({ location }, i) => ({
         writer: headName(layer, head),
         location,
         run: "clean" as const,
-        ...bands.of(bands.series(values.ratios, i * n_heads + head)),
+        ...bands.ofRatios(
+          bands.series(values.ratios, i * n_heads + head),
+          bands.series(values.squared, head),
+        ),
       }))).flat();
-  return { outputs: { ratios }, rows };
+  return { outputs: { ratios, squared }, rows };
 }
 
 /** Figure 1, bottom, and Figure 3a: onto one writer, in one or several runs. `writer` is the clean run's output of `name`. */
@@ -35,16 +39,17 @@ export function residualOntoWriter(
   name: string,
   writer: Tensor,
 ): Experiment<LocationRow> {
-  const outputs: Record<string, Tensor> = {};
+  const outputs: Record<string, Tensor> = { squared: writer.sumSquares("d_model") };
   for (const [run, forward] of Object.entries(runs)) {
     for (const { location, value } of forward.residualStream()) {
       outputs[`${run} ${location}`] = projectionRatio(value, writer);
     }
   }
-  const rows = (values: Record<string, NdArray>, bands: Bands) =>
+  const rows = ({ squared, ...values }: Record<string, NdArray>, bands: Bands) =>
     Object.entries(values).map(([key, array]) => {
       const [run, location] = key.split(" ");
-      return { writer: name, location, run: run as RunName, ...bands.of(bands.series(array)) };
+      const band = bands.ofRatios(bands.series(array), bands.series(squared));
+      return { writer: name, location, run: run as RunName, ...band };
     });
   return { outputs, rows };
 }

@@ -9,7 +9,7 @@ export type { Regression as Fit } from "../stats/regression.ts";
 /** Which forward pass a number comes from. Patched: the writer's output is taken out of the cleaners' V input. */
 export type RunName = "clean" | "patched";
 
-/** Median and band of a quantity over prompts × positions. */
+/** Median and band of a quantity over prompts × positions. NaN with an n of 0: a ratio onto a node that writes nothing. */
 export interface Band {
   /** The median. */
   median: number;

@@ -42,7 +42,7 @@ export function drawable<Row>(
   if (kept.length === 0) {
     throw new Error(
       `Drawing ${figure} failed: none of ${rows.length} rows has finite ${fields.join(", ")} ` +
-        `(the first: ${describe(rows[0])}). Expected numbers; check the experiment that made them.`,
+        `(the first: ${describe(rows[0])}). Expected numbers; a writer that writes nothing has no ratios.`,
     );
   }
   const first = left > 0 ? describe(rows.find((row) => !finite(row))!) : "";

@@ -61,6 +61,11 @@ export function fig1(rows: readonly LocationRow[], options: Fig1Options): PlotEl
   );
   const names = distinct(kept.map((row) => row.writer));
   if (!names.includes(writer)) {
+    if (clean.some((row) => row.writer === writer)) {
+      throw new Error(
+        `Drawing Figure 1 failed: ${writer} writes nothing, so nothing can be projected onto it.`,
+      );
+    }
     throw new Error(
       `Drawing Figure 1 failed: no rows for the writer "${writer}". Got rows for ${names.join(", ")}.`,
     );

@@ -36,7 +36,7 @@ export class KernelTimeoutError extends Error {
 }
 
 export interface KernelOptions extends ProcessOptions {
-  /** Default 30 000. */
+  /** Default 90 000: a second on an idle machine, more than 30 s on one with ten times as much to do as it can. */
   startTimeoutMs?: number;
   /** Ends the start, with the signal's reason. */
   signal?: AbortSignal;
@@ -88,7 +88,7 @@ export class Kernel {
     }
   }
 
-  async #connect({ signal, startTimeoutMs = 30_000 }: KernelOptions): Promise<void> {
+  async #connect({ signal, startTimeoutMs = 90_000 }: KernelOptions): Promise<void> {
     const timeout = AbortSignal.timeout(startTimeoutMs);
     const either = signal ? AbortSignal.any([timeout, signal]) : timeout;
     try {

@@ -1,11 +1,14 @@
 /** Quantiles with linear interpolation between order statistics (type 7: the default of NumPy, PyTorch and d3). */
 import { quantileSorted } from "d3-array";
 
-/** The named quantiles of `values`, which stay as they are. NaN among them is an error: a band of NaN says nothing. */
+/** A value is NaN or ±∞: quantiles would be of what is left, or of nothing. */
+export class NotFinite extends Error {}
+
+/** The named quantiles of `values`, which stay as they are. @throws NotFinite */
 export function quantiles(values: Float32Array | Float64Array | Int32Array, at: readonly number[]): number[] {
   if (values.length === 0) throw new Error("quantiles: got no values; expected at least one");
-  const bad = values.findIndex((v) => Number.isNaN(v));
-  if (bad >= 0) throw new Error(`quantiles: got NaN at index ${bad} of ${values.length}`);
+  const bad = values.findIndex((v) => !Number.isFinite(v));
+  if (bad >= 0) throw new NotFinite(`quantiles: got ${values[bad]} at index ${bad} of ${values.length}`);
   const sorted = values.slice().sort();
   return at.map((p) => quantileSorted(sorted as unknown as number[], p)!);
 }

@@ -1,21 +1,25 @@
 /**
- * `deno task bench:peer`: this project beside TransformerLens, on one machine, in one run: the same random weights of gelu-4l's
- * dimensions, the same tokens, the same number of threads. Needs Python with tests/reference/requirements.txt; which one says the
- * environment variable PEER_PYTHON (default python3).
+ * `deno task bench:peer`: this project beside TransformerLens 3 and 4 and nnsight, on one machine, in one run: the same random weights of
+ * gelu-4l's dimensions, the same tokens, the same number of threads. Each peer has a Python of its own, named by an environment variable:
+ * PEER_PYTHON (TransformerLens 3, tests/reference/requirements.txt; default python3), PEER_PYTHON_4 (transformer-lens 4) and
+ * PEER_PYTHON_NNSIGHT (nnsight). A peer that cannot be imported is left out, with a line that says so.
  *
- * First both compute Figures 1 to 3 of one prompt: their medians must agree to 1e-3, or nothing is timed. Then, for each task, one
- * process of ours and two of the peer (with the C library's default memory management, and with the settings that make PyTorch
- * faster) are loaded, warmed up, and take turns: whatever else the machine does hits all three. Reported are medians over the rounds,
- * and medians of each round's ratio. Memory is the largest resident memory of the process after loading, from the kernel.
+ * A process of ours and two of each peer (with the C library's default memory management, and with the settings that make PyTorch faster)
+ * are loaded; then, peer by peer, ours and the peer's take turns, task by task, after a warm-up: whatever else the machine does hits all of them. Medians of Figures 1 to 3 and
+ * of the retention must agree to 1e-3 in the warm-up, or the run ends. Reported are medians over the rounds, and medians of each round's
+ * ratio, of time and of processor time: on a busy machine the latter says more. Memory is the largest resident memory of the process during the task, from the kernel.
  *
  * The table in tests/bench/results.md is written anew; the text around it stays. Options: --rounds N (default 5), --prompts N (4),
- * --cache-prompts N (2), --peer-batch N (2), --threads N (all cores), --memory GB for the unbatched peer (8; 0: leave it out).
+ * --cache-prompts N (2), --peer-batch N (2), --threads N (all cores), --memory GB for the unbatched scripts (8; 0: leave them out),
+ * --no-kept (without the second process of each peer).
  */
 import { parseArgs } from "node:util";
 import { GELU_4L } from "./gelu_4l_config.ts";
 import { writePeerFolder } from "./peer_folder.ts";
+import { type Agreement, compare } from "./peer_medians.ts";
 import { TurnProcess } from "./peer_process.ts";
-import { markdown, type Measured, median, type Row, writeResults } from "./peer_results.ts";
+import { markdown, type Measured, median, type Report, type Row, writeResults } from "./peer_results.ts";
+import { type Peer, PEERS, peersThatAreThere } from "./peers.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -25,10 +29,13 @@ const { values: options } = parseArgs({
     "peer-batch": { type: "string", default: "2" },
     threads: { type: "string", default: `${navigator.hardwareConcurrency}` },
     memory: { type: "string", default: "8" },
+    kept: { type: "boolean", default: true },
   },
+  allowNegative: true,
 });
 const LENGTH = 1024;
-const python = Deno.env.get("PEER_PYTHON") ?? "python3";
+/** The most that the unbatched scripts try. */
+const MOST_PROMPTS = 64;
 const here = import.meta.dirname!;
 /** Memory is neither mapped anew for every large tensor nor given back: three times as fast here, for more memory. */
 const KEEP_MEMORY = {
@@ -37,138 +44,151 @@ const KEEP_MEMORY = {
   MALLOC_TOP_PAD_: "100000000",
 };
 
+/** From little memory to much, so that what a process keeps of one task hardly counts in the next. */
 const TASKS = [
   { task: "residual", what: "forward pass without logits" },
-  { task: "forward", what: "forward pass with all logits" },
-  { task: "cache", what: "runWithCache of everything, with logits" },
   { task: "figures", what: "Figures 1–3" },
+  { task: "retention", what: "retention of one writer, with a control" },
+  { task: "forward", what: "forward pass with all logits" },
+  { task: "cache", what: "everything cached, with logits" },
 ];
 
-async function requirePeer(): Promise<void> {
-  const code =
-    "from importlib.metadata import version as v; import transformer_lens; print(v('transformer-lens'))";
-  const { success } = await new Deno.Command(python, { args: ["-c", code], stderr: "null" }).output()
-    .catch(() => ({ success: false }));
-  if (success) return;
+const peers = await peersThatAreThere();
+if (peers.length === 0) {
   console.error(
-    `bench:peer compares with TransformerLens, and ${python} cannot import transformer_lens.\n` +
+    "bench:peer compares with other libraries, and none of them is there.\n" +
       "Make a Python environment, python -m venv venv && venv/bin/pip install -r tests/reference/requirements.txt,\n" +
-      "and name its interpreter: PEER_PYTHON=venv/bin/python deno task bench:peer",
+      `and name its interpreter: ${PEERS[0].variable}=venv/bin/python deno task bench:peer`,
   );
   Deno.exit(1);
 }
-
 const folder = await Deno.makeTempDir({ prefix: "cleanup-lens-peer-" });
 const running = new Set<TurnProcess>();
 
-async function ours(task: string, prompts: number): Promise<TurnProcess> {
+async function start(name: string, command: string, args: string[], env: Record<string, string> = {}) {
+  const started = await TurnProcess.start(name, peers[0].python, command, args, env);
+  running.add(started);
+  return started;
+}
+
+function ours(): Promise<TurnProcess> {
   const flags = ["--frozen", "--v8-flags=--expose-gc", "--allow-read", "--allow-ffi"];
-  const args = ["run", ...flags, `${here}/peer_ours.ts`, folder, task, `${prompts}`, options.threads];
-  const started = await TurnProcess.start("ours", python, Deno.execPath(), args);
-  running.add(started);
-  return started;
+  return start("ours", Deno.execPath(), ["run", ...flags, `${here}/peer_ours.ts`, folder, options.threads]);
 }
 
-function peerArguments(task: string, prompts: number): string[] {
-  return [
-    ...[`${here}/peer.py`, `${folder}/model.safetensors`, "--tokens", `${folder}/tokens.safetensors`],
-    ...["--task", task, "--prompts", `${prompts}`, "--length", `${LENGTH}`, "--threads", options.threads],
-  ];
+function peerArguments(peer: Peer): string[] {
+  const sizes = ["--length", `${LENGTH}`, "--threads", options.threads, "--batch", options["peer-batch"]];
+  return [`${here}/peer.py`, peer.key, folder, ...sizes];
 }
 
-async function peer(task: string, prompts: number, env: Record<string, string> = {}): Promise<TurnProcess> {
-  const args = [...peerArguments(task, prompts), "--batch", options["peer-batch"], "--turns"];
-  const started = await TurnProcess.start("TransformerLens", python, python, args, env);
-  running.add(started);
-  return started;
+function theirs(peer: Peer, env: Record<string, string> = {}): Promise<TurnProcess> {
+  return start(peer.name, peer.python, [...peerArguments(peer), "--turns"], env);
 }
 
-/** Both sides' medians of Figures 1 to 3 for one prompt. @throws when they differ. Returns the peer's versions and machine. */
-async function sameNumbers(): Promise<Record<string, unknown>> {
-  const last: Record<string, unknown>[] = [];
-  for (const start of [ours, peer]) {
-    const process = await start("figures", 1);
-    await process.turn();
-    last.push((await process.finish()).last);
-  }
-  const [mine, theirs] = last.map(({ medians }) => medians as Record<string, number[]>);
-  let worst = 0, count = 0;
-  for (const [name, values] of Object.entries(theirs)) {
-    values.forEach((value, i) => {
-      const error = Math.abs(value - (mine[name]?.[i] ?? NaN));
-      if (!(error <= 1e-3 * Math.max(1, Math.abs(value)))) {
-        throw new Error(
-          `bench:peer: "${name}" ${i}: got a median of ${mine[name]?.[i]}; TransformerLens has ${value}`,
-        );
-      }
-      worst = Math.max(worst, error);
-      count++;
-    });
-  }
-  console.log(`${count} medians of Figures 1–3 agree; largest difference ${worst.toExponential(1)}`);
-  return { ...last[1], medians: undefined, count, worst };
+async function end(process: TurnProcess): Promise<void> {
+  await process.end();
+  running.delete(process);
 }
 
-async function measure({ task, what }: { task: string; what: string }): Promise<Row> {
-  const prompts = Number(task === "cache" ? options["cache-prompts"] : options.prompts);
-  const all = [await ours(task, prompts), await peer(task, prompts), await peer(task, prompts, KEEP_MEMORY)];
-  for (const process of all) await process.turn(false);
-  for (let round = 0; round < Number(options.rounds); round++) {
-    const order = all.map((_, i) => all[(i + round) % all.length]);
-    for (const process of order) await process.turn();
-  }
-  const sides: Measured[] = [];
+/** What a process took since its last rest, over what `own` took in the same rounds. */
+function taken({ turns, rested }: TurnProcess, own?: TurnProcess) {
+  const seconds = turns.map((turn) => turn.seconds), cpu = turns.map((turn) => turn.cpu);
+  const times = own && {
+    seconds: seconds.map((s, round) => s / own.turns[round].seconds),
+    cpu: cpu.map((s, round) => s / own.turns[round].cpu),
+  };
+  return { seconds, cpu, times, loaded: rested.now };
+}
+
+/** One task, ours first of `all`. Returns what each side took, and how far the medians are apart. */
+async function measure(task: string, prompts: number, all: TurnProcess[]) {
+  const medians: (Record<string, number[]> | undefined)[] = [];
   for (const process of all) {
-    const { peak } = await process.finish();
-    running.delete(process);
-    sides.push({ seconds: process.seconds, peak, loaded: process.loaded.now });
+    await process.rest();
+    medians.push((await process.turn(task, prompts, false)).medians);
   }
-  const row = { what, prompts, sides };
-  console.log(
-    what,
-    sides.map(({ seconds, peak }) => `${median(seconds).toFixed(2)} s, ${peak.toFixed(0)} MiB`),
-  );
-  return row;
+  const agreement = compare(all[1].name, medians[0], medians[1]);
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for (let i = 0; i < all.length; i++) await all[(i + round) % all.length].turn(task, prompts);
+  }
+  const [own] = all;
+  const sides: Measured[] = [];
+  for (const [i, process] of all.entries()) {
+    const side = i === 0 ? "this project" : process.name + (i === 1 ? "" : ", memory kept");
+    sides.push({ side, ...taken(process, i === 0 ? undefined : own), peak: await process.peak() });
+  }
+  return { sides, agreement };
 }
 
 /** The authors' scripts with every prompt in one batch, once, beside ours on as many prompts. */
-async function unbatched(): Promise<Row> {
-  const args = [...peerArguments("unbatched", 64), "--memory", options.memory, "--repeat", "1"];
-  const tokens = args.indexOf("--tokens");
-  args.splice(tokens, 2); // any number of prompts: made by peer.py's own rule
-  const { success, stdout } = await new Deno.Command(python, { args, stderr: "null" }).output();
+async function unbatched(peer: Peer): Promise<Row> {
+  const asked = ["--task", "unbatched", "--memory", options.memory, "--prompts", `${MOST_PROMPTS}`];
+  const args = [...peerArguments(peer), ...asked];
+  const { success, stdout } = await new Deno.Command(peer.python, { args, stderr: "null" }).output();
   if (!success) {
     throw new Error("bench:peer: the unbatched peer failed; run peer.py --task unbatched by hand to see why");
   }
-  const theirs = JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
-  await writePeerFolder(folder, theirs.prompts, LENGTH);
-  const process = await ours("figures", theirs.prompts);
-  await process.turn(false);
-  await process.turn();
-  const { peak } = await process.finish();
-  const mine = { seconds: process.seconds, peak, loaded: process.loaded.now };
+  const found = JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
+  const process = await ours();
+  await process.rest();
+  await process.turn("figures", found.prompts, false);
+  await process.turn("figures", found.prompts);
+  const mine = { side: "this project", ...taken(process), peak: await process.peak() };
+  await end(process);
+  const times = { seconds: [found.seconds[0] / mine.seconds[0]], cpu: [found.cpu[0] / mine.cpu[0]] };
+  const { seconds, cpu, peakMB: peak, loadedMB: loaded } = found;
   return {
     what: `Figures 1–3, unbatched in ${options.memory} GB: the authors' scripts`,
-    prompts: theirs.prompts,
-    sides: [mine, { seconds: theirs.seconds, peak: theirs.peakMB, loaded: theirs.loadedMB }],
+    prompts: found.prompts,
+    sides: [mine, { side: peer.name, seconds, cpu, times, peak, loaded }],
   };
 }
 
-await requirePeer();
 try {
-  const most = Math.max(Number(options.prompts), Number(options["cache-prompts"]));
-  await writePeerFolder(folder, most, LENGTH);
+  await writePeerFolder(folder, MOST_PROMPTS, LENGTH);
   const load = Deno.loadavg()[0];
-  const about = await sameNumbers();
-  const rows: Row[] = [];
+  const rows: Row[] = TASKS.map(({ task, what }) => {
+    return { what, prompts: Number(options[task === "cache" ? "cache-prompts" : "prompts"]), sides: [] };
+  });
+  const about: Report["peers"] = [];
   /** After every task, so that a run that is cut short leaves what it has measured. */
-  const write = async (row: Row) => {
-    rows.push(row);
-    const report = { rows, about, options, length: LENGTH, load: [load, Deno.loadavg()[0]], config: GELU_4L };
+  const write = async () => {
+    const loads = [load, Deno.loadavg()[0]];
+    const measured = rows.filter(({ sides }) => sides.length > 0);
+    const report = { rows: measured, peers: about, options, length: LENGTH, load: loads, config: GELU_4L };
     await writeResults(`${here}/results.md`, markdown(report));
   };
-  for (const task of TASKS) await write(await measure(task));
-  if (Number(options.memory) > 0) await write(await unbatched());
+  const own = await ours();
+  const loaded = await Promise.all(
+    peers.map((peer) => Promise.all([theirs(peer), ...options.kept ? [theirs(peer, KEEP_MEMORY)] : []])),
+  );
+  for (const [k, peer] of peers.entries()) {
+    const all = [own, ...loaded[k]];
+    const agreements: Record<string, Agreement> = {};
+    about.push({ name: peer.name, about: all[1].about, agreements });
+    for (const [i, { task, what }] of TASKS.entries()) {
+      const { sides: [mine, ...others], agreement } = await measure(task, rows[i].prompts, all);
+      if (agreement.count > 0) agreements[what] = agreement;
+      const [before] = rows[i].sides;
+      const seconds = [...before?.seconds ?? [], ...mine.seconds], cpu = [...before?.cpu ?? [], ...mine.cpu];
+      const pooled = { ...mine, seconds, cpu, peak: Math.max(mine.peak, before?.peak ?? 0) };
+      rows[i].sides = [pooled, ...rows[i].sides.slice(1), ...others];
+      console.log(
+        what,
+        [mine, ...others].map(({ side, cpu }) => `${side}: ${median(cpu).toFixed(2)} processor seconds`).join(
+          ", ",
+        ),
+      );
+      await write();
+    }
+    for (const process of loaded[k]) await end(process);
+  }
+  await end(own);
+  const lens3 = peers.find(({ key }) => key === "lens3");
+  if (lens3 && Number(options.memory) > 0) {
+    rows.push(await unbatched(lens3));
+    await write();
+  }
 } finally {
   for (const process of running) process.kill();
   await Deno.remove(folder, { recursive: true });

@@ -1,10 +1,11 @@
 /**
  * `deno task bench:scan`: what retention and responses of all nodes cost, as a ratio to a plain forward pass (without logits) of the same
- * tokens, interleaved in one process: on the embedded model with three controls a node, and at GPT-2 small's dimensions (seeded random
- * weights) with one control a layer, as the scan's screen does it.
+ * tokens, interleaved in one process: on the embedded model with three controls a node, once on few tokens, where compiling the graph is
+ * much of it, and once on more; and at GPT-2 small's dimensions (seeded random weights) with one control a layer, as the scan's screen does
+ * it.
  *
  * Machines are noisy: read the ratio. Options: --rounds N (default 3), --count N and --length N (prompts at GPT-2 small's size; default
- * 2 of 128), --threads N (default: all cores).
+ * 4 of 128), --threads N (default: all cores).
  */
 import { parseArgs } from "node:util";
 import { type ModelConfig, shorten } from "../../lib/checkpoints/mod.ts";
@@ -24,7 +25,7 @@ import { peakMemory } from "./peak_memory.ts";
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
-    count: { type: "string", default: "2" },
+    count: { type: "string", default: "4" },
     length: { type: "string", default: "128" },
     threads: { type: "string" },
   },
@@ -63,18 +64,15 @@ function median(values: readonly number[]): number {
 }
 
 const GOAL = 110;
+const embedded = (count: number) => async () => {
+  const model = await loadModel("tiny-gelu-4l");
+  const prompts = shorten(await promptsFor(model), { count });
+  const name = `embedded model, 3 controls a node, ${count} prompts`;
+  return { name, model, prompts, removals: allRemovals(model, 3), feeds: {} };
+};
 const cases = [
-  async () => {
-    const model = await loadModel("tiny-gelu-4l");
-    const prompts = shorten(await promptsFor(model), { count: 8 });
-    return {
-      name: "embedded model, 3 controls a node",
-      model,
-      prompts,
-      removals: allRemovals(model, 3),
-      feeds: {},
-    };
-  },
+  embedded(8),
+  embedded(30),
   () => {
     const model = randomModel(GPT2_SMALL), prompts = randomPrompts(GPT2_SMALL, count, length);
     const { removals, feeds } = screenRemovals(model, model.forward(), prompts, 1);

@@ -196,9 +196,9 @@ await new Promise(() => {});`;
   await withNotebooks({ "fig1": notebookText("# F", cell) }, async ({ dir }) => {
     const code = `import { runFigures } from "${new URL("../../lib/cli/figures.ts", import.meta.url)}";
 import { onInterrupt } from "${new URL("../../lib/cli/signals.ts", import.meta.url)}";
-const stop = new AbortController();
-onInterrupt(() => stop.abort(new Error("stopped")));
-await runFigures({ notebooksDir: "${dir}/notebooks", outDir: "${dir}/out", signal: stop.signal }).catch(() => Deno.exit(130));`;
+const stop = onInterrupt();
+await runFigures({ notebooksDir: "${dir}/notebooks", outDir: "${dir}/out", signal: stop.signal })
+  .catch(() => Deno.exit(stop.exitCode));`;
     await Deno.writeTextFile(`${dir}/run.ts`, code);
     const config = new URL("../../deno.json", import.meta.url).pathname;
     const process = new Deno.Command(Deno.execPath(), {
@@ -221,27 +221,26 @@ await runFigures({ notebooksDir: "${dir}/notebooks", outDir: "${dir}/out", signa
   });
 }
 
-/** Whether a process lives, a moment after it was ended. */
+/** Whether a process lives, a moment after it was ended. Looked at from outside: Deno reads /proc with every permission alone. */
 async function lives(pid: number): Promise<boolean> {
-  for (let i = 0; i < 50; i++) {
-    try {
-      const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-      if (stat.includes(") Z ")) return false;
-    } catch {
-      return false;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  const look =
+    `try { console.log(Deno.readTextFileSync("/proc/${pid}/stat")); } catch { console.log("none"); }`;
+  for (let i = 0; i < 20; i++) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["eval", look] }).output();
+    const stat = new TextDecoder().decode(stdout);
+    if (stat.startsWith("none") || stat.includes(") Z ")) return false;
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return true;
 }
 
-for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+for (const [signal, expected] of [["SIGTERM", 143], ["SIGHUP", 129]] as const) {
   Deno.test({
     name: `figures that get ${signal} end their kernel and leave no partial folder`,
     ignore: Deno.build.os !== "linux",
     fn: () =>
       killed(signal, async (dir, code, kernel) => {
-        assertEquals(code, 130);
+        assertEquals(code, expected);
         assertEquals([...Deno.readDirSync(`${dir}/out`)], []);
         assertEquals(await lives(kernel), false);
       }),
@@ -254,6 +253,7 @@ Deno.test({
   fn: () =>
     killed("SIGKILL", async (dir, _code, kernel) => {
       assertEquals([...Deno.readDirSync(`${dir}/out`)].length, 2); // the folder and its lock
+      assertEquals(await lives(kernel), true);
       await Deno.writeTextFile(`${dir}/notebooks/fig1.ipynb`, notebookText("# F", "1"));
       await runFigures({ notebooksDir: `${dir}/notebooks`, outDir: `${dir}/out`, progress: quiet });
       assertEquals([...Deno.readDirSync(`${dir}/out`)].map(({ name }) => name).sort(), [

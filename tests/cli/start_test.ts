@@ -42,7 +42,7 @@ Deno.test("Permissions: caches and hosts are those of the Hub's variables", () =
 Deno.test("Permissions: figures reads the project, talks to its kernel, and writes notebooks only where asked to", () => {
   const { read, write, net, env, ffi } = TASKS.figures(start(["fig1"]));
   assertEquals([read, write, net], [["/p", "/p/out"], ["/p/out"], ["127.0.0.1"]]);
-  assertEquals([env, ffi], [[], false]);
+  assertEquals([env, ffi], [["CLEANUP_LENS_STARTED_BY"], false]);
   assertEquals(TASKS.figures(start(["--in-place", "--out", "x"])).write, [
     "/p/sub/x",
     "/p/notebooks",
@@ -57,6 +57,7 @@ Deno.test("flagsOf() names every value, and gives up on a comma, at which Deno w
     "--allow-read=/p,/p/out",
     "--allow-write=/p/out",
     "--allow-net=127.0.0.1",
+    "--allow-env=CLEANUP_LENS_STARTED_BY",
     "--allow-run=/bin/deno",
   ]);
   assertEquals(flagsOf({ ...permissions, write: ["/a,b"] }), undefined);

@@ -41,7 +41,15 @@ Deno.test("cleaners: enough, and surely more than of the rotated output", () => 
 
 Deno.test("cleaners: what is amplified, or taken back less than of any vector, has none", () => {
   const own = stats(() => [0.3, -0.05, -0.03, -0.02]);
-  assertEquals(cleanersOf(config, summary(own, [stats(() => [-0.1, -0.2, -0.2, -0.2])])), []);
+  const control = stats(() => [-0.1, -0.2, -0.2, -0.2]);
+  assertEquals(cleanersOf(config, summary(own, [control, control])), []);
+});
+
+Deno.test("cleaners: surely more than of the rotated output, but by less than 2 %, is no clean-up", () => {
+  const own = stats(() => [-0.3, -0.5, -0.021, 0]);
+  const control = stats(() => [-0.285, -0.47, 0, 0]); // 0.015, 0.03 and 0.021 more
+  const found = cleanersOf(config, summary(own, [control, control]));
+  assertEquals(found.map(({ node }) => node), ["L1H1", "L1H2"]);
 });
 
 Deno.test("cleaners: without a control nobody can be told from a contraction", () => {

@@ -61,6 +61,19 @@ Deno.test("unclear() tells clear errors from bare, long, empty and wild ones", (
   ) assertMatch(unclear(error)!, what);
 });
 
+Deno.test("peakMemory(): what was taken and given back shows, without a permission", async () => {
+  // On Linux a new process begins with the peak of the one that started it: more than that is taken.
+  const code = `const { peakMemory } = await import("${new URL("../bench/peak_memory.ts", import.meta.url)}");
+    const before = peakMemory();
+    new Uint8Array(Math.round((before + 0.3) * 2 ** 30)).fill(1);
+    console.log(peakMemory() - before);`;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-read", `data:text/javascript,${encodeURIComponent(code)}`],
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert(Number(decode(stdout)) > 0.29, decode(stdout) + decode(stderr));
+});
+
 Deno.test("fuzz(): a case that hangs, one that ends its worker and one that fails are failures, and the others still run", async () => {
   const worker = new URL("./broken_worker.ts", import.meta.url);
   const { cases, accepted, failures } = await fuzz("jsonl", 1, 6, { worker, mostMs: 500 });

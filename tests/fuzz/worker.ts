@@ -1,4 +1,5 @@
 /** Runs cases of one target, one after the other, and says of each what came of it. Started by fuzz.ts. */
+import { peakMemory } from "../bench/peak_memory.ts";
 import { randomSource } from "../reference/random.ts";
 import { TARGETS } from "./targets.ts";
 import { unclear } from "./verdict.ts";
@@ -21,16 +22,7 @@ export interface Result {
 }
 
 /** More than this for one small input is too much. */
-const MOST_BYTES = 256 * 2 ** 20;
-
-/** The most memory that this process has held so far; 0 where the system does not say. */
-function peak(): number {
-  try {
-    return 1024 * Number(/VmHWM:\s*(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-}
+const MOST_MIB = 256;
 
 /** The bytes of case `index`. */
 export function caseOf(target: string, seed: number, index: number): Uint8Array<ArrayBuffer> {
@@ -46,7 +38,7 @@ const post = (result: Result) => (self as unknown as Worker).postMessage(result)
 let unheard: string[] = [];
 
 async function one({ target, seed, folder }: Order, index: number): Promise<Result> {
-  const before = peak();
+  const before = peakMemory();
   let result: Result = { index, outcome: "accepted" };
   try {
     await TARGETS[target].read(caseOf(target, seed, index), folder);
@@ -57,13 +49,8 @@ async function one({ target, seed, folder }: Order, index: number): Promise<Resu
   if (index % 16 === 0) await new Promise((resolve) => setTimeout(resolve, 0)); // rejections that nobody heard come now
   if (unheard.length > 0) result = { index, outcome: "failed", what: `unheard: ${unheard.join("; ")}` };
   unheard = [];
-  if (peak() - before > MOST_BYTES) {
-    result = {
-      index,
-      outcome: "failed",
-      what: `it took ${Math.round((peak() - before) / 2 ** 20)} MiB of memory`,
-    };
-  }
+  const taken = Math.round(1024 * (peakMemory() - before));
+  if (taken > MOST_MIB) result = { index, outcome: "failed", what: `it took ${taken} MiB of memory` };
   return result;
 }
 

@@ -8,7 +8,7 @@ expected      data/expected/tiny-gelu-4l.json               Figures 1 to 5 of th
 more_figures  the same file, after `expected`              Figures 6 to 10, the rest of the appendix, neurons, token ids
 activations   tests/reference/data/tiny-gelu-4l.*           hook points, logits, per-position values of two prompts
 attribution   tests/reference/data/attribution.json         what becomes of the writer's DLA on one prompt, in PyTorch alone
-recipes       tests/reference/data/recipes.json             what the README's Python recipes print
+recipes       tests/reference/data/recipes-3.json, -4.json  what the README's Python recipes print with the TransformerLens installed
 families      tests/reference/families/<name>/              tiny random checkpoints of other architectures, with activations
 tokenizer_ids tests/reference/data/tokenizers.json          ids of the Rust tokenizers library, for every supported part
 gguf_files    tests/checkpoints/data/gguf/                  GGUF files by gguf-py, and what transformers computes with them

@@ -13,20 +13,21 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL_FOLDER = ROOT / "data/models/tiny-gelu-4l"
 PROMPTS_FILE = ROOT / "data/prompts/held-out.safetensors"
 
 
-def load_model(folder: Path = MODEL_FOLDER, dtype=torch.float64, processed: bool = True) -> HookedTransformer:
-    """A TransformerLens-layout folder as a HookedTransformer on the CPU.
+def load_model(folder: Path = MODEL_FOLDER, dtype=torch.float64, processed: bool = True):
+    """A TransformerLens-layout folder as a HookedTransformer (TransformerLens 3) on the CPU.
 
     processed: the five switches of TransformerLens at their defaults (fold_ln, center_writing_weights, center_unembed,
     fold_value_biases on, refactor_factored_attn_matrices off), or all five off. TransformerLens processes weights in float32
     whatever the dtype; with float64 only the forward pass is in float64.
     """
+    from transformer_lens import HookedTransformer, HookedTransformerConfig  # not in TransformerLens 4
+
     config = json.loads((folder / "config.json").read_text())
     model = HookedTransformer(
         HookedTransformerConfig(
@@ -56,6 +57,27 @@ def load_model(folder: Path = MODEL_FOLDER, dtype=torch.float64, processed: bool
         refactor_factored_attn_matrices=False,
     )
     model.set_use_attn_result(True)
+    return model.eval()
+
+
+def load_bridge(folder: Path = MODEL_FOLDER, dtype=torch.float32):
+    """The same folder in TransformerLens 4, by the way that its `boot_tl_legacy` takes for gelu-4l itself; weights processed."""
+    from transformer_lens.config import TransformerBridgeConfig
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
+
+    config = json.loads((folder / "config.json").read_text())
+    known = ("n_layers", "d_model", "n_ctx", "d_head", "n_heads", "d_mlp", "d_vocab", "act_fn", "attn_only", "eps")
+    bridge_config = TransformerBridgeConfig(
+        **{name: config[name] for name in known},
+        normalization_type=config["normalization"],
+        positional_embedding_type="standard",
+        architecture="TransformerLensNative",
+    )
+    model = TransformerBridge.boot_native(bridge_config, device="cpu", dtype=dtype)
+    weights = {name: w.to(dtype) for name, w in load_file(folder / "model.safetensors").items()}
+    model.load_state_dict(convert_tl_checkpoint(weights, bridge_config), strict=True)
+    model.enable_compatibility_mode(disable_warnings=True)
     return model.eval()
 
 

@@ -13,9 +13,14 @@ import { downloadFile, type OnDownload } from "./download.ts";
 export interface Wanted {
   /** Whether these names, at the top of a snapshot on disk, are all that is needed. */
   isComplete(names: string[]): boolean;
+  /** Whether a complete snapshot may still lack a file that the repository has: then it is asked, where there is a connection. */
+  mayLack?(names: string[]): boolean;
   /** Those of these names that are used: their bytes are checked. */
   used(names: string[]): string[];
-  /** Which of the repository's files to fetch. Throws when something that is needed is not among them. */
+  /**
+   * Which of the repository's files to fetch, in this order: what a complete snapshot may lack comes first, so that a run that was killed
+   * leaves none that seems complete. Throws when something that is needed is not among them.
+   */
   choose(files: HubFile[]): HubFile[];
 }
 
@@ -48,14 +53,15 @@ export async function fetchFiles(
   if (offline) throw new NotAvailable("HF_HUB_OFFLINE is set.");
   try {
     const commit = await client.commit(repo, revision);
-    const fetched = !await isThere(commit);
-    if (fetched) {
+    const names = await cache.snapshotFiles(commit);
+    const complete = wanted.isComplete(names);
+    if (!complete || wanted.mayLack?.(names)) {
       for (const file of wanted.choose(await client.files(repo, commit))) {
         await downloadFile(client, cache, commit, file, onProgress);
       }
     }
     await cache.writeRef(revision, commit);
-    return fetched ? { folder: cache.snapshot(commit), commit } : await checked(commit);
+    return complete ? await checked(commit) : { folder: cache.snapshot(commit), commit };
   } catch (error) {
     const down = error instanceof HubUnreachable || (error instanceof HubRefusal && error.status >= 500);
     if (down && warm) return await checked(warm);

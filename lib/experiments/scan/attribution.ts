@@ -5,7 +5,7 @@
  *     taken back = 1 - Σ (Δ·u)(δ·u) / Σ (δ·u)²         part of the DLA that later nodes take back (a slope through the origin)
  *     effect     = Σ (fall of the logit difference without δ)(δ·u) / Σ (δ·u)²
  *
- * both over tokens, by block of prompts. The control is the writer's rotated output, whose DLA is held against itself.
+ * both over tokens, by block of prompts. The control is the writer's rotated output, in several draws, each held against its own DLA.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import {
@@ -17,6 +17,7 @@ import {
 import { atPositions, removal } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
+import { ControlDraws } from "../../stats/control_draws.ts";
 import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
 import { type RunOptions, stream } from "../../tensor/run.ts";
 import { createOnce } from "../../tensor/session.ts";
@@ -35,6 +36,8 @@ export interface Attribution {
   takenBack: Estimate;
   /** The same of the output rotated. */
   controlTakenBack: Estimate;
+  /** How much larger a part is taken back of it than of the control: the difference, over the same prompts. */
+  beyond: Estimate;
   /** Logits that the model loses without the output, for each logit of DLA. */
   effect: Estimate;
   /** How many were used. */
@@ -45,22 +48,24 @@ export async function attribution(
   model: Model,
   name: string,
   prompts: Prompts,
-  options: RunOptions & { seed: number },
+  options: RunOptions & { seed: number; rotations: number },
 ): Promise<Attribution> {
-  const { seed, ...run } = options;
+  const { seed, rotations, ...run } = options;
   const clean = model.forward();
   const direction = topTwoDirection(clean);
   const u = attributionVector(clean, direction);
   const end = clean.residualStream().at(-1)!.value;
   const w = atPositions(clean.node(name));
   const outputs: Record<string, Tensor> = {};
-  for (const [key, delta] of Object.entries({ own: w, control: rotated(w, rotation(model.config, seed)) })) {
+  const controls = Array.from({ length: rotations }, (_, i) => `control ${i}`);
+  const turned = controls.map((key, i) => [key, rotated(w, rotation(model.config, seed + i))] as const);
+  for (const [key, delta] of [["own", w] as const, ...turned]) {
     const without = model.forward({ hooks: removal(clean, name, delta) });
     const left = atPositions(end.sub(without.residualStream().at(-1)!.value));
     const dla = directLogitAttribution(delta, u);
     outputs[`${key} square`] = dla.mul(dla).sum("pos");
     outputs[`${key} left`] = dla.mul(directLogitAttribution(left, u)).sum("pos");
-    if (key === "control") continue;
+    if (key !== "own") continue;
     outputs.absolute = dla.abs().sum("pos");
     outputs.effect = dla.mul(readDifference(clean, direction).sub(readDifference(without, direction))).sum(
       "pos",
@@ -85,10 +90,13 @@ export async function attribution(
   });
   const ratio = (above: string, below: string, draw?: Int32Array) =>
     sumOfBlocks(sums[above], draw) / sumOfBlocks(sums[below], draw);
+  const back = (key: string, draw?: Int32Array) => 1 - ratio(`${key} left`, `${key} square`, draw);
+  const control = new ControlDraws(controls, draws, seed + 1);
   return {
     meanAbsolute: sumOfBlocks(sums.absolute) / (prompts.count * (prompts.length - 1)),
-    takenBack: estimate((draw) => 1 - ratio("own left", "own square", draw)),
-    controlTakenBack: estimate((draw) => 1 - ratio("control left", "control square", draw)),
+    takenBack: estimate((draw) => back("own", draw)),
+    controlTakenBack: estimate((draw) => control.mean(back, draw)),
+    beyond: estimate((draw) => back("own", draw) - control.mean(back, draw)),
     effect: estimate((draw) => ratio("effect", "own square", draw)),
     prompts: prompts.count,
   };

@@ -122,10 +122,10 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
       writer.routes = byRoute.get(writer.writer)!;
       if (outputSize(model.config) === 0) continue; // a base model: there are no logits to attribute
       onPass?.(`attribution of ${writer.writer}`, examined.count);
-      writer.attribution = await attribution(model, writer.writer, examined, { ...run, seed });
+      writer.attribution = await attribution(model, writer.writer, examined, { ...run, seed, rotations });
     }
   }
-  const sunk = await sink(model, screened, sizes, quiet);
+  const sunk = await sink(model, screened, sizes, { ...quiet, seed, rotations });
   const result: ScanResult = {
     model: describe(model),
     prompts: {

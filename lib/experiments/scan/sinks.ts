@@ -4,6 +4,7 @@
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { laterLocations } from "../../metrics/later_nodes.ts";
+import { rotated, rotation } from "../../metrics/rotation.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { firstTokens } from "../retention/first_position.ts";
@@ -27,8 +28,8 @@ export interface Sink {
   elsewhere: number;
   /** Median retention of that vector at position 0 at the end of the stream. */
   left: number;
-  /** The later node that takes most of it back, and the part; absent when none does. */
-  takenBackBy?: { node: string; part: number };
+  /** The later node that takes most of it back, and the part; of the same vector rotated, in the mean; absent when none does. */
+  takenBackBy?: { node: string; part: number; ofControl: number };
 }
 
 /** The model's attention sink at position 0, where it has one. */
@@ -36,7 +37,7 @@ export async function sink(
   model: Model,
   prompts: Prompts,
   sizes: Sizes,
-  options: RunOptions,
+  options: RunOptions & { seed: number; rotations: number },
 ): Promise<Sink | undefined> {
   const ratios = [...sizes.stream].map(([location, { first, rest }]) => ({ location, times: first / rest }));
   const { location, times } = ratios.reduce((a, b) => b.times > a.times ? b : a);
@@ -45,11 +46,19 @@ export async function sink(
     laterLocations(model.config, name).some((place) => place.location === location)
   );
   const [writer, { first: norm, rest: elsewhere }] = before.reduce((a, b) => b[1].first > a[1].first ? b : a);
-  const clean = model.forward();
-  const removal = { key: writer, writer, delta: clean.node(writer) };
-  const stats = (await measureRemovals(model, firstTokens(prompts), clean, [removal], options)).get(writer)!;
-  const parts = stats.shape.nodes.map((node, i) => ({ node, part: -stats.response(i) }));
-  const most = parts.reduce((a, b) => b.part > a.part ? b : a, { node: "", part: 0 });
+  const { seed, rotations, ...run } = options;
+  const clean = model.forward(), w = clean.node(writer);
+  const turned = Array.from({ length: rotations }, (_, i) => rotated(w, rotation(model.config, seed + i)));
+  const removals = [w, ...turned].map((delta, i) => ({ key: `${writer} ${i}`, writer, delta }));
+  const [stats, ...controls] = (await measureRemovals(model, firstTokens(prompts), clean, removals, run))
+    .values();
+  const ofControl = (i: number) => controls.reduce((sum, one) => sum - one.response(i), 0) / controls.length;
+  const parts = stats.shape.nodes.map((node, i) => ({
+    node,
+    part: -stats.response(i),
+    ofControl: ofControl(i),
+  }));
+  const most = parts.reduce((a, b) => b.part > a.part ? b : a, { node: "", part: 0, ofControl: 0 });
   return {
     location,
     times,

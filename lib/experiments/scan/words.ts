@@ -103,7 +103,7 @@ export function oneSentence(writer: ExaminedWriter): string {
     : "";
   const dla = !attribution || attribution.meanAbsolute < LITTLE
     ? ""
-    : attribution.takenBack.interval[0] > attribution.controlTakenBack.interval[1]
+    : attribution.beyond.interval[0] > 0
     ? "; more of its attribution is taken back than of the control's"
     : "; no clear difference from the control in what is taken back of its attribution";
   return `${number(left.value)} of it is left${otherwise}, ${
@@ -189,13 +189,12 @@ function positional({ writer, shared }: ExaminedWriter): string {
 
 function attributed({ writer, attribution }: ExaminedWriter): string {
   if (!attribution) return "";
-  const { takenBack, controlTakenBack, meanAbsolute, effect } = attribution;
+  const { takenBack, controlTakenBack, beyond, meanAbsolute, effect } = attribution;
   const size = `Direct logit attribution credits it with ${
     number(meanAbsolute)
   } logits at a token, in the mean.`;
   if (meanAbsolute < LITTLE) return `Direct logit attribution credits it with next to nothing.`;
-  const beyond = takenBack.interval[0] > controlTakenBack.interval[1];
-  const less = takenBack.interval[1] < controlTakenBack.interval[0];
+  const [least, most] = beyond.interval;
   const sure = takenBack.interval[0] > 0;
   const back = sure
     ? `Later nodes take back ${percent(takenBack.value)} of that (95 %: ${
@@ -207,9 +206,9 @@ function attributed({ writer, attribution }: ExaminedWriter): string {
     : `Whether later nodes take that back is not sure (95 %: ${percent(takenBack.interval[0])} to ` +
       `${percent(takenBack.interval[1])})`;
   const control = `, of the rotated output's ${percent(controlTakenBack.value)}`;
-  const verdict = beyond
+  const verdict = least > 0
     ? `: attribution misleads more for ${writer} than for what merely is written there.`
-    : less
+    : most < 0
     ? `: less than of what merely is written there.`
     : `: no clear difference.`;
   const loss = `Without its output the model loses ${
@@ -258,9 +257,9 @@ function sunk({ sink }: ScanResult): string {
   const { times, writer, norm, elsewhere, takenBackBy, left, location } = sink;
   const length = (x: number) => x >= 100 ? Math.round(x).toLocaleString("en") : x.toPrecision(2);
   const back = takenBackBy && takenBackBy.part >= 0.1
-    ? `${takenBackBy.node} takes ${percent(takenBackBy.part)} of that back; ${
-      number(left)
-    } of it is left at the end.`
+    ? `${takenBackBy.node} takes ${percent(takenBackBy.part)} of that back (of the same vector rotated: ${
+      percent(takenBackBy.ofControl)
+    }); ${number(left)} of it is left at the end.`
     : `No later node takes a tenth of that back; ${number(left)} of it is left at the end.`;
   return `Position 0 is an attention sink: the stream there is ${
     length(times)

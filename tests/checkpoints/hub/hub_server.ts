@@ -52,6 +52,8 @@ export class HubServer {
   readonly repos = new Map<string, ServedRepo>();
   /** Faults of requests to /api/. */
   readonly apiFaults: { status: number; retryAfter?: string }[] = [];
+  /** A pause after each piece of 4 kB, so that a transfer takes a while. */
+  pieceMs = 0;
   #hub: Deno.HttpServer<Deno.NetAddr>;
   #cdn: Deno.HttpServer<Deno.NetAddr>;
 
@@ -225,12 +227,17 @@ export class HubServer {
       return new Response(null, { headers });
     }
     if (!ends) headers.set("Content-Length", String(body.length));
-    return new Response(stream(body, fault, entry), { status: range ? 206 : 200, headers });
+    return new Response(stream(body, fault, entry, this.pieceMs), { status: range ? 206 : 200, headers });
   }
 }
 
 /** The body in pieces of 4 kB, with the fault in it. Ending before Content-Length breaks the connection. */
-function stream(body: Uint8Array, fault: Fault, entry: LoggedRequest): ReadableStream<Uint8Array> {
+function stream(
+  body: Uint8Array,
+  fault: Fault,
+  entry: LoggedRequest,
+  pieceMs: number,
+): ReadableStream<Uint8Array> {
   const wish = typeof fault === "object" ? fault as Record<string, number | undefined> : {};
   const limit = Math.min(body.length, wish.breakAfter ?? wish.endAfter ?? wish.stallAfter ?? body.length);
   let at = 0;
@@ -250,6 +257,7 @@ function stream(body: Uint8Array, fault: Fault, entry: LoggedRequest): ReadableS
         const piece = body.slice(at, Math.min(at + 4096, limit));
         at += piece.length;
         entry.sent += piece.length;
+        if (pieceMs > 0) await wait(pieceMs);
         controller.enqueue(piece);
         return;
       }

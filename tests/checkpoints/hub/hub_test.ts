@@ -71,15 +71,52 @@ Deno.test("resolveModel() downloads what a model needs into the standard cache l
     assertEquals(server.sent(/model_final/), weights.length);
     assertEquals(server.sent(/checkpoints|README/), 0);
 
-    // A second time: only the commit is looked up.
+    // A second time: only the commit is looked up, and whether there is a tokenizer by now.
     const before = server.log.length;
     assertEquals(await resolveModel("somebody/small", options), found);
-    assertEquals(server.log.slice(before).map((entry) => entry.path), [
-      "/api/models/somebody/small/revision/main",
-    ]);
+    const asked = server.log.slice(before).map((entry) => entry.path);
+    const tree = `/api/models/somebody/small/tree/${commit}`;
+    assertEquals(asked, ["/api/models/somebody/small/revision/main", tree, tree]); // a listing of two pages
     // By commit: nothing at all is asked.
     await resolveModel(`somebody/small@${commit}`, options);
-    assertEquals(server.log.length, before + 1);
+    assertEquals(server.log.length, before + asked.length);
+  });
+});
+
+Deno.test("what a model can be used without is fetched first, so that a killed run leaves none without its tokenizer", async () => {
+  const files = { ...repo().files, "tokenizer.json": text("t"), "tokenizer_config.json": text("c") };
+  await withHub([repo({ files })], async (server, cache, options) => {
+    const { folder } = await resolveModel("somebody/small", options);
+    const fetched = server.requests(/\/resolve\//).map(({ path }) => path.split("/").at(-1));
+    const order = ["tokenizer.json", "tokenizer_config.json", "config.json", "model_final.pth"];
+    assertEquals(fetched, order);
+
+    // Python fetches tokenizers apart from models: one that is lacking is fetched later, and nothing else.
+    await Deno.remove(`${folder}/tokenizer.json`);
+    await Deno.remove(`${cache}/models--somebody--small/blobs/${hashOf(files["tokenizer.json"])}`);
+    server.log.length = 0;
+    await resolveModel("somebody/small", options);
+    assertEquals(server.requests(/\/resolve\//).map(({ path }) => path.split("/").at(-1)), [
+      "tokenizer.json",
+    ]);
+    const again = server.log.length;
+    await resolveModel("somebody/small", options);
+    assertEquals(server.log.length, again + 1); // the commit alone
+  });
+});
+
+Deno.test("an index without any part is no whole model", async () => {
+  const index = text({ weight_map: {} });
+  const part = "model-00001-of-00001.safetensors";
+  const files = { "config.json": text(config), "model.safetensors.index.json": index, [part]: weights };
+  await withHub([repo({ files })], async (server, cache, options) => {
+    const snapshot = `${cache}/models--somebody--small/snapshots/${commit}`;
+    await Deno.mkdir(snapshot, { recursive: true });
+    await Deno.writeFile(`${snapshot}/config.json`, files["config.json"]);
+    await Deno.writeFile(`${snapshot}/model.safetensors.index.json`, index);
+    await resolveModel("somebody/small", options);
+    assertEquals(server.sent(/safetensors$/), weights.length);
+    assertEquals(Deno.readFileSync(`${snapshot}/${part}`), weights);
   });
 });
 

@@ -48,6 +48,7 @@ const dla = (changes: Partial<Attribution> = {}): Attribution => ({
   meanAbsolute: 0.8,
   takenBack: about(0.9),
   controlTakenBack: about(0.5),
+  beyond: about(0.4),
   effect: about(0.1),
   prompts: 16,
   ...changes,
@@ -212,11 +213,11 @@ Deno.test("attribution: taken back beyond the control, as much, less, added to, 
     "misleads more for L1H6 than for what merely is written there",
     "0.10 logits for each logit",
   );
-  const same = words({ controlTakenBack: about(0.88) });
+  const same = words({ controlTakenBack: about(0.88), beyond: about(0.02) });
   says(same, "no clear difference");
   saysNot(same, "misleads more");
-  says(words({ takenBack: about(0.3) }), "less than of what merely is written there");
-  const added = words({ takenBack: about(-0.4) });
+  says(words({ takenBack: about(0.3), beyond: about(-0.2) }), "less than of what merely is written there");
+  const added = words({ takenBack: about(-0.4), beyond: about(-0.9) });
   says(added, "do not take that back but add 40 % to it");
   saysNot(added, "misleads more", "take back 40 %");
   says(words({ takenBack: about(0.02) }), "is not sure (95 %: −3 % to 7 %)");
@@ -240,7 +241,7 @@ Deno.test("one sentence for the table: the largest cleaner's part, more than the
     "0.05 of it is left at the typical token (0.50 of all that it writes)",
   );
   saysNot(oneSentence(writer({ cleaners: [] })), "takes back");
-  const same = oneSentence(writer({ attribution: dla({ controlTakenBack: about(0.9) }) }));
+  const same = oneSentence(writer({ attribution: dla({ controlTakenBack: about(0.9), beyond: about(0) }) }));
   says(same, "no clear difference from the control");
   saysNot(same, "more of its attribution");
   saysNot(oneSentence(writer({ attribution: dla({ meanAbsolute: 0.001 }) })), "attribution");
@@ -280,7 +281,7 @@ Deno.test("the model as a whole: contraction only where there is some, and posit
     norm: 25061.4,
     elsewhere: 29.2,
     left: 0.05,
-    takenBackBy: { node: "MLP28", part: 0.57 },
+    takenBackBy: { node: "MLP28", part: 0.57, ofControl: -0.002 },
   };
   const [sunk] = modelInWords(result({ sink }));
   says(
@@ -288,9 +289,11 @@ Deno.test("the model as a whole: contraction only where there is some, and posit
     "attention sink",
     "28 times as long",
     "MLP11 writes a vector of length 25,061 there, and 29 elsewhere",
-    "MLP28 takes 57 % of that back",
+    "MLP28 takes 57 % of that back (of the same vector rotated: 0 %)",
   );
-  const [kept] = modelInWords(result({ sink: { ...sink, takenBackBy: { node: "MLP3", part: 0.04 } } }));
+  const [kept] = modelInWords(
+    result({ sink: { ...sink, takenBackBy: { node: "MLP3", part: 0.04, ofControl: 0 } } }),
+  );
   says(kept, "No later node takes a tenth of that back");
   saysNot(kept, "MLP3");
 });

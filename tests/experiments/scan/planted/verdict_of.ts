@@ -2,6 +2,7 @@
 import type { Prompts } from "../../../../lib/checkpoints/mod.ts";
 import { foundWriters, scan } from "../../../../lib/experiments/scan/scan.ts";
 import type { RouteShares } from "../../../../lib/experiments/scan/routes.ts";
+import type { RunOptions } from "../../../../lib/tensor/run.ts";
 import type { Model } from "../../../../lib/transformer/model.ts";
 import type { Truth } from "./truth.ts";
 
@@ -18,8 +19,8 @@ const ROUTES: Record<keyof RouteShares, Truth["route"]> = {
   attention: "attention",
 };
 
-export async function verdictOf(model: Model, prompts: Prompts): Promise<Verdict> {
-  const found = foundWriters(await scan(model, prompts));
+export async function verdictOf(model: Model, prompts: Prompts, options: RunOptions = {}): Promise<Verdict> {
+  const found = foundWriters(await scan(model, prompts, options));
   return {
     writers: found.map((w) => w.writer),
     cleaners: Object.fromEntries(found.map((w) => [w.writer, w.cleaners.map((c) => c.node)])),

@@ -1,0 +1,123 @@
+/**
+ * `deno task torture [scenario …] [--times N] [--seed S] [--faults LIST]`: runs tasks and disturbs them at random moments: SIGTERM,
+ * SIGKILL, a killed kernel, a full disk. Afterwards no process may be left, after the next run no unfinished file, the notebooks are
+ * as they were, and the results are those of a run that nothing disturbed.
+ *
+ * Linux alone: it looks at /proc, for which Deno asks for every permission.
+ */
+import { parseArgs } from "node:util";
+import { randomSource } from "../reference/random.ts";
+import { type Disk, mountDisk } from "./disk.ts";
+import { difference, look } from "./files.ts";
+import { type Fault, makeProject } from "./scenarios.ts";
+import { runOnce, trial } from "./trial.ts";
+
+const FAULTS: readonly Fault[] = ["SIGTERM", "SIGKILL", "kernel", "disk"];
+
+const USAGE = `deno task torture [scenario …] [--times N] [--seed S] [--faults SIGTERM,SIGKILL,kernel,disk]
+scenarios: figures, scan, attribution, download; default: all
+  --times N   random moments for each scenario and fault; default 50`;
+
+function readArguments(args: string[]) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      times: { type: "string", default: "50" },
+      seed: { type: "string", default: "1" },
+      faults: { type: "string", default: FAULTS.join() },
+    },
+  });
+  const [times, seed] = [values.times, values.seed].map(Number);
+  if (![times, seed].every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw new Error("expected whole numbers");
+  }
+  const faults = values.faults.split(",") as Fault[];
+  const unknown = faults.find((fault) => !FAULTS.includes(fault));
+  if (unknown !== undefined) throw new Error(`there is no fault "${unknown}"`);
+  return { times, seed, faults, chosen: positionals };
+}
+
+async function main(): Promise<number> {
+  let options;
+  try {
+    if (Deno.build.os !== "linux") throw new Error("it looks at /proc, which only Linux has");
+    options = readArguments(Deno.args);
+  } catch (error) {
+    console.error(`torture: ${(error as Error).message}\n${USAGE}`);
+    return 2;
+  }
+  const folder = await Deno.makeTempDir({ prefix: "cleanup-lens-torture-" });
+  try {
+    return await torture(folder, options);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function torture(
+  folder: string,
+  { times, seed, faults, chosen }: ReturnType<typeof readArguments>,
+): Promise<number> {
+  await Deno.mkdir(`${folder}/project`);
+  await using project = await makeProject(`${folder}/project`);
+  const unknown = chosen.find((name) => !Object.hasOwn(project.scenarios, name));
+  if (unknown !== undefined) {
+    console.error(`torture: there is no scenario "${unknown}"\n${USAGE}`);
+    return 2;
+  }
+  let failures = 0;
+  for (const name of chosen.length > 0 ? chosen : Object.keys(project.scenarios)) {
+    const scenario = project.scenarios[name];
+    const runs = [`${folder}/${name}-undisturbed`, `${folder}/${name}-again`];
+    const baselines = [];
+    for (const out of runs) {
+      const { code, text, ms } = await runOnce(project, scenario, out);
+      if (code !== 0) throw new Error(`${name} ended with ${code} undisturbed: ${text}`);
+      baselines.push({ files: look(out).files, ms });
+    }
+    const differs = difference(baselines[0].files, baselines[1].files);
+    if (differs) throw new Error(`two undisturbed runs of ${name} differ: ${differs}`);
+    const baseline = baselines[1];
+    console.log(`${name}: ${Object.keys(baseline.files).length} files, ${(baseline.ms / 1000).toFixed(1)} s`);
+    for (const fault of scenario.faults.filter((each) => faults.includes(each))) {
+      const moments = randomSource(seed + 1000 * FAULTS.indexOf(fault) + name.length);
+      const counts = { stopped: 0, unharmed: 0, failures: 0 };
+      let real = true;
+      for (let i = 0; i < times; i++) {
+        const out = `${folder}/${name}-${fault}-${i}`;
+        const random = randomSource(Math.floor(moments() * 2 ** 31));
+        const disk: Disk = fault === "disk" ? mountDisk(out) : NO_DISK;
+        try {
+          const { moment, ended, wrong } = await trial({
+            project,
+            scenario,
+            fault,
+            baseline,
+            out,
+            disk,
+            random,
+          });
+          counts[ended ? "unharmed" : "stopped"]++;
+          if (wrong.length > 0) counts.failures++;
+          for (const each of wrong) console.log(`  ${name}, ${fault} ${i} at ${moment.toFixed(3)}: ${each}`);
+        } finally {
+          real &&= disk.real;
+          disk.remove();
+        }
+        await Deno.remove(out, { recursive: true });
+      }
+      failures += counts.failures;
+      const how = fault === "disk" ? (real ? " (a real one)" : " (by ulimit: no disk may be mounted)") : "";
+      console.log(
+        `  ${fault}${how}: ${times} times, ${counts.stopped} stopped, ${counts.unharmed} ended before or unharmed, ` +
+          `${counts.failures} failures`,
+      );
+    }
+  }
+  return failures > 0 ? 1 : 0;
+}
+
+const NO_DISK: Disk = { real: true, fill() {}, empty() {}, remove() {} };
+
+if (import.meta.main) Deno.exit(await main());
