@@ -50,7 +50,7 @@ export {
   retained,
   type Route,
 } from "./metrics/retention.ts";
-export { rotated, rotation } from "./metrics/rotation.ts";
+export { rotated, type RotatedConfig, rotation } from "./metrics/rotation.ts";
 export { decompose, type Decomposition } from "./metrics/components.ts";
 export { laterLocations, type LaterNode, laterNodes } from "./metrics/later_nodes.ts";
 
@@ -147,3 +147,36 @@ export {
   summary,
   worst,
 } from "./experiments/expected.ts";
+
+// Types that the functions above take and return.
+export type { Activation, Normalization, RotaryScaling } from "./checkpoints/config.ts";
+export type { AdversarialPrompts } from "./checkpoints/adversarial.ts";
+export type { FetchPromptsOptions, PromptOptions, PromptSource, ResolveOptions } from "./checkpoints/mod.ts";
+export type { PromptKind } from "./checkpoints/prompts/prompts.ts";
+export type { LongText } from "./checkpoints/prompts/documents.ts";
+export type { CompareKind, Data, View } from "./tensor/node.ts";
+export type { Dim, Size } from "./tensor/dims.ts";
+export type { Cost } from "./tensor/memory.ts";
+export type { Feeds, Outputs, Results } from "./tensor/run.ts";
+export type { Weights } from "./transformer/weights.ts";
+export type { Component, PositionRange } from "./metrics/components.ts";
+export type { QuestionOptions } from "./experiments/attribution/question.ts";
+export type { EmbeddingNorms } from "./experiments/embedding_norms.ts";
+export type { CompareOptions, ExpectedFigure } from "./experiments/expected.ts";
+export type { Lengths } from "./experiments/retention/sizes.ts";
+export type { Removed } from "./experiments/retention/variants.ts";
+export type { PairResponseRow } from "./experiments/rows.ts";
+export type { Candidate } from "./experiments/scan/candidates.ts";
+export type { ExaminedWriter } from "./experiments/scan/examine.ts";
+export type { LayerContraction, ScreenResult } from "./experiments/scan/screen.ts";
+export type { Sink } from "./experiments/scan/sinks.ts";
+export type { UntrainedResult } from "./experiments/scan/untrained.ts";
+export type { DType } from "./tensor/node.ts";
+export type { HubClientOptions } from "./checkpoints/hub/client.ts";
+export type { HubSettings } from "./checkpoints/hub/settings.ts";
+export type { DownloadProgress, OnDownload } from "./checkpoints/hub/download.ts";
+export type { Weight } from "./transformer/weights.ts";
+export type { Tolerance } from "./experiments/expected.ts";
+export type { ScreenedNode } from "./experiments/scan/screen.ts";
+export type { RouteShares } from "./experiments/scan/routes.ts";
+export type { Attribution } from "./experiments/scan/attribution.ts";

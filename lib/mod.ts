@@ -11,5 +11,6 @@ export * from "./figures/mod.ts";
 export { show, type ShowOptions } from "./figures/show.ts";
 export { showChecks } from "./figures/show_checks.ts";
 export { frame, table, type TableOptions } from "./figures/table.ts";
-export { display, inNotebook } from "./jupyter/display.ts";
+export { display, type DisplayOptions, inNotebook } from "./jupyter/display.ts";
 export { type Answer, exercise, type ExerciseOptions } from "./jupyter/exercise.ts";
+export type { MimeBundle } from "./jupyter/notebook.ts";

@@ -27,3 +27,15 @@ Deno.test("lib/ERRORS.md quotes messages that the library has", async () => {
   );
   assertEquals(missing, []);
 });
+
+Deno.test("links in the pages for contributors lead to something", async () => {
+  const missing: string[] = [];
+  for (const page of ["lib/README.md", "lib/INSTALL.md", "lib/ERRORS.md", ".github/CONTRIBUTING.md"]) {
+    const folder = join(LIB, "..", page, "..");
+    const links = [...(await Deno.readTextFile(join(LIB, "..", page))).matchAll(/\]\(([^)#]+)\)/g)];
+    for (const [, link] of links.filter(([, to]) => !to.startsWith("http"))) {
+      await Deno.stat(join(folder, link)).catch(() => missing.push(`${page}: ${link}`));
+    }
+  }
+  assertEquals(missing, []);
+});

@@ -10,13 +10,17 @@ import { quoted } from "./quoted.ts";
 
 /** A prompt, and the two answers between which direct logit attribution is to tell. */
 export interface AdversarialPrompt {
+  /** The prompt, as text. */
   text: string;
   /** Each one token, with the space in front where there is one. Default: the two most probable next tokens. */
   correct?: string;
+  /** The other answer, as text. */
   incorrect?: string;
 }
 
+/** Prompts on which DLA of the writer misleads. */
 export interface AdversarialPrompts {
+  /** In the order of the figure. */
   prompts: AdversarialPrompt[];
   /** How they were found, for the reader. */
   source: string;

@@ -7,6 +7,7 @@ import type { ModelConfig } from "./config.ts";
 import { readJsonObject } from "./json_file.ts";
 import { quoted } from "./quoted.ts";
 
+/** Which node writes and which clean up, as cleanup.json says. */
 export interface Cleanup {
   /** "L0H5" (head 5 of layer 0), "MLP0", "embed" or "pos_embed". */
   writer: string;

@@ -19,22 +19,33 @@ export type Normalization = "LN" | "LNPre" | "RMS" | "RMSPre" | "none";
 /** "gelu" is the exact erf form, "gelu_new" the tanh form, "relu2" max(x, 0)². */
 export type Activation = "gelu" | "gelu_new" | "relu" | "relu2" | "silu";
 
+/** Sizes and settings of a model, by TransformerLens' names. */
 export interface ModelConfig {
+  /** Number of blocks. */
   n_layers: number;
+  /** Attention heads a layer. */
   n_heads: number;
+  /** Width of the residual stream. */
   d_model: number;
+  /** Width of a head. */
   d_head: number;
   /** 0 when `attn_only`. */
   d_mlp: number;
+  /** Tokens of the longest prompt. */
   n_ctx: number;
+  /** Number of token ids. */
   d_vocab: number;
+  /** Of the MLPs. */
   act_fn: Activation;
+  /** True: there are no MLPs. */
   attn_only: boolean;
+  /** What stands before each branch. */
   normalization: Normalization;
   /** Added to the variance under LayerNorm's root. */
   eps: number;
   /** Whether the model was trained with BOS first, so that text is tokenized with it by default. */
   default_prepend_bos: boolean;
+  /** A Hugging Face name, where the model's own folder has no tokenizer. */
   tokenizer_name?: string;
 
   // What follows is absent in the toy models. Names are TransformerLens', where it has one.
@@ -49,6 +60,7 @@ export interface ModelConfig {
    * Kind of attention of each layer. "local": the last `window_size` positions alone. Absent: global in all.
    */
   attn_types?: readonly ("global" | "local")[];
+  /** Positions that a local layer sees, the own included. */
   window_size?: number;
   /**
    * "standard": a learned W_pos is added to the embedding. Nothing is added in the others: "rotary" turns q
@@ -105,16 +117,23 @@ export interface ModelConfig {
  * "longrope": turn i is divided by short_factor[i].
  */
 export interface RotaryScaling {
+  /** Which formula. */
   rope_type: "linear" | "llama3" | "yarn" | "longrope";
+  /** By how much the context was stretched. */
   factor?: number;
+  /** llama3: wavelengths above the original context divided by this are stretched wholly. */
   low_freq_factor?: number;
+  /** llama3: wavelengths below the original context divided by this are left. */
   high_freq_factor?: number;
+  /** Context before it was stretched. */
   original_max_position_embeddings?: number;
   /** yarn: turns over the original length from which on a turn is kept, and up to which it is divided. */
   beta_fast?: number;
+  /** yarn: the other end of that range. */
   beta_slow?: number;
   /** yarn: whether the pairs where the ramp begins and ends are whole numbers. */
   truncate?: boolean;
+  /** longrope: a factor for each frequency, in prompts no longer than the original context. */
   short_factor?: readonly number[];
   /** What cos and sin are multiplied by. Absent: 1. */
   attention_factor?: number;

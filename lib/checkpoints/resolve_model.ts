@@ -28,9 +28,11 @@ export interface ResolvedModel {
   source: string;
 }
 
+/** From where a model is fetched. */
 export interface ResolveOptions extends HubClientOptions {
   /** Default: from the environment, read only when the Hub is needed. */
   settings?: HubSettings;
+  /** Told how far a download is. */
   onProgress?: OnDownload;
 }
 

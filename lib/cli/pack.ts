@@ -21,7 +21,7 @@ const LEFT_OUT = [
 ];
 /** Taken from the user's own project, where it is installed: large, and needed for tables in notebooks alone. */
 const OPTIONAL = /^danfojs/;
-const COPIED = ["LICENSE", "README.md", "lib/CHANGELOG.md", "lib/cli/scan_schema.json"];
+const COPIED = ["LICENSE", "README.md", "lib/INSTALL.md", "lib/CHANGELOG.md", "lib/cli/scan_schema.json"];
 
 interface DenoJson {
   version: string;
@@ -63,9 +63,10 @@ function transpile(ts: Compiler, source: string, fileName: string): { js: string
   return { js, declaration: asJs(ts.transpileDeclaration(source, options).outputText) };
 }
 
-/** The names of npm packages that a module imports, by their bare names. */
-function packagesOf(js: string): string[] {
-  const specifiers = [...js.matchAll(/(?:\bfrom|\bimport\(?)\s*"((?!node:)[@\w][^"]*)"/g)].map((match) =>
+/** The names of npm packages that a module imports, by their bare names. Examples in doc comments import nothing. */
+export function packagesOf(js: string): string[] {
+  const code = js.replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, "");
+  const specifiers = [...code.matchAll(/(?:\bfrom|\bimport\(?)\s*"((?!node:)[@\w][^"]*)"/g)].map((match) =>
     match[1]
   );
   return specifiers.map((specifier) => specifier.match(/^(@[^/]+\/)?[^/]+/)![0]);
@@ -73,9 +74,13 @@ function packagesOf(js: string): string[] {
 
 /** package.json, from deno.json and the packages that the code imports. */
 export function packageJson(deno: DenoJson, used: ReadonlySet<string>): Record<string, unknown> {
-  const versions = Object.entries(deno.imports).filter(([name]) => used.has(name)).map(([name, specifier]) =>
-    [name, specifier.replace(/^npm:.*@/, "")] as const
-  );
+  const versions = [...used].sort().map((name) => {
+    const [, version] = /^npm:.+@(\d[\w.-]*)$/.exec(deno.imports[name] ?? "") ?? [];
+    if (!version) {
+      throw new Error(`pack: the code imports "${name}"; deno.json gives it no exact version of npm`);
+    }
+    return [name, version] as const;
+  });
   const only = (optional: boolean) =>
     Object.fromEntries(versions.filter(([name]) => OPTIONAL.test(name) === optional));
   const js = (path: string) => path.replace(/\.ts$/, ".js");

@@ -48,6 +48,7 @@ export function residualOntoAllNodes(forward: Forward): Experiment<LocationRow> 
   return { outputs, rows };
 }
 
+/** Projection ratio of the stream at every location onto every node: the appendix's matrix. */
 export async function allPairs(
   model: Model,
   prompts: Prompts,

@@ -31,6 +31,7 @@ function splitByBos(forward: Forward, layer: number, head: number): { BOS: Tenso
 /** Cosine above which two parts are called one line: what is projected onto one is then projected onto the other. */
 const ONE_LINE = 0.95;
 
+/** Figure 8's rows, and what they rest on. */
 export interface BosParts extends Result<PositionRow> {
   /** Cosine between the BOS part and the rest, over prompts and positions from 1 on. Near ±1 the two curves are one curve, rescaled. */
   cosine: Band;
@@ -38,6 +39,10 @@ export interface BosParts extends Result<PositionRow> {
   apart: boolean;
 }
 
+/**
+ * Figure 8: what later heads write onto the part of the writer's output that comes from BOS, and onto the
+ * rest, at each position.
+ */
 export async function bosParts(
   model: Model,
   prompts: Prompts,

@@ -24,7 +24,9 @@ import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import { cutPrompts } from "./prompt_feeds.ts";
 import type { Fit, PairRow } from "./rows.ts";
 
+/** Of Figure 5. */
 export interface CompositionOptions extends MeasureOptions {
+  /** Default: that of cleanup.json. */
   writer?: string;
   /** Heads. Default: the heads among the model's cleaners. */
   cleaners?: readonly string[];

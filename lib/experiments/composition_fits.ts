@@ -54,7 +54,9 @@ export function fitsOverPrompts(rows: readonly PairRow[], node: string, { seed =
   });
 }
 
+/** Of Figure 5's baseline. */
 export interface BaselineOptions extends MeasureOptions {
+  /** Nodes to take for the cleaners. Default: those of the model's cleanup.json. */
   cleaners?: readonly string[];
   /** The nodes that stand in the writer's place. Default: all heads of the layers up to the writer's, the writer among them. */
   nodes?: readonly string[];

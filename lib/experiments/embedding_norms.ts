@@ -44,18 +44,25 @@ function writtenNorms(forward: Forward, layer: number, table: Tensor, shared?: n
 
 /** One head and kind of embedding in four numbers: median and quartiles over the embeddings, and the peak of the histogram. */
 export interface NormSummary extends Band {
+  /** The node, such as "L1H3" or "MLP2". */
   node: string;
+  /** Token or positional embeddings. */
   embedding: NormRow["embedding"];
   /** The middle of the fullest bin (of equal ones the first): comparable with a peak read off a figure. */
   norm: number;
 }
 
+/** Figure 6's histograms, and a line of numbers for each. */
 export interface EmbeddingNorms {
+  /** One object a measured number or point. */
   rows: NormRow[];
+  /** Median and spread of each histogram. */
   summary: NormSummary[];
+  /** What the rows rest on, by name: model, prompts, options. */
   assumptions: Record<string, string>;
 }
 
+/** Of Figure 6. */
 export interface EmbeddingNormOptions {
   /** Bins of the histograms, from 0 to the largest norm. Default 60. */
   bins?: number;
@@ -65,6 +72,7 @@ export interface EmbeddingNormOptions {
   scale?: NormRow["scale"];
 }
 
+/** Figure 6: the norm of what each head of the writer's layer would write from an embedding alone. */
 export async function embeddingNorms(
   model: Model,
   options: EmbeddingNormOptions = {},

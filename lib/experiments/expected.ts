@@ -13,8 +13,11 @@ import { dataFile } from "../checkpoints/mod.ts";
 import { didYouMean } from "../checkpoints/nearest.ts";
 import { readJsonObject } from "../checkpoints/json_file.ts";
 
+/** How close is equal: |measured − expected| ≤ absolute + relative · |expected|. */
 export interface Tolerance {
+  /** In the value's units. */
   absolute: number;
+  /** A part of the expected value. */
   relative: number;
   /** Why so large, and not smaller. */
   reason: string;
@@ -22,19 +25,25 @@ export interface Tolerance {
 
 /** The expected numbers of one figure. */
 export interface ExpectedFigure {
+  /** Where the values are from. */
   source: string;
   /** How many prompts the values are over, where that is not all of the model's. */
   prompts?: number;
+  /** How close is equal. */
   tolerance: Tolerance;
+  /** The fields that tell rows apart. */
   keys: string[];
+  /** The values. */
   rows: Record<string, unknown>[];
 }
 
+/** A file of expected values. */
 export interface Expected {
   /** The model that they belong to. */
   model: string;
   /** Who computed them. */
   by: string;
+  /** By name: "fig1", "fig2, inner positions" … */
   figures: Record<string, ExpectedFigure>;
 }
 
@@ -42,7 +51,9 @@ export interface Expected {
 export interface Comparison {
   /** The row, such as "L0H5 resid_mid0 clean". */
   what: string;
+  /** Which number of the row. */
   field: string;
+  /** The value in the file. */
   expected: number;
   /** NaN when it was not measured. */
   measured: number;
@@ -50,9 +61,11 @@ export interface Comparison {
   difference: number;
   /** The largest difference that agrees. */
   tolerance: number;
+  /** "missing": no measured row has these keys. */
   verdict: "agrees" | "differs" | "missing";
 }
 
+/** What of the rows is compared. */
 export interface CompareOptions {
   /** Which quantiles `low` and `high` of the measured rows are. Default [0.25, 0.75]. */
   quantiles?: readonly [number, number];

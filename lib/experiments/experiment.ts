@@ -17,6 +17,7 @@ export interface Experiment<Row> {
   rows(values: Record<string, NdArray>, bands: Bands): Row[];
 }
 
+/** Bands, positions, and how the run is divided. */
 export interface MeasureOptions extends RunOptions {
   /** Lower and upper quantile of the bands. Default [0.25, 0.75], as the post's text says; its images show [0.125, 0.875]. */
   quantiles?: readonly [number, number];
@@ -26,7 +27,9 @@ export interface MeasureOptions extends RunOptions {
 
 /** Rows, and what they rest on: an assumption is never silent. */
 export interface Result<Row> {
+  /** One object a measured number or point. */
   rows: Row[];
+  /** What the rows rest on, by name: model, prompts, options. */
   assumptions: Record<string, string>;
 }
 

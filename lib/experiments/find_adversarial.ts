@@ -20,7 +20,9 @@ import { resampledAttribution } from "./adversarial.ts";
 import type { MeasureOptions } from "./experiment.ts";
 import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 
+/** Where and how to look for adversarial prompts. */
 export interface FindOptions extends MeasureOptions {
+  /** Default: that of cleanup.json. */
   writer?: string;
   /** How many prompts to return. Default 4, as in the post. */
   count?: number;
@@ -82,6 +84,10 @@ function beginnings(model: Model, prompts: Prompts, length: number): { text: str
   return found;
 }
 
+/**
+ * Prompts on which DLA of the writer is large and stays when its input is replaced; the most misleading
+ * first.
+ */
 export async function findAdversarialPrompts(
   model: Model,
   prompts: Prompts,

@@ -15,10 +15,13 @@ import { nodesOntoWriter } from "./node_projections.ts";
 import { residualOntoWriter } from "./residual_projections.ts";
 import type { LocationRow, NodeRow } from "./rows.ts";
 
+/** What is patched. */
 export interface PatchOptions {
   /** Default: the model's writer, cleaners and patched layers, from its cleanup.json. */
   writer?: string;
+  /** Nodes to take for the cleaners. Default: those of the model's cleanup.json. */
   cleaners?: readonly string[];
+  /** Layers whose value input lacks the writer's output. Default: those of cleanup.json. */
   patchedLayers?: readonly number[];
 }
 

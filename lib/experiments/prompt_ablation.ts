@@ -19,6 +19,10 @@ import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import { repeatPrompt } from "./prompt_feeds.ts";
 import type { AblationRow } from "./rows.ts";
 
+/**
+ * Figure 9: DLA of each head on adversarial prompts beside the effect of resampling or removing it, in
+ * logits.
+ */
 export async function promptAblation(
   model: Model,
   adversarial: readonly AdversarialPrompt[],

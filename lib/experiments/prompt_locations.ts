@@ -7,6 +7,7 @@ import { checkArguments, checkOptions } from "./options.ts";
 import type { Result } from "./experiment.ts";
 import type { PromptLocationRow } from "./rows.ts";
 
+/** Figure 10: projection ratio of the stream onto the writer at the last position of each prompt. */
 export async function promptLocations(
   model: Model,
   adversarial: readonly AdversarialPrompt[],

@@ -18,6 +18,7 @@ import { cutPrompts } from "./prompt_feeds.ts";
 import type { LossRow, Replacement } from "./rows.ts";
 import { shiftedPrompts } from "./shifted_prompts.ts";
 
+/** Of Figure 7. */
 export interface ResampleOptions extends MeasureOptions {
   /** Whose heads are replaced, one after the other. Default: the writer's layer. */
   layer?: number;
@@ -63,6 +64,7 @@ async function meanResult(
   return table.prefix("pos", "pos");
 }
 
+/** Figure 7: by how much the loss of a prompt rises, in nats, when a head's result is replaced. */
 export async function resampleAblation(
   model: Model,
   prompts: Prompts,

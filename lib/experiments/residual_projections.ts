@@ -54,7 +54,17 @@ export function residualOntoWriter(
   return { outputs, rows };
 }
 
-/** Figure 1: both panels in one pass. Rows of the writer stand with those of the other heads of its layer. */
+/**
+ * Figure 1: both panels in one pass. Rows of the writer stand with those of the other heads of its layer.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { rows } = await residualProjections(model, await promptsFor(model, { count: 4 }));
+ * console.log(rows[0].writer, rows[0].location, rows[0].median);
+ * ```
+ */
 export async function residualProjections(
   model: Model,
   prompts: Prompts,

@@ -8,6 +8,7 @@ import { distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot } from "./location_plot.ts";
 import { figureWidth, type PlotElement, styles } from "./theme.ts";
 
+/** Of the figure on all pairs. */
 export interface AppendixOptions {
   /** The node to mark, such as "L0H2". Default: none. */
   writer?: string;

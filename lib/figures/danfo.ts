@@ -10,6 +10,12 @@ import process from "node:process";
 
 type Danfo = typeof import("danfojs-node");
 
+/**
+ * A DataFrame of danfojs-node 1.1.2: https://danfo.jsdata.org
+ * @internal
+ */
+export type Frame = import("danfojs-node").DataFrame;
+
 const TENSORFLOW = "@tensorflow/tfjs";
 
 /** In place of TensorFlow: data are compared with its class Tensor, and every function of it throws. */

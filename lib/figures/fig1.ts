@@ -10,6 +10,7 @@ import { distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot, type LocationSeries } from "./location_plot.ts";
 import { figureWidth, formatNumber, type PlotElement, styles } from "./theme.ts";
 
+/** How Figure 1 is drawn. */
 export interface Fig1Options {
   /** The writer to emphasise, such as "L0H2". Must occur in the rows. */
   writer: string;
@@ -37,7 +38,18 @@ const FRAME = [-2, 3] as const;
 /** At most this many lines besides the writer's are named; of more, those that end highest and lowest. */
 const mostLabels = 10;
 
-/** Rows of the clean run; rows of other runs are left out. Throws when the writer has no rows. */
+/**
+ * Rows of the clean run; rows of other runs are left out. Throws when the writer has no rows.
+ *
+ * @example
+ * ```ts
+ * import { toSvg } from "./svg.ts";
+ * const rows = ["resid_pre0", "resid_mid0"].map((location, i) => (
+ *   { writer: "L0H2", location, run: "clean" as const, median: i, low: i - 0.1, high: i + 0.1, n: 100 }
+ * ));
+ * console.log(toSvg(fig1(rows, { writer: "L0H2" })).length);
+ * ```
+ */
 export function fig1(rows: readonly LocationRow[], options: Fig1Options): PlotElement {
   const { writer, band = "25–75 %", width = figureWidth } = options;
   const clean = rows.filter((row) => row.run === "clean");

@@ -9,6 +9,7 @@ import { locationPlot } from "./location_plot.ts";
 import { lastCharacters, symbolNote, visibleEnds } from "./prompt_text.ts";
 import { figureWidth, type PlotElement, seriesStyle } from "./theme.ts";
 
+/** How Figure 10 is drawn. */
 export interface Fig10Options {
   /** Characters of a prompt in the legend, counted from its end. Default 44. */
   promptCharacters?: number;

@@ -12,6 +12,7 @@ import { distinct, drawable, sentences } from "./drawable.ts";
 import { textWidth } from "./font.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
+/** How Figure 2 is drawn. */
 export interface Fig2Options {
   /** The band in words. Default "25–75 %". */
   band?: string;

@@ -12,6 +12,7 @@ import { intervalPlot } from "./interval_plot.ts";
 import { locationPlot } from "./location_plot.ts";
 import { figureWidth, type PlotElement, styles } from "./theme.ts";
 
+/** How Figure 3 is drawn. */
 export interface Fig3Options {
   /** The band in words. Default "25–75 %". */
   band?: string;

@@ -15,6 +15,7 @@ import { wrapText } from "./font.ts";
 import { promptLines, symbolNote, visibleEnds } from "./prompt_text.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
+/** How Figure 4 is drawn. */
 export interface Fig4Options {
   /** Which panel is drawn of rows of both; the axis is the same for both then. Needed when the rows are of both. */
   panel?: PromptRow["panel"];

@@ -13,6 +13,7 @@ import { drawable, sentences } from "./drawable.ts";
 import { intervalPlot } from "./interval_plot.ts";
 import { figureWidth, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
+/** How Figure 5 is drawn. */
 export interface Fig5Options {
   /** Name of the writer for the axes, such as "L0H2". Default: that of the fits. */
   writer?: string;
@@ -33,7 +34,10 @@ const panels = [
   { field: "total", title: "total output", style: styles.patched },
 ] as const;
 
-/** @param fits of `composition` and `total` on `writer`, with intervals over prompts: see fitsOverPrompts */
+/**
+ * Figure 5: DLA of the writer beside that of what the cleaners make of it, and beside the cleaners' total.
+ * @param fits of `composition` and `total` on `writer`, with intervals over prompts: see fitsOverPrompts
+ */
 export function fig5(
   rows: readonly PairRow[],
   fits: readonly FitRow[],

@@ -12,6 +12,7 @@ import { distinct, drawable, sentences } from "./drawable.ts";
 import { intervalPlot } from "./interval_plot.ts";
 import { figureWidth, ink, plot, type PlotElement, type Style, styles } from "./theme.ts";
 
+/** How Figure 6 is drawn. */
 export interface Fig6Options {
   /** The head to mark, such as "L0H2". Default: none. */
   writer?: string;

@@ -8,6 +8,7 @@ import { distinct, drawable, sentences } from "./drawable.ts";
 import { intervalPlot } from "./interval_plot.ts";
 import { figureWidth, formatNumber, type PlotElement, styles } from "./theme.ts";
 
+/** How Figure 7 is drawn. */
 export interface Fig7Options {
   /** The head to mark with a square, such as "L0H2". Default: none. */
   writer?: string;

@@ -9,6 +9,7 @@ import { distinct, drawable, sentences } from "./drawable.ts";
 import { spread } from "./location_plot.ts";
 import { figureWidth, fontSize, ink, plot, type PlotElement, type Style, styles } from "./theme.ts";
 
+/** How Figure 8 is drawn. */
 export interface Fig8Options {
   /** The band in words. Default "25–75 %". */
   band?: string;

@@ -18,6 +18,7 @@ import {
   styles,
 } from "./theme.ts";
 
+/** How Figure 9 is drawn. */
 export interface Fig9Options {
   /** The head to ring, such as "L0H2". Default: none. */
   writer?: string;
@@ -32,6 +33,7 @@ export interface Fig9Options {
 /** Up to 7 prompts have colours and symbols of their own; of more, all marks look alike. */
 const mostPrompts = 7;
 
+/** Figure 9: DLA of heads beside what resampling them does, one point a head and prompt. */
 export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): PlotElement {
   const { writer, promptCharacters = 44, width = figureWidth } = options;
   const { rows: kept, note } = drawable(

@@ -11,6 +11,7 @@ import { distinct, drawable, sentences } from "./drawable.ts";
 import { textWidth } from "./font.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement } from "./theme.ts";
 
+/** Of the heat map. */
 export interface HeatMapOptions {
   /** Ratios beyond ± this have the colour of the end. Default: the largest that occurs, but at most 1. */
   limit?: number;

@@ -27,3 +27,18 @@ export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot 
 export { type PngOptions, toPng } from "./png.ts";
 export { toSvg } from "./svg.ts";
 export type { PlotElement } from "./theme.ts";
+
+// Options of the figures.
+export type { AppendixOptions } from "./appendix.ts";
+export type { Fig1Options } from "./fig1.ts";
+export type { Fig2Options } from "./fig2.ts";
+export type { Fig3Options } from "./fig3.ts";
+export type { Fig4Options } from "./fig4.ts";
+export type { Fig5Options } from "./fig5.ts";
+export type { Fig6Options } from "./fig6.ts";
+export type { Fig7Options } from "./fig7.ts";
+export type { Fig8Options } from "./fig8.ts";
+export type { Fig9Options } from "./fig9.ts";
+export type { Fig10Options } from "./fig10.ts";
+export type { HeatMapOptions } from "./heat_map.ts";
+export type { RetentionFigureOptions } from "./retention_plot.ts";

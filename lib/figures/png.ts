@@ -8,6 +8,7 @@ import { Resvg } from "@resvg/resvg-js";
 import { fontFiles } from "./font.ts";
 import { encodePng } from "./png_file.ts";
 
+/** How an SVG becomes a PNG. */
 export interface PngOptions {
   /** Pixels of the PNG for each pixel of the SVG. Default 2: sharp at its size on screens and in print. */
   scale?: number;

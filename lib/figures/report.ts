@@ -13,9 +13,11 @@ import { intervalPlot } from "./interval_plot.ts";
 import { locationPlot } from "./location_plot.ts";
 import { type PlotElement, styles } from "./theme.ts";
 
+/** A figure of a scan's report. */
 export interface ReportFigure {
   /** Letters, digits, "_" and "-": "heat_map", "L0H2_locations". */
   name: string;
+  /** The drawing. */
   figure: PlotElement;
 }
 

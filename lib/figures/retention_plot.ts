@@ -8,11 +8,13 @@ import { distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot, type LocationSeries } from "./location_plot.ts";
 import { figureWidth, type PlotElement, styles } from "./theme.ts";
 
+/** Of the two figures on retention. */
 export interface RetentionFigureOptions {
   /** The writer to emphasise, such as "L0H2". */
   writer: string;
   /** The band in words. Default "25–75 %". */
   band?: string;
+  /** Title above the figure. */
   title?: string;
   /** Default 640. */
   width?: number;

@@ -11,6 +11,7 @@ import { toPng } from "./png.ts";
 import { toSvg } from "./svg.ts";
 import type { PlotElement } from "./theme.ts";
 
+/** How a figure is shown and saved. */
 export interface ShowOptions {
   /** File name without extension, such as "fig1". */
   name: string;

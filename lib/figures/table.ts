@@ -2,12 +2,12 @@
  * A small table in a notebook: rows become a danfojs DataFrame, shown as an HTML table. For looking at aggregated rows; heavy
  * numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
  */
-import type { DataFrame } from "danfojs-node";
 import { unturned } from "../checkpoints/quoted.ts";
 import { display } from "../jupyter/display.ts";
-import { danfo } from "./danfo.ts";
+import { danfo, type Frame } from "./danfo.ts";
 import { formatNumber } from "./theme.ts";
 
+/** How rows become a table. */
 export interface TableOptions {
   /** Which fields, in which order; default: those of the first row. An object gives headings: `{ location: "where" }`. */
   columns?: readonly string[] | Readonly<Record<string, string>>;
@@ -18,7 +18,10 @@ export interface TableOptions {
 }
 
 /** Rows as a DataFrame, for exploring: `(await frame(rows)).groupby(["writer"])…`. */
-export async function frame(rows: readonly object[], options: TableOptions = {}): Promise<DataFrame> {
+export async function frame(
+  rows: readonly object[],
+  options: TableOptions = {},
+): Promise<Frame> {
   if (!Array.isArray(rows)) {
     const promise = rows as unknown instanceof Promise;
     throw new Error(

@@ -11,6 +11,7 @@ import { symbolNote, visible } from "./prompt_text.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 import { type Bar, type BarKind, waterfallBars, type WaterfallCase } from "./waterfall_bars.ts";
 
+/** How the waterfall is drawn. */
 export interface WaterfallOptions {
   /** Later nodes with a bar of their own: those with the largest steps. The others are one bar. Default 7. */
   most?: number;
@@ -37,6 +38,7 @@ const controlColor = "#3d3d3d";
 /** A row of the plot, in pixels; the gap between panels that stand side by side. */
 const rowHeight = 21, between = 16;
 
+/** From a node's DLA to its effect: one bar a later node that takes some back. */
 export function attributionWaterfall(
   cases: readonly WaterfallCase[],
   options: WaterfallOptions = {},

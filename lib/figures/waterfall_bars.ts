@@ -1,7 +1,9 @@
 /** The bars of a waterfall from a node's DLA to its effect, from its rows: totals start at 0, a step where the one before it ended. */
 import type { AttributionRow, Credit, StepRow } from "../experiments/attribution/rows.ts";
 
+/** One node's waterfall. */
 export interface WaterfallCase {
+  /** Of the node. */
   row: AttributionRow;
   /** Steps of later nodes, in the order of the forward pass; those of other nodes are left out. */
   steps: readonly StepRow[];

@@ -16,6 +16,7 @@ const SETTLE_MS = 10;
 /** The kernel mixes up or loses messages that are larger. */
 const MOST_BYTES = 8e6;
 
+/** How a value is shown. */
 export interface DisplayOptions {
   /** Names the output, so that a later call can replace it. */
   id?: string;

@@ -10,6 +10,7 @@ import { display } from "./display.ts";
 /** What an exercise asks for: a number, a name, or several of either. */
 export type Answer = number | string | readonly number[] | readonly string[];
 
+/** How an answer is judged. */
 export interface ExerciseOptions {
   /** How far a number may lie from the right one, absolutely or as a part of it. Default 0.002. */
   tolerance?: number;

@@ -8,10 +8,13 @@ import { concat, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import { branchNodes, locations } from "../transformer/nodes.ts";
 
+/** One additive part of the residual stream. */
 export interface Component {
   /** A node's name, or "b_O2" for the output bias of layer 2's attention. */
   name: string;
+  /** "bias": an attention's output bias. */
   kind: "embed" | "head" | "mlp" | "bias";
+  /** The layer that wrote it; -1 for embeddings. */
   layer: number;
   /**
    * When its input is read, as a count of components that were written by then. A node cannot read what came
@@ -20,6 +23,7 @@ export interface Component {
   reads: number;
 }
 
+/** Parts whose sum is a value of the stream, exactly. */
 export interface Decomposition {
   /** In the order of the residual sum. */
   components: Component[];
@@ -31,11 +35,17 @@ export interface Decomposition {
 
 /** Some positions only, `start … end - 1`: what is computed of them takes that much less memory. */
 export interface PositionRange {
+  /** First position. */
   start: number;
+  /** The position after the last. */
   end: number;
 }
 
-/** @param range the positions that `outputs` covers; default: all */
+/**
+ * Takes the end of the stream apart into what each node wrote: tensors [batch, pos, d_model] whose sum it
+ * is.
+ * @param range the positions that `outputs` covers; default: all
+ */
 export function decompose(forward: Forward, range?: PositionRange): Decomposition {
   const { config } = forward;
   const components: Component[] = [];

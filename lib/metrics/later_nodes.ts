@@ -2,9 +2,13 @@
 import type { ModelConfig } from "../checkpoints/mod.ts";
 import { findNode, locations, type ModelNode, modelNodes } from "../transformer/nodes.ts";
 
+/** A node that can read what the writer wrote. */
 export interface LaterNode {
+  /** Such as "L2H3" or "MLP2". */
   name: string;
+  /** What kind of node it is. */
   kind: "head" | "mlp";
+  /** The node's layer, from 0; of embeddings -1. */
   layer: number;
 }
 

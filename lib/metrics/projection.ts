@@ -10,7 +10,20 @@ import { attentionOf } from "../checkpoints/blocks.ts";
 import { stack, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 
-/** PR(a, b): a and b [batch, pos, d_model] → [batch, pos]. Other dims of either are kept. */
+/**
+ * PR(a, b): a and b [batch, pos, d_model] → [batch, pos]. Other dims of either are kept.
+ *
+ * @example
+ * ```ts
+ * import { run } from "../tensor/run.ts";
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l"), clean = model.forward();
+ * const ratio = projectionRatio(clean.hook("blocks.3.hook_resid_post"), clean.node("L1H6"));
+ * const results = await run({ ratio }, feed(await promptsFor(model, { count: 2 })));
+ * console.log(results.ratio.shape); // [batch, pos]
+ * ```
+ */
 export function projectionRatio(a: Tensor, b: Tensor): Tensor {
   return a.dot(b, "d_model").div(b.sumSquares("d_model"));
 }

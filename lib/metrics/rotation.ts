@@ -14,7 +14,8 @@ import { subtractsMean } from "../transformer/normalize.ts";
 
 const BLOCK = 64;
 
-type RotatedConfig = { d_model: number; normalization: string };
+/** What a rotation depends on: the stream's width, and whether its mean counts. */
+export type RotatedConfig = { d_model: number; normalization: string };
 
 /** Haar-distributed orthogonal [n, n], row by row: Gaussian vectors, each freed of those before it (twice, against rounding). */
 function haar(n: number, random: Random): Float64Array[] {

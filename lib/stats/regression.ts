@@ -4,12 +4,17 @@
  */
 
 export interface Regression {
+  /** Points. */
   n: number;
+  /** Pearson's correlation; NaN where one side does not vary. */
   r: number;
+  /** Of the least-squares line y = slope · x + intercept. */
   slope: number;
   /** Standard error of the slope. */
   slopeError: number;
+  /** Where the line meets x = 0, in units of y. */
   intercept: number;
+  /** Its standard error, in units of y. */
   interceptError: number;
 }
 

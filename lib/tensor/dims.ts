@@ -8,7 +8,9 @@ export type Size = number | string;
 
 /** One named dimension, such as `{ name: "head", size: 8 }` or `{ name: "key", size: "pos" }`. */
 export interface Dim {
+  /** Such as "d_model". */
   readonly name: string;
+  /** A number, or a symbol that a run binds. */
   readonly size: Size;
 }
 

@@ -1,6 +1,7 @@
 /** How much memory and work a graph takes, from its shapes alone: the basis of the batch size and of cost estimates. */
 import type { Step } from "./graph.ts";
 
+/** What a run takes. */
 export interface Cost {
   /** The largest sum of values that are alive at once, scratch space included; weights left out. In bytes. */
   peakBytes: number;

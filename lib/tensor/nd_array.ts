@@ -2,9 +2,13 @@
 import { product } from "./dims.ts";
 import type { Data } from "./node.ts";
 
+/** An array with named dims, in plain memory: what a run returns. */
 export class NdArray<D extends Data = Data> {
+  /** Names of the dims, such as ["batch", "pos"]. */
   readonly names: readonly string[];
+  /** Sizes of the dims, in the same order. */
   readonly shape: readonly number[];
+  /** The values, row-major. */
   readonly data!: D;
 
   /** `data` may be a function, which is called when the values are first looked at. */
@@ -28,6 +32,7 @@ export class NdArray<D extends Data = Data> {
     );
   }
 
+  /** Size of a dimension. @throws for a name that it does not have */
   size(name: string): number {
     return this.shape[this.#axis(name)];
   }

@@ -4,7 +4,9 @@
  */
 import type { Dim } from "./dims.ts";
 
+/** Type of a tensor's elements. */
 export type DType = "float32" | "int32";
+/** Values in memory. */
 export type Data = Float32Array | Int32Array;
 
 export type UnaryKind =
@@ -19,6 +21,7 @@ export type UnaryKind =
   | "Relu"
   | "Gelu";
 export type BinaryKind = "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Pow";
+/** ONNX' names of comparisons. */
 export type CompareKind = "GreaterOrEqual" | "Less" | "Equal";
 export type ReduceKind = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceSumSquare";
 
@@ -61,6 +64,7 @@ export type Op =
   /** The k largest along `over`, in falling order. Output 0: values; 1: indices. */
   | { kind: "topK"; over: string; k: number; output: 0 | 1 };
 
+/** @internal */
 export interface Node {
   readonly op: Op;
   readonly inputs: readonly Node[];
@@ -71,6 +75,8 @@ export interface Node {
 
 /** A node, seen with declared dims: a superset of the node's own, in any order. Dims that the node lacks are broadcast. */
 export interface View {
+  /** Internal: what is computed. */
   readonly node: Node;
+  /** The dims that are shown. */
   readonly dims: readonly Dim[];
 }

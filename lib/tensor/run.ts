@@ -11,14 +11,17 @@ import type { Data, View } from "./node.ts";
 import { type CreateSession, createSession } from "./session.ts";
 import type { Tensor } from "./tensor.ts";
 
+/** How far a run is. */
 export interface Progress {
   /** Prompts done. */
   done: number;
+  /** Prompts in all. */
   total: number;
   /** Seconds since the run began. */
   seconds: number;
 }
 
+/** How a run is divided, watched and ended. None of it changes the results. */
 export interface RunOptions {
   /** Prompts in one batch. Default: as many as `memoryBytes` holds by the estimate of memory.ts. */
   batchSize?: number;
@@ -34,6 +37,7 @@ export interface RunOptions {
   leastTokens?: number;
   /** Ends the run between two batches; the promise rejects with the signal's reason. */
   signal?: AbortSignal;
+  /** Called after each batch. */
   onProgress?: (progress: Progress) => void;
   /** Threads of ONNX Runtime. Default: one for each core. */
   threads?: number;
@@ -41,8 +45,11 @@ export interface RunOptions {
   createSession?: CreateSession;
 }
 
+/** What a run is given, by the name of the input: see `feed`. */
 export type Feeds = Readonly<Record<string, NdArray>>;
+/** What a run is asked for, by any names. */
 export type Outputs = Readonly<Record<string, Tensor>>;
+/** What a run returns: an array for each output, under its name. */
 export type Results<T extends Outputs> = { [K in keyof T]: NdArray };
 
 const DEFAULT_MEMORY = 32 * 2 ** 20;
@@ -130,9 +137,11 @@ export function cost(outputs: Outputs, sizes: Readonly<Record<string, number>>):
 
 /** One batch's results, with the index of its first prompt. */
 export interface Batch<T extends Outputs> {
+  /** The batch's first prompt. */
   start: number;
   /** Prompts in the whole run. */
   total: number;
+  /** The batch's values. */
   results: Results<T>;
 }
 

@@ -13,6 +13,7 @@ export interface Session {
   release?(): Promise<void>;
 }
 
+/** @internal */
 export type CreateSession = (graph: OnnxGraph, threads?: number) => Promise<Session>;
 
 /** Sessions kept at once. A session of gelu-4l's graph holds its memory arena, so the count is small. */

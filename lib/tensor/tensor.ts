@@ -28,12 +28,14 @@ import * as parts from "./build_index.ts";
 import { describe, type Dim, names, type Size } from "./dims.ts";
 import type { BinaryKind, CompareKind, Data, Node, UnaryKind, View } from "./node.ts";
 
+/** A lazy tensor [named dims]: remembers how it is made, and holds no values. Immutable. */
 export class Tensor implements View {
   /** Internal: the expression behind this tensor. */
   readonly node: Node;
   /** The dims, in the order in which a run returns them. */
   readonly dims: readonly Dim[];
 
+  /** Internal: use `param`, `input`, `constant`, `iota`, and the operations. */
   constructor(view: View) {
     this.node = view.node;
     this.dims = view.dims;
@@ -48,18 +50,22 @@ export class Tensor implements View {
     return new Tensor(build.binary(op, this, build.operand(op.toLowerCase(), other, this)));
   }
 
+  /** this + other, element by element. Dims meet by name. */
   add(other: Tensor | number): Tensor {
     return this.#binary("Add", other);
   }
 
+  /** this − other, element by element. */
   sub(other: Tensor | number): Tensor {
     return this.#binary("Sub", other);
   }
 
+  /** this · other, element by element. */
   mul(other: Tensor | number): Tensor {
     return this.#binary("Mul", other);
   }
 
+  /** this / other, element by element. */
   div(other: Tensor | number): Tensor {
     return this.#binary("Div", other);
   }
@@ -69,6 +75,7 @@ export class Tensor implements View {
     return this.#binary("Max", other);
   }
 
+  /** The smaller of the two, element by element. */
   atMost(other: Tensor | number): Tensor {
     return this.#binary("Min", other);
   }
@@ -77,38 +84,47 @@ export class Tensor implements View {
     return new Tensor(build.along({ kind: "unary", op, ...(approximate && { approximate }) }, this));
   }
 
+  /** −x. */
   neg(): Tensor {
     return this.#unary("Neg");
   }
 
+  /** |x|. */
   abs(): Tensor {
     return this.#unary("Abs");
   }
 
+  /** eˣ. */
   exp(): Tensor {
     return this.#unary("Exp");
   }
 
+  /** The natural logarithm. */
   log(): Tensor {
     return this.#unary("Log");
   }
 
+  /** √x. */
   sqrt(): Tensor {
     return this.#unary("Sqrt");
   }
 
+  /** 1 / x. */
   reciprocal(): Tensor {
     return this.#unary("Reciprocal");
   }
 
+  /** The hyperbolic tangent. */
   tanh(): Tensor {
     return this.#unary("Tanh");
   }
 
+  /** 1 / (1 + e⁻ˣ). */
   sigmoid(): Tensor {
     return this.#unary("Sigmoid");
   }
 
+  /** max(x, 0). */
   relu(): Tensor {
     return this.#unary("Relu");
   }
@@ -123,14 +139,17 @@ export class Tensor implements View {
     return new Tensor(build.contract(this, other, over));
   }
 
+  /** Σ over the dims `over`, which the result lacks. */
   sum(...over: string[]): Tensor {
     return new Tensor(build.reduce("ReduceSum", this, over));
   }
 
+  /** The mean over the dims `over`, which the result lacks. */
   mean(...over: string[]): Tensor {
     return new Tensor(build.reduce("ReduceMean", this, over));
   }
 
+  /** The largest over the dims `over`, which the result lacks. */
   max(...over: string[]): Tensor {
     return new Tensor(build.reduce("ReduceMax", this, over));
   }
@@ -154,6 +173,7 @@ export class Tensor implements View {
     return new Tensor(build.along({ kind: "softmax", over, log: true }, this, [], over));
   }
 
+  /** eˣ / Σ eˣ along a dimension. */
   softmax(over: string): Tensor {
     return new Tensor(build.along({ kind: "softmax", over }, this, [], over));
   }
@@ -233,6 +253,7 @@ export function input(
   return new Tensor(build.view({ kind: "input", name, ...limits }, [], dims, dtype));
 }
 
+/** A number, as a tensor without dims. */
 export function constant(value: number): Tensor {
   return new Tensor(build.constant(value));
 }

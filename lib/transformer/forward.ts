@@ -16,7 +16,9 @@ import { backThroughNorm, normalize, partThroughNorm } from "./normalize.ts";
 import { Trace } from "./trace.ts";
 import type { Parameters } from "./weights.ts";
 
+/** One forward pass: lazy tensors by hook name. Made by `model.forward()`. */
 export class Forward {
+  /** The model's. */
   readonly config: ModelConfig;
   /** Token ids [batch, pos]. */
   readonly tokens: Tensor;
@@ -24,6 +26,7 @@ export class Forward {
   readonly unembedded: Tensor;
   #trace: Trace;
 
+  /** Internal: see `model.forward()`. */
   constructor(config: ModelConfig, params: Parameters, tokens: Tensor, hooks: Hooks = {}) {
     this.config = config;
     this.tokens = tokens;

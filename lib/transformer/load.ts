@@ -14,6 +14,7 @@ import { checkSources, type Family, type Layout, readWeights } from "./families/
 import { Model } from "./model.ts";
 import { ALL_STEPS, NO_STEPS, possibleSteps, type Processing, processWeights } from "./processing.ts";
 
+/** How a model is found and processed. */
 export interface LoadOptions extends ResolveOptions {
   /**
    * Steps of weight processing to leave out, such as `{ foldValueBiases: false }`; or false for none at all.
@@ -27,6 +28,12 @@ export interface LoadOptions extends ResolveOptions {
  * A model by name: "tiny-gelu-4l" (embedded), "gelu-4l", a repository of the Hub, or a folder (see
  * `resolveModel`). In TransformerLens' layout or that of a Hugging Face family (families/families.ts), told
  * apart by config.json.
+ *
+ * @example
+ * ```ts
+ * const model = await loadModel("tiny-gelu-4l");
+ * console.log(model.config.n_layers); // 4
+ * ```
  */
 export async function loadModel(
   name = "tiny-gelu-4l",

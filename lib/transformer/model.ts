@@ -31,24 +31,34 @@ export interface ModelParts {
   promptSource?: PromptSource;
 }
 
+/** How a forward pass differs from the plain one. */
 export interface ForwardOptions {
+  /** Interventions by hook name; `*` stands for what is between two dots. */
   hooks?: Hooks;
   /** Other token ids [batch, pos] than the run's prompts, such as a second prompt to resample from. */
   tokens?: Tensor;
 }
 
+/** A model that can be run on prompts. Made by `loadModel`; holds no state but its weights. */
 export class Model {
+  /** As it was loaded. */
   readonly name: string;
+  /** Sizes and settings, by TransformerLens' names. */
   readonly config: ModelConfig;
+  /** Weights by TransformerLens' names, processed as `processing` says. float32. */
   readonly weights: Weights;
+  /** Which steps of weight processing were done. */
   readonly processing: Processing;
+  /** Absent where the model's folder has none. */
   readonly tokenizer?: Tokenizer;
+  /** Internal: the weights as tensors. */
   readonly params: Parameters;
   /** Which prompts belong to the model; see `promptsFor`. */
   readonly promptSource?: PromptSource;
   #cleanup?: Cleanup;
   #adversarial?: AdversarialPrompts;
 
+  /** Internal: see `loadModel`. */
   constructor(parts: ModelParts) {
     this.name = parts.name;
     this.config = parts.config;

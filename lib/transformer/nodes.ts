@@ -8,11 +8,13 @@ import { blocks, type Branch, embeddings } from "../checkpoints/blocks.ts";
 import { didYouMean } from "../checkpoints/nearest.ts";
 import type { ModelConfig } from "../checkpoints/mod.ts";
 
+/** What writes to the residual stream: an embedding, a head or an MLP. */
 export type ModelNode =
   | { kind: "embed"; name: "embed" | "pos_embed"; layer: -1 }
   | { kind: "head"; name: string; layer: number; head: number }
   | { kind: "mlp"; name: string; layer: number };
 
+/** The name of a head: `headName(0, 2)` is "L0H2". */
 export function headName(layer: number, head: number): string {
   return `L${layer}H${head}`;
 }
@@ -34,7 +36,7 @@ export function modelNodes(config: ModelConfig): ModelNode[] {
   ];
 }
 
-/** @throws for a name that the model does not have, with the nearest one. */
+/** The node of that name. @throws for a name that the model does not have, with the nearest one. */
 export function findNode(config: ModelConfig, name: string): ModelNode {
   const nodes = modelNodes(config);
   const node = nodes.find((n) => n.name === name);

@@ -23,12 +23,17 @@ import type { Weight, Weights } from "./weights.ts";
 
 /** Which steps are done. All are, by default. */
 export interface Processing {
+  /** ln1's w and b go into W_Q, W_K, W_V. */
   foldLn1: boolean;
+  /** ln2's w and b go into W_in. */
   foldLn2: boolean;
+  /** ln_final's w and b go into W_U. */
   foldLnFinal: boolean;
   /** Needs LayerNorm: a normalisation that subtracts the mean. */
   centerWritingWeights: boolean;
+  /** The mean over the vocabulary is taken out of W_U and b_U. */
   centerUnembed: boolean;
+  /** b_V goes, through W_O, into b_O. */
   foldValueBiases: boolean;
 }
 

@@ -7,12 +7,15 @@ import type { ModelConfig } from "../checkpoints/mod.ts";
 import { storedDims } from "../checkpoints/weight_names.ts";
 import { param, type Tensor } from "../tensor/tensor.ts";
 
+/** One weight. */
 export interface Weight {
+  /** Row-major. */
   data: Float32Array;
   /** Names and sizes, in memory order. */
   dims: readonly { name: string; size: number }[];
 }
 
+/** By TransformerLens' names. */
 export type Weights = Map<string, Weight>;
 
 /** Names of a weight's dims in memory order: one GEMM for all heads; rows of W_U that a gather can read. */
@@ -71,7 +74,10 @@ export function permute(
   return out;
 }
 
-/** The weights as tensors, made once for each model so that equal expressions are recognised. */
+/**
+ * The weights as tensors, made once for each model so that equal expressions are recognised.
+ * @internal
+ */
 export class Parameters {
   #weights: Weights;
   #tensors = new Map<string, Tensor>();

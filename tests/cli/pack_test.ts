@@ -2,10 +2,10 @@
 // code runs when it comes over HTTP, as from JSR.
 //
 // With CLEANUP_LENS_ALL=1 also pnpm and Bun, which npx fetches, and Node 24; it takes some minutes.
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { packageJson } from "../../lib/cli/pack.ts";
+import { packageJson, packagesOf } from "../../lib/cli/pack.ts";
 import { execute, isThere, project, tarball } from "./package/install.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
@@ -28,6 +28,12 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
+Deno.test("packagesOf() finds what code imports, and not what an example in a comment does", () => {
+  const js = `/**\n * import { no } from "@std/assert";\n */\nimport { a } from "@a/b/c.js";\nimport "./d.js";
+import fs from "node:fs";\nexport { e } from "e";\nconst f = await import("f/g");\n`;
+  assertEquals(packagesOf(js), ["@a/b", "e", "f"]);
+});
+
 Deno.test("packageJson() takes exact versions, of what the code imports alone; danfojs is the user's to install", () => {
   const imports = {
     "onnxruntime-node": "npm:onnxruntime-node@1.30.0",
@@ -37,8 +43,9 @@ Deno.test("packageJson() takes exact versions, of what the code imports alone; d
   };
   const deno = { version: "1.2.3", license: "MIT", exports: { ".": "./lib/a.ts" }, imports };
   const json = packageJson(deno, new Set(["onnxruntime-node", "danfojs-node", "@a/b"]));
-  assertEquals(json.dependencies, { "onnxruntime-node": "1.30.0", "@a/b": "2.0.0" });
+  assertEquals(json.dependencies, { "@a/b": "2.0.0", "onnxruntime-node": "1.30.0" });
   assertEquals(json.peerDependencies, { "danfojs-node": "1.1.2" });
+  assertThrows(() => packageJson(deno, new Set(["e"])), Error, 'imports "e"');
   assertEquals(json.exports, { ".": { types: "./lib/a.d.ts", default: "./lib/a.js" } });
 });
 

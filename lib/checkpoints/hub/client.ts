@@ -23,11 +23,13 @@ export interface HubFile {
   hash: string;
 }
 
+/** How the Hub is asked. */
 export interface HubClientOptions {
   /** Longest wait for the beginning of an answer, and for the next piece of a download. */
   timeoutMs?: number;
   /** First pause before a request is repeated; doubled each time. */
   pauseMs?: number;
+  /** Ends requests and downloads. */
   signal?: AbortSignal;
 }
 

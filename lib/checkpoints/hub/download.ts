@@ -16,14 +16,17 @@ import { HubRefusal, HubUnreachable } from "./errors.ts";
 
 /** How far a download is. */
 export interface DownloadProgress {
+  /** Name of the file. */
   file: string;
   /** Bytes that are on disk, of `total`. */
   loaded: number;
+  /** Its size in bytes. */
   total: number;
   /** Of this session, without what was already there. 0 until a first piece has come. */
   bytesPerSecond: number;
 }
 
+/** Told how far a download is. */
 export type OnDownload = (progress: DownloadProgress) => void;
 
 /** A download gives up after so many breaks in a row without a single new byte. */

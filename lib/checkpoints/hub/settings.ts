@@ -8,9 +8,11 @@
 import { readFileSync } from "node:fs";
 import { environment } from "../../platform/environment.ts";
 
+/** Where the Hub and its cache are. */
 export interface HubSettings {
   /** Address without a slash at its end. */
   endpoint: string;
+  /** Of access, for models that need one. */
   token?: string;
   /** The folder with `models--owner--name` folders in it. */
   cache: string;

@@ -24,7 +24,11 @@ export type Document = string | number[] | LongText | null;
 /** Kinds of file that `documents` reads. */
 export const DOCUMENT_FILES: readonly string[] = [".txt", ".jsonl", ".parquet"];
 
-/** @throws for another kind of file, one that cannot be read, and a line or row that holds no document */
+/**
+ * The texts of a .txt, .jsonl or .parquet file, one at a time.
+ * @throws when it cannot be read, naming the line or row
+ * @throws for another kind of file, one that cannot be read, and a line or row that holds no document
+ */
 export async function* documents(path: string): AsyncGenerator<Document> {
   const kind = DOCUMENT_FILES.find((ending) => path.toLowerCase().endsWith(ending));
   if (kind === ".txt") {

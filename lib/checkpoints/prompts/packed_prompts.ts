@@ -9,7 +9,9 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Document } from "./documents.ts";
 import { checkPrompts, type Prompts } from "./prompts.ts";
 
+/** How texts become prompts. */
 export interface PackOptions {
+  /** Of the model that they are for. */
   config: Pick<ModelConfig, "d_vocab" | "n_ctx" | "default_prepend_bos">;
   /** Needed for texts, not for token ids. */
   tokenizer?: Tokenizer;
@@ -27,7 +29,10 @@ const MOST_TOKENS = 2 ** 17, WANTED_PROMPTS = 64, SHORTEST = 32;
 /** Of one document, at most this many characters for each token that is still wanted are tokenised. */
 const CHARACTERS_PER_TOKEN = 12;
 
-/** @throws when the texts do not fill one prompt, and for token ids that the model does not have */
+/**
+ * Texts → prompts of one length, as in training: documents joined by the tokenizer's separator.
+ * @throws when the texts do not fill one prompt, and for token ids that the model does not have
+ */
 export async function packPrompts(
   documents: AsyncIterable<Document> | Iterable<Document>,
   options: PackOptions,

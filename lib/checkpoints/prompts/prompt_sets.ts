@@ -54,10 +54,13 @@ export const c4AndCode: PromptSet = {
   ],
 };
 
+/** Which prompts, and from where. */
 export interface FetchPromptsOptions extends PromptOptions, HubClientOptions {
   /** Chooses the rows. Default 0. */
   seed?: number;
+  /** Default: from the environment. */
   settings?: HubSettings;
+  /** Told how far a download is. */
   onProgress?: OnDownload;
 }
 

@@ -9,6 +9,7 @@ import { quoted } from "../quoted.ts";
 import { type FetchPromptsOptions, loadPrompts } from "./prompt_sets.ts";
 import type { Prompts } from "./prompts.ts";
 
+/** What prompts.json names: a set that the project carries, or a file. */
 export type PromptSource = { builtin: string } | { file: string };
 
 const EXPECTED = `{"builtin": "held-out"} or {"file": "….safetensors"}`;

@@ -9,12 +9,16 @@ import { dataFile } from "../data_folder.ts";
 import { didYouMean } from "../nearest.ts";
 import { SafetensorsFile } from "../safetensors.ts";
 
+/** What a text is. */
 export type PromptKind = "prose" | "code";
 
+/** Token sequences of one length, checked against the model before anything runs. */
 export interface Prompts {
   /** Token ids, row-major [count, length]. */
   tokens: Int32Array<ArrayBuffer>;
+  /** How many prompts. */
   count: number;
+  /** Tokens of each. */
   length: number;
   /** What each prompt is, where the set records it. */
   kinds?: PromptKind[];
@@ -33,6 +37,7 @@ const builtin: Record<string, { file: string; source: string }> = {
 /** Sets that prompt_sets.ts fetches. */
 const fetched = ["c4-code"];
 
+/** Which part of a set is taken, and what it is checked against. */
 export interface PromptOptions {
   /** The model they are for: ids and length are checked against it. */
   config?: Pick<ModelConfig, "d_vocab" | "n_ctx">;

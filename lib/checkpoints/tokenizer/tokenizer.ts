@@ -10,6 +10,7 @@ import { quoted, shown } from "../quoted.ts";
 import { type Bos, type BosFiles, bosOf } from "./bos.ts";
 import { exactTokenizer } from "./exact.ts";
 
+/** Text ↔ token ids, as the model's tokenizer.json says. */
 export interface Tokenizer {
   /** Token ids of `text`; with `prependBos` (default: false) the BOS id comes first. */
   encode(text: string, options?: { prependBos?: boolean }): number[];

@@ -36,6 +36,7 @@ import { AttributionSummary } from "./summary.ts";
 /** Where a node's output is taken out: at all positions but 0, at all, or at the one position that is looked at. */
 export type RemovedAt = "rest" | "all" | "position";
 
+/** Which nodes, answers and controls. */
 export interface AttributionOptions extends RunOptions, QuestionOptions {
   /** Nodes to check. Default: the `most` with the largest DLA. */
   nodes?: readonly string[];
@@ -70,6 +71,7 @@ const OPTIONS: Record<keyof AttributionOptions, true> = {
   ...RUN_OPTIONS,
 };
 
+/** What becomes of the DLA of a model's nodes. */
 export interface AttributionCheck {
   /** The two answers to a text; absent for prompts, where they are another two at each position unless given. */
   answers?: AnswerRow[];
@@ -79,7 +81,9 @@ export interface AttributionCheck {
   steps: StepRow[];
   /** DLA of every node and bias, in the order of the forward pass. */
   terms: TermRow[];
+  /** DLA of all nodes beside the logit difference: they have to agree. */
   sum: SumRow;
+  /** What the rows rest on, by name: model, prompts, options. */
   assumptions: Record<string, string>;
 }
 
@@ -87,6 +91,8 @@ export interface AttributionCheck {
 const RESAMPLED_ROTATIONS = 3;
 
 /**
+ * What later nodes take back of each node's DLA on a text, what is left, and what removing the node really
+ * does, beside controls.
  * @param from a text, of which the last position is looked at (or option `position`); or prompts, of which every position but 0 is
  * @throws for unknown options and nodes, answers that are not two tokens, a text longer than the context or of a single token, a text
  * for a model without a tokenizer; and where DLA of all nodes and biases does not add up to the logit difference

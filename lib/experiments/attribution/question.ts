@@ -19,6 +19,7 @@ export interface Question {
   answers?: AnswerRow[];
 }
 
+/** Which answers, at which position. */
 export interface QuestionOptions {
   /** Two tokens, as text or id. */
   answers?: readonly [string | number, string | number];

@@ -6,7 +6,9 @@ import type { Estimate } from "../rows.ts";
  * Σ DLA², and `logits` is that share of the DLA's root mean square. At one position both are what they say.
  */
 export interface Credit {
+  /** In logits. */
   logits: number;
+  /** As a share of the node's DLA. */
   share: number;
   /** 95 % bootstrap interval of `share` over prompts; absent for a single prompt. */
   interval?: readonly [low: number, high: number];
@@ -21,8 +23,11 @@ export interface Credit {
 
 /** What becomes of one node's DLA. */
 export interface AttributionRow {
+  /** The node, such as "L1H3" or "MLP2". */
   node: string;
+  /** What kind of node it is. */
   kind: "embed" | "head" | "mlp";
+  /** The node's layer, from 0; of embeddings -1. */
   layer: number;
   /** DLA of the node's output, in logits; over many positions its root mean square. */
   dla: number;
@@ -41,6 +46,7 @@ export interface AttributionRow {
   finalScale: Credit;
   /** Fall of the logit difference when the output is removed: left + finalScale. */
   effect: Credit;
+  /** Absent where nothing was resampled. */
   resampled?: ResampledRow;
   /** (Prompt, position) pairs that are looked at. */
   n: number;
@@ -50,9 +56,11 @@ export interface AttributionRow {
 export interface ResampledRow {
   /** DLA of what takes the output's place: what of the DLA is the same whatever the prompt. In logits and as a share of the DLA. */
   kept: number;
+  /** As a share of the node's DLA. */
   keptShare: number;
   /** Fall of the logit difference, and its share of the DLA. At one position the mean over other prompts. */
   effect: number;
+  /** As a share of the node's DLA. */
   share: number;
   /** 95 % bootstrap interval of `share` over prompts; absent for a single prompt. */
   interval?: readonly [low: number, high: number];
@@ -70,12 +78,15 @@ export interface StepRow extends Credit {
   node: string;
   /** The later node. */
   by: string;
+  /** What kind of node it is. */
   kind: "head" | "mlp";
+  /** The node's layer, from 0; of embeddings -1. */
   layer: number;
 }
 
 /** DLA of one of the parts that add up to the logit difference. */
 export interface TermRow {
+  /** The node, or the bias. */
   name: string;
   /** In logits; over many positions the mean. */
   mean: number;
@@ -85,17 +96,25 @@ export interface TermRow {
 
 /** Σ DLA of all nodes and biases beside the model's logit difference: means over positions, and the largest difference of any. */
 export interface SumRow {
+  /** Σ DLA of the nodes, in logits. */
   nodes: number;
+  /** Σ DLA of the biases, in logits. */
   biases: number;
+  /** Of both. */
   sum: number;
+  /** Of the model. */
   logitDifference: number;
+  /** At any position, in logits. */
   largestError: number;
 }
 
 /** One of the two answers to a text. */
 export interface AnswerRow {
+  /** As text. */
   token: string;
+  /** Token id. */
   id: number;
+  /** At the position that is asked about. */
   logit: number;
   /** 1: the most probable next token. */
   rank: number;

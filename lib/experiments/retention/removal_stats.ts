@@ -21,6 +21,7 @@ export interface Shape {
   blocks: number;
 }
 
+/** @internal */
 export class RemovalStats {
   readonly shape: Shape;
   readonly kept: Kept;

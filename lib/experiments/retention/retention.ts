@@ -27,6 +27,7 @@ import { Summary } from "./summary.ts";
 import { measureSizes } from "./sizes.ts";
 import { asLong, outputsToRemove, type Removed } from "./variants.ts";
 
+/** Whose output, which controls, which route, which positions. */
 export interface RetentionOptions extends RunOptions {
   /** One writer, several, or "all" nodes. Default: the writer of the model's cleanup.json. */
   writer?: string | readonly string[];
@@ -67,9 +68,11 @@ const OPTIONS: Record<keyof RetentionOptions, true> = {
   ...RUN_OPTIONS,
 };
 
+/** What becomes of outputs. */
 export interface RetentionResult {
   /** Retention by location. */
   rows: RetentionRow[];
+  /** What each later node writes back. */
   responses: ResponseRow[];
   /** One row a writer: what is left at the end. */
   writers: WriterRow[];
@@ -77,10 +80,24 @@ export interface RetentionResult {
   cleaners: CleanerRow[];
   /** Position 0; empty unless it stands apart. */
   first: FirstPositionRow[];
+  /** What the rows rest on, by name: model, prompts, options. */
   assumptions: Record<string, string>;
 }
 
-/** @throws for an unknown option, node or value, and where numbers are not finite */
+/**
+ * What becomes of what a node writes: the model runs with and without it, and their difference is followed to
+ * the end of the stream, beside that of the same output rotated.
+ * @throws for an unknown option, node or value, and where numbers are not finite
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16 });
+ * const { writers: [row] } = await retention(model, prompts, { writer: "L1H6", rotations: 2 });
+ * console.log(row.left.value, "is left; of the same output rotated", row.control!.value);
+ * ```
+ */
 export async function retention(
   model: Model,
   prompts: Prompts,

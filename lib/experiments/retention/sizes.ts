@@ -11,7 +11,9 @@ import { locations } from "../../transformer/nodes.ts";
 
 /** Mean length at position 0 and at the other positions. */
 export interface Lengths {
+  /** At position 0. */
   first: number;
+  /** At all others. */
   rest: number;
 }
 

@@ -28,16 +28,19 @@ import type { Estimate } from "../rows.ts";
 
 const DRAWS = 1000;
 
+/** What later nodes take back of a writer's DLA, beside its control. */
 export interface Attribution {
   /** Mean |DLA| of the writer, in logits. */
   meanAbsolute: number;
   /** Part of its DLA that later nodes take back; of its rotated output. Below 0: they add to it. */
   takenBack: Estimate;
+  /** The same of the output rotated. */
   controlTakenBack: Estimate;
   /** How much larger a part is taken back of it than of the control: the difference, over the same prompts. */
   beyond: Estimate;
   /** Logits that the model loses without the output, for each logit of DLA. */
   effect: Estimate;
+  /** How many were used. */
   prompts: number;
 }
 

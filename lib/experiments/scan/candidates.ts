@@ -2,6 +2,7 @@
 import type { LayerContraction, ScreenedNode } from "./screen.ts";
 import type { ScanSettings } from "./settings.ts";
 
+/** A node of the first pass, and why it was not examined, if it was not. */
 export interface Candidate extends ScreenedNode {
   /** Why it is not examined; absent when it is. */
   passedOver?: string;

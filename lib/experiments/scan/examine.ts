@@ -21,7 +21,9 @@ import type { ScanSettings } from "./settings.ts";
 
 /** A writer that was examined, found or not. */
 export interface ExaminedWriter extends WriterRow {
+  /** Median retention of the output rotated. */
   control: Estimate;
+  /** control − left. */
   specific: Estimate;
   /** p-value of "no specific erasure", adjusted over all examined writers. */
   q: number;
@@ -29,6 +31,7 @@ export interface ExaminedWriter extends WriterRow {
   notFound?: string;
   /** Retention by location, of its output and of the control. */
   locations: RetentionRow[];
+  /** Who erases it. */
   cleaners: CleanerRow[];
   /** Σ of all later nodes' specific responses: what the cleaners' parts are parts of. */
   specificRatio: number;
@@ -42,6 +45,7 @@ export interface ExaminedWriter extends WriterRow {
   leftByLength: number;
   /** Of a writer that was found. */
   routes?: RouteShares;
+  /** What becomes of its DLA; absent where that was not measured. */
   attribution?: Attribution;
 }
 

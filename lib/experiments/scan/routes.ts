@@ -12,8 +12,11 @@ import { measureRemovals, type Removal } from "../retention/removals.ts";
 
 /** Parts of the specific erasure: through values and MLP inputs, through the scales, through attention. */
 export interface RouteShares {
+  /** With attention patterns and scales frozen. */
   values: number;
+  /** What comes on top when normalisation scales answer too. */
   scales: number;
+  /** What comes on top when patterns answer too. */
   attention: number;
 }
 

@@ -25,11 +25,15 @@ import { checkSettings, type ScanSettings } from "./settings.ts";
 import { type Sink, sink } from "./sinks.ts";
 import { shuffled, summarize, type UntrainedResult } from "./untrained.ts";
 
+/** What a scan found, and what it did not look at. */
 export interface ScanResult {
+  /** What was scanned. */
   model: { name: string; layers: number; heads: number; d_model: number; parameters: number };
   /** All that were given; how many served each pass. */
   prompts: { count: number; length: number; source: string; screened: number; examined: number };
+  /** Those it was run with. */
   settings: ScanSettings;
+  /** What the rows rest on, by name: model, prompts, options. */
   assumptions: Record<string, string>;
   /** Examined writers, the most erased first; those with no `notFound` are found. */
   writers: ExaminedWriter[];
@@ -39,6 +43,7 @@ export interface ScanResult {
   layers: LayerContraction[];
   /** Mean length of the stream at each location, at position 0 and elsewhere. */
   stream: ({ location: string } & Lengths)[];
+  /** The attention sink at position 0, where there is one. */
   sink?: Sink;
   /** Response of each later node to each writer, on the first half. */
   responses: ScreenResult["responses"];
@@ -46,10 +51,13 @@ export interface ScanResult {
   untrained?: UntrainedResult;
 }
 
+/** Thresholds, and how the runs are divided, watched and ended. */
 export interface ScanOptions extends RunOptions {
+  /** Thresholds that differ from `DEFAULT_SETTINGS`. */
   settings?: Partial<ScanSettings>;
   /** What an interrupted first pass over the same prompts had measured, and told after each part: a place to save it. */
   screened?: ReadonlyMap<string, RemovalStats>;
+  /** Called with what the first pass has measured so far, so that it can be kept. */
   onScreened?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;
   /** Told at the start of each pass. */
   onPass?: (name: string, prompts: number) => void;
@@ -68,7 +76,12 @@ export function foundWriters({ writers }: Pick<ScanResult, "writers">): Examined
   return writers.filter(({ notFound }) => notFound === undefined);
 }
 
-/** @throws when prompts are too few, too short or all the same, a setting is out of its range, or numbers are not finite */
+/**
+ * Looks for writers whose output is erased beyond its control, for who erases it, by which route, and whether
+ * DLA misleads.
+ * @throws when prompts are too few, too short or all the same, a setting is out of its range, or numbers are
+ * not finite
+ */
 export async function scan(model: Model, prompts: Prompts, options: ScanOptions = {}): Promise<ScanResult> {
   checkArguments("scan", { model, prompts });
   checkOptions("scan", options, OPTIONS);

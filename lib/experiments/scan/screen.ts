@@ -18,17 +18,23 @@ import type { Sizes } from "../retention/sizes.ts";
 
 /** What the first pass says of one node. */
 export interface ScreenedNode {
+  /** The node's name. */
   name: string;
+  /** What kind of node it is. */
   kind: "embed" | "head" | "mlp";
+  /** From 0; of embeddings -1. */
   layer: number;
   /** Mean length of its output, as a part of the stream's just after the write. */
   share: number;
   /** Retention at the end of the stream: median and quartiles over tokens. */
   left: number;
+  /** Lower quartile over tokens. */
   low: number;
+  /** Upper quartile over tokens. */
   high: number;
   /** What is left of the layer's control, and control − left. */
   control: number;
+  /** The layer's control − left. */
   specific: number;
   /** Of a head: what is left of the other heads of its layer: smallest, median and largest. */
   peers?: readonly [low: number, median: number, high: number];
@@ -36,15 +42,23 @@ export interface ScreenedNode {
 
 /** What is left at the end of what is written in one layer, whatever it says: median and quartiles of its control. */
 export interface LayerContraction {
+  /** From 0; of embeddings -1. */
   layer: number;
+  /** What kind of node it is. */
   kind: ScreenedNode["kind"];
+  /** Median retention of the layer's control at the end of the stream. */
   left: number;
+  /** Lower quartile over tokens. */
   low: number;
+  /** Upper quartile over tokens. */
   high: number;
 }
 
+/** The first pass, as numbers. */
 export interface ScreenResult {
+  /** All nodes, in the model's order. */
   nodes: ScreenedNode[];
+  /** What happens to anything that is written in each layer. */
   layers: LayerContraction[];
   /** Response (ratio of sums) of each later node to each writer: [writer][node], in the order of `modelNodes`; 0 before the write. */
   responses: { writers: string[]; nodes: string[]; ratios: number[][] };

@@ -3,6 +3,7 @@ import { didYouMean } from "../../checkpoints/nearest.ts";
 import { shown } from "../options.ts";
 import { LEAST_PROMPTS } from "./prompts.ts";
 
+/** The thresholds of a scan; `DEFAULT_SETTINGS` has each one's default. */
 export interface ScanSettings {
   /** Smallest specific erasure of a writer: control − left. */
   specific: number;
@@ -14,14 +15,17 @@ export interface ScanSettings {
   examine: number;
   /** Tokens of the screen, of the examination, about: whole prompts, and no fewer than intervals need. */
   screenTokens: number;
+  /** Tokens of the first pass. */
   tokens: number;
   /** Rotations of a writer's output in the examination. */
   rotations: number;
   /** Prompts for the untrained null; 0: none. */
   untrainedPrompts: number;
+  /** Of rotations, shuffles and bootstraps. */
   seed: number;
 }
 
+/** The thresholds unless they are given. */
 export const DEFAULT_SETTINGS: ScanSettings = {
   specific: 0.15,
   share: 0.002,

@@ -14,13 +14,17 @@ import type { Sizes } from "../retention/sizes.ts";
 /** The stream at position 0 is called a sink where it is at least so many times as long as elsewhere. */
 export const SINK = 5;
 
+/** An attention sink at position 0. */
 export interface Sink {
   /** Where the stream at position 0 is longest against elsewhere, and how many times. */
   location: string;
+  /** How many times as long the stream is there as elsewhere. */
   times: number;
   /** The node that writes the longest vector there: mean length at position 0 and elsewhere. */
   writer: string;
+  /** Mean length at position 0. */
   norm: number;
+  /** Mean length at all others. */
   elsewhere: number;
   /** Median retention of that vector at position 0 at the end of the stream. */
   left: number;

@@ -8,10 +8,13 @@ import type { Weights } from "../../transformer/weights.ts";
 import type { Candidate } from "./candidates.ts";
 import type { ExaminedWriter } from "./examine.ts";
 
+/** The same scan of the model with every weight's values shuffled: what chance finds. */
 export interface UntrainedResult {
+  /** How many were used. */
   prompts: number;
   /** Writers that were examined, and those that count as found. */
   examined: string[];
+  /** Names of the writers that were found. */
   found: string[];
   /** Largest specific erasure among all nodes, on the first half. */
   largestSpecific: number;
