@@ -49,6 +49,7 @@ export const TOP_LEVEL = [
   "deno.lock",
   "lib",
   "notebooks",
+  "package.json",
   "tests",
 ];
 

@@ -62,17 +62,18 @@ async function permissionsFolder(root: string, permissions: Permissions): Promis
   await Deno.mkdir(out, { recursive: true });
   await removeLeftovers(out, prefix);
   const folder = await makePartialFolder(out, prefix);
+  await Deno.copyFile(join(root, "package.json"), join(folder.path, "package.json")); // part of what deno.lock locks
   const lock = { path: join(root, "deno.lock"), frozen: true };
-  const { tasks: _tasks, ...rest } = json;
-  const imports = Object.entries(rest.imports as Record<string, string>).map((
-    [name, target],
-  ) => [name, target.startsWith("./") ? join(root, target) : target]);
+  const { nodeModulesDir, compilerOptions, allowScripts, imports } = json;
   const config = {
-    ...rest,
-    imports: Object.fromEntries(imports),
+    nodeModulesDir,
+    compilerOptions,
+    allowScripts,
+    imports,
     lock,
     permissions: { default: permissions },
   };
+  // Of a file with another name Deno would say that the project's own package is linked from it, and find deno.lock out of date.
   await Deno.writeTextFile(join(folder.path, "deno.json"), JSON.stringify(config));
   return folder;
 }

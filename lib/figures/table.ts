@@ -3,9 +3,9 @@
  * numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
  */
 import type { DataFrame } from "danfojs-node";
-import process from "node:process";
 import { unturned } from "../checkpoints/quoted.ts";
 import { display } from "../jupyter/display.ts";
+import { danfo } from "./danfo.ts";
 import { formatNumber } from "./theme.ts";
 
 export interface TableOptions {
@@ -15,27 +15,6 @@ export interface TableOptions {
   digits?: number;
   /** At most this many rows are shown, and the table says how many are left out. Default 20. */
   limit?: number;
-}
-
-/** danfojs takes half a second and 100 MB to load, so only who shows a table pays for it. */
-async function danfo(): Promise<typeof import("danfojs-node")> {
-  const node = process as { noDeprecation?: boolean };
-  const before = node.noDeprecation;
-  node.noDeprecation = true; // one of its dependencies uses a deprecated module of Node and warns about it
-  try {
-    const loaded = await import("danfojs-node") as unknown;
-    return (loaded as { default: typeof import("danfojs-node") }).default; // a CommonJS module
-  } catch (cause) {
-    throw new Error(
-      `table: loading danfojs-node failed (${
-        (cause as Error).message
-      }). In a project of your own, install it: ` +
-        "npm install danfojs-node@1.1.2",
-      { cause },
-    );
-  } finally {
-    node.noDeprecation = before;
-  }
 }
 
 /** Rows as a DataFrame, for exploring: `(await frame(rows)).groupby(["writer"])…`. */

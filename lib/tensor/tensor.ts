@@ -5,6 +5,23 @@
  * compiles exactly what is asked for. Operands are aligned by the names of their dims, never by place, and a tensor that
  * lacks a dimension of the other is broadcast along it. When neither operand has all the other's dims, the operation throws:
  * an outer product is asked for by `expand`.
+ *
+ * **The invariant: a broadcast dimension is in the view, never in the node.** A tensor is a view: a node, which says what is computed and
+ * over which dims, and the dims that the tensor shows, a superset of the node's in any order. So `expand` and `order` cost nothing, and
+ * what is done to a broadcast tensor is done once, not once for each element of the dimension:
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * const scale = param("scale", Float32Array.of(2, 3), [{ name: "pos", size: 2 }]);
+ * const wide = scale.expand("head", 8).exp(); // shown as [pos, head] …
+ * assertEquals(wide.names, ["pos", "head"]);
+ * assertEquals(wide.node.dims.map(({ name }) => name), ["pos"]); // … but 2 exponentials are computed, not 16
+ * ```
+ *
+ * How to add an operation: lib/README.md.
+ *
+ * @module
  */
 import * as build from "./build.ts";
 import * as parts from "./build_index.ts";

@@ -4,21 +4,21 @@
  * PEER_PYTHON (TransformerLens 3, tests/reference/requirements.txt; default python3), PEER_PYTHON_4 (transformer-lens 4) and
  * PEER_PYTHON_NNSIGHT (nnsight). A peer that cannot be imported is left out, with a line that says so.
  *
- * First all compute Figures 1 to 3 and the retention of one writer on one prompt: their medians must agree to 1e-3, or nothing is timed.
- * Then, for each task and peer, one process of ours and two of the peer (with the C library's default memory management, and with the
- * settings that make PyTorch faster) are loaded, warmed up, and take turns: whatever else the machine does hits all of them. Reported are
- * medians over the rounds, and medians of each round's ratio. Memory is the largest resident memory of the process after loading, from
- * the kernel.
+ * A process of ours and two of each peer (with the C library's default memory management, and with the settings that make PyTorch faster)
+ * are loaded; then, peer by peer, ours and the peer's take turns, task by task, after a warm-up: whatever else the machine does hits all of them. Medians of Figures 1 to 3 and
+ * of the retention must agree to 1e-3 in the warm-up, or the run ends. Reported are medians over the rounds, and medians of each round's
+ * ratio, of time and of processor time: on a busy machine the latter says more. Memory is the largest resident memory of the process during the task, from the kernel.
  *
  * The table in tests/bench/results.md is written anew; the text around it stays. Options: --rounds N (default 5), --prompts N (4),
- * --cache-prompts N (2), --peer-batch N (2), --threads N (all cores), --memory GB for the unbatched scripts (8; 0: leave them out).
+ * --cache-prompts N (2), --peer-batch N (2), --threads N (all cores), --memory GB for the unbatched scripts (8; 0: leave them out),
+ * --no-kept (without the second process of each peer).
  */
 import { parseArgs } from "node:util";
 import { GELU_4L } from "./gelu_4l_config.ts";
 import { writePeerFolder } from "./peer_folder.ts";
 import { type Agreement, compare } from "./peer_medians.ts";
 import { TurnProcess } from "./peer_process.ts";
-import { markdown, type Measured, median, type Row, writeResults } from "./peer_results.ts";
+import { markdown, type Measured, median, type Report, type Row, writeResults } from "./peer_results.ts";
 import { type Peer, PEERS, peersThatAreThere } from "./peers.ts";
 
 const { values: options } = parseArgs({
@@ -29,7 +29,9 @@ const { values: options } = parseArgs({
     "peer-batch": { type: "string", default: "2" },
     threads: { type: "string", default: `${navigator.hardwareConcurrency}` },
     memory: { type: "string", default: "8" },
+    kept: { type: "boolean", default: true },
   },
+  allowNegative: true,
 });
 const LENGTH = 1024;
 /** The most that the unbatched scripts try. */
@@ -42,12 +44,13 @@ const KEEP_MEMORY = {
   MALLOC_TOP_PAD_: "100000000",
 };
 
+/** From little memory to much, so that what a process keeps of one task hardly counts in the next. */
 const TASKS = [
   { task: "residual", what: "forward pass without logits" },
-  { task: "forward", what: "forward pass with all logits" },
-  { task: "cache", what: "everything cached, with logits" },
   { task: "figures", what: "Figures 1–3" },
   { task: "retention", what: "retention of one writer, with a control" },
+  { task: "forward", what: "forward pass with all logits" },
+  { task: "cache", what: "everything cached, with logits" },
 ];
 
 const peers = await peersThatAreThere();
@@ -68,110 +71,124 @@ async function start(name: string, command: string, args: string[], env: Record<
   return started;
 }
 
-function ours(prompts: number): Promise<TurnProcess> {
+function ours(): Promise<TurnProcess> {
   const flags = ["--frozen", "--v8-flags=--expose-gc", "--allow-read", "--allow-ffi"];
-  const args = ["run", ...flags, `${here}/peer_ours.ts`, folder, `${prompts}`, options.threads];
-  return start("ours", Deno.execPath(), args);
+  return start("ours", Deno.execPath(), ["run", ...flags, `${here}/peer_ours.ts`, folder, options.threads]);
 }
 
-function peerArguments(peer: Peer, prompts: number): string[] {
-  const sizes = ["--prompts", `${prompts}`, "--length", `${LENGTH}`, "--threads", options.threads];
+function peerArguments(peer: Peer): string[] {
+  const sizes = ["--length", `${LENGTH}`, "--threads", options.threads, "--batch", options["peer-batch"]];
   return [`${here}/peer.py`, peer.key, folder, ...sizes];
 }
 
-function theirs(peer: Peer, prompts: number, env: Record<string, string> = {}): Promise<TurnProcess> {
-  const args = [...peerArguments(peer, prompts), "--batch", options["peer-batch"], "--turns"];
-  return start(peer.name, peer.python, args, env);
+function theirs(peer: Peer, env: Record<string, string> = {}): Promise<TurnProcess> {
+  return start(peer.name, peer.python, [...peerArguments(peer), "--turns"], env);
 }
 
-async function finish(process: TurnProcess) {
-  const finished = await process.finish();
+async function end(process: TurnProcess): Promise<void> {
+  await process.end();
   running.delete(process);
-  return finished;
 }
 
-/** What every peer's process says last, with how far its medians are from ours on one prompt. @throws when they differ */
-async function sameNumbers(): Promise<Agreement[]> {
-  const last: Record<string, unknown>[] = [];
-  for (const side of [undefined, ...peers]) {
-    const process = await (side ? theirs(side, 1) : ours(1));
-    for (const task of ["figures", "retention"]) await process.turn(task);
-    last.push((await finish(process)).last);
+/** What a process took since its last rest, over what `own` took in the same rounds. */
+function taken({ turns, rested }: TurnProcess, own?: TurnProcess) {
+  const seconds = turns.map((turn) => turn.seconds), cpu = turns.map((turn) => turn.cpu);
+  const times = own && {
+    seconds: seconds.map((s, round) => s / own.turns[round].seconds),
+    cpu: cpu.map((s, round) => s / own.turns[round].cpu),
+  };
+  return { seconds, cpu, times, loaded: rested.now };
+}
+
+/** One task, ours first of `all`. Returns what each side took, and how far the medians are apart. */
+async function measure(task: string, prompts: number, all: TurnProcess[]) {
+  const medians: (Record<string, number[]> | undefined)[] = [];
+  for (const process of all) {
+    await process.rest();
+    medians.push((await process.turn(task, prompts, false)).medians);
   }
-  return peers.map((peer, i) => compare(peer.name, last[0], last[i + 1]));
-}
-
-async function measure({ task, what }: { task: string; what: string }): Promise<Row> {
-  const prompts = Number(task === "cache" ? options["cache-prompts"] : options.prompts);
-  const own = await ours(prompts);
-  await own.turn(task, false);
+  const agreement = compare(all[1].name, medians[0], medians[1]);
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for (let i = 0; i < all.length; i++) await all[(i + round) % all.length].turn(task, prompts);
+  }
+  const [own] = all;
   const sides: Measured[] = [];
-  for (const peer of peers) {
-    const pair = await Promise.all([theirs(peer, prompts), theirs(peer, prompts, KEEP_MEMORY)]);
-    for (const process of pair) await process.turn(task, false);
-    const all = [own, ...pair], before = own.seconds.length;
-    for (let round = 0; round < Number(options.rounds); round++) {
-      for (let i = 0; i < all.length; i++) await all[(i + round) % all.length].turn(task);
-    }
-    for (const [i, process] of pair.entries()) {
-      const { peak } = await finish(process);
-      const times = process.seconds.map((s, round) => s / own.seconds[before + round]);
-      const side = peer.name + (i === 0 ? "" : ", memory kept");
-      sides.push({ side, seconds: process.seconds, times, peak, loaded: process.loaded.now });
-    }
+  for (const [i, process] of all.entries()) {
+    const side = i === 0 ? "this project" : process.name + (i === 1 ? "" : ", memory kept");
+    sides.push({ side, ...taken(process, i === 0 ? undefined : own), peak: await process.peak() });
   }
-  const { peak } = await finish(own);
-  const mine = { side: "this project", seconds: own.seconds, peak, loaded: own.loaded.now };
-  const row = { what, prompts, sides: [mine, ...sides] };
-  console.log(
-    what,
-    row.sides.map(({ side, seconds, peak }) =>
-      `${side}: ${median(seconds).toFixed(2)} s, ${peak.toFixed(0)} MiB`
-    ),
-  );
-  return row;
+  return { sides, agreement };
 }
 
 /** The authors' scripts with every prompt in one batch, once, beside ours on as many prompts. */
 async function unbatched(peer: Peer): Promise<Row> {
-  const asked = ["--task", "unbatched", "--memory", options.memory, "--repeat", "1"];
-  const args = [...peerArguments(peer, MOST_PROMPTS), ...asked];
+  const asked = ["--task", "unbatched", "--memory", options.memory, "--prompts", `${MOST_PROMPTS}`];
+  const args = [...peerArguments(peer), ...asked];
   const { success, stdout } = await new Deno.Command(peer.python, { args, stderr: "null" }).output();
   if (!success) {
     throw new Error("bench:peer: the unbatched peer failed; run peer.py --task unbatched by hand to see why");
   }
   const found = JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
-  const process = await ours(found.prompts);
-  await process.turn("figures", false);
-  await process.turn("figures");
-  const { peak } = await finish(process);
-  const times = [found.seconds[0] / process.seconds[0]];
+  const process = await ours();
+  await process.rest();
+  await process.turn("figures", found.prompts, false);
+  await process.turn("figures", found.prompts);
+  const mine = { side: "this project", ...taken(process), peak: await process.peak() };
+  await end(process);
+  const times = { seconds: [found.seconds[0] / mine.seconds[0]], cpu: [found.cpu[0] / mine.cpu[0]] };
+  const { seconds, cpu, peakMB: peak, loadedMB: loaded } = found;
   return {
     what: `Figures 1–3, unbatched in ${options.memory} GB: the authors' scripts`,
     prompts: found.prompts,
-    sides: [
-      { side: "this project", seconds: process.seconds, peak, loaded: process.loaded.now },
-      { side: peer.name, seconds: found.seconds, times, peak: found.peakMB, loaded: found.loadedMB },
-    ],
+    sides: [mine, { side: peer.name, seconds, cpu, times, peak, loaded }],
   };
 }
 
 try {
   await writePeerFolder(folder, MOST_PROMPTS, LENGTH);
   const load = Deno.loadavg()[0];
-  const agreements = await sameNumbers();
-  for (const { said } of agreements) console.log(said);
-  const rows: Row[] = [];
+  const rows: Row[] = TASKS.map(({ task, what }) => {
+    return { what, prompts: Number(options[task === "cache" ? "cache-prompts" : "prompts"]), sides: [] };
+  });
+  const about: Report["peers"] = [];
   /** After every task, so that a run that is cut short leaves what it has measured. */
-  const write = async (row: Row) => {
-    rows.push(row);
+  const write = async () => {
     const loads = [load, Deno.loadavg()[0]];
-    const report = { rows, agreements, options, length: LENGTH, load: loads, config: GELU_4L };
+    const measured = rows.filter(({ sides }) => sides.length > 0);
+    const report = { rows: measured, peers: about, options, length: LENGTH, load: loads, config: GELU_4L };
     await writeResults(`${here}/results.md`, markdown(report));
   };
-  for (const task of TASKS) await write(await measure(task));
+  const own = await ours();
+  const loaded = await Promise.all(
+    peers.map((peer) => Promise.all([theirs(peer), ...options.kept ? [theirs(peer, KEEP_MEMORY)] : []])),
+  );
+  for (const [k, peer] of peers.entries()) {
+    const all = [own, ...loaded[k]];
+    const agreements: Record<string, Agreement> = {};
+    about.push({ name: peer.name, about: all[1].about, agreements });
+    for (const [i, { task, what }] of TASKS.entries()) {
+      const { sides: [mine, ...others], agreement } = await measure(task, rows[i].prompts, all);
+      if (agreement.count > 0) agreements[what] = agreement;
+      const [before] = rows[i].sides;
+      const seconds = [...before?.seconds ?? [], ...mine.seconds], cpu = [...before?.cpu ?? [], ...mine.cpu];
+      const pooled = { ...mine, seconds, cpu, peak: Math.max(mine.peak, before?.peak ?? 0) };
+      rows[i].sides = [pooled, ...rows[i].sides.slice(1), ...others];
+      console.log(
+        what,
+        [mine, ...others].map(({ side, cpu }) => `${side}: ${median(cpu).toFixed(2)} processor seconds`).join(
+          ", ",
+        ),
+      );
+      await write();
+    }
+    for (const process of loaded[k]) await end(process);
+  }
+  await end(own);
   const lens3 = peers.find(({ key }) => key === "lens3");
-  if (lens3 && Number(options.memory) > 0) await write(await unbatched(lens3));
+  if (lens3 && Number(options.memory) > 0) {
+    rows.push(await unbatched(lens3));
+    await write();
+  }
 } finally {
   for (const process of running) process.kill();
   await Deno.remove(folder, { recursive: true });

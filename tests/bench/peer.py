@@ -17,9 +17,9 @@ tasks
   unbatched  `scripts` with every prompt in one batch, at the largest number of prompts (a power of two) expected to stay below --memory GB,
              judged by runs of 1 and 2 prompts in processes of their own
 
-With --turns, the process says {"ready": true} when it has loaded, then runs once the task that each line of its input names, answers with
-{"seconds": …}, and prints the medians at the end: so `deno task bench:peer` lets several processes take turns, and watches their memory from
-outside. Else prints one JSON object. `seconds` leaves out loading; `loadedMB` is the resident memory when the model was ready, `peakMB` its
+With --turns, the process says {"ready": true, …} when it has loaded, then runs once what each line of its input says, such as "figures 4": the
+task and the number of prompts, or "rest 0": memory that nobody uses is given back. It answers {"seconds": …, "cpu": …, "medians": …}. So
+`deno task bench:peer` lets several processes take turns, and watches their memory from outside. Else prints one JSON object. `seconds` leaves out loading; `loadedMB` is the resident memory when the model was ready, `peakMB` its
 peak from then on (Linux: the kernel's high-water mark, set back after loading).
 
 PyTorch's time here depends on how glibc gives memory back: fresh pages for every large tensor. With
@@ -84,6 +84,12 @@ def reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")  # see proc(5): sets the peak back to the present size
 
 
+def rest() -> None:
+    """Memory that nobody uses goes back to the system, so that what is measured next begins with none of it."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+
+
 def measure(arguments) -> dict:
     import torch
     from safetensors.torch import load_file
@@ -91,30 +97,34 @@ def measure(arguments) -> dict:
     torch.set_num_threads(arguments.threads)
     torch.set_grad_enabled(False)
     peer = load_peer(arguments.peer, load_file(arguments.folder / "model.safetensors"))
-    tokens = load_file(arguments.folder / "tokens.safetensors")["tokens"].to(torch.int64)[: arguments.prompts, : arguments.length]
+    every = load_file(arguments.folder / "tokens.safetensors")["tokens"].to(torch.int64)[:, : arguments.length]
     rotation = load_file(arguments.folder / "rotation.safetensors")["rotation"]
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # memory that loading has freed is not the tasks'
-    reset_peak()
-    loaded = memory_mb("VmRSS")
-    seconds, medians = [], {}
-    if arguments.turns:
-        print(json.dumps({"ready": True}), flush=True)
-    for turn in sys.stdin if arguments.turns else range(arguments.warmup + arguments.repeat):
-        task = turn.strip() if arguments.turns else arguments.task
-        start = time.perf_counter()
-        medians |= once(peer, task, tokens, rotation, arguments)
-        if arguments.turns or turn >= arguments.warmup:
-            seconds.append(round(time.perf_counter() - start, 4))
-        if arguments.turns:
-            print(json.dumps({"seconds": seconds[-1]}), flush=True)
-    return {
-        "peer": arguments.peer, "seconds": seconds, "peakMB": memory_mb("VmHWM"), "loadedMB": loaded, "prompts": tokens.shape[0],
+    about = {
+        "peer": arguments.peer,
         "malloc": {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")},
         "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()},
         "versions": {name: version(name) for name in (*peer.packages, "torch")} | {"python": platform.python_version()},
-        **({"medians": medians} if medians else {}),
     }
+
+    def timed(task: str, prompts: int) -> dict:
+        start, cpu = time.perf_counter(), time.process_time()
+        medians = once(peer, task, every[:prompts], rotation, arguments)
+        took = {"seconds": round(time.perf_counter() - start, 4), "cpu": round(time.process_time() - cpu, 4)}
+        return {**took, **({"medians": medians} if medians else {})}
+
+    if arguments.turns:
+        print(json.dumps({"ready": True, **about}), flush=True)
+        for line in sys.stdin:
+            task, prompts = line.split()
+            answer = rest() or {} if task == "rest" else timed(task, int(prompts))
+            print(json.dumps(answer), flush=True)
+        return {}
+    rest()
+    reset_peak()
+    loaded = memory_mb("VmRSS")
+    turns = [timed(arguments.task, arguments.prompts) for _ in range(arguments.warmup + arguments.repeat)][arguments.warmup:]
+    return {**about, **turns[-1], **{what: [turn[what] for turn in turns] for what in ("seconds", "cpu")}, "peakMB": memory_mb("VmHWM"), "loadedMB": loaded,
+            "prompts": min(arguments.prompts, len(every))}
 
 
 def processor() -> str:
@@ -152,7 +162,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--warmup", type=int, default=1, help="runs before the timed ones")
-    parser.add_argument("--turns", action="store_true", help="run once the task that each line on stdin names")
+    parser.add_argument("--turns", action="store_true", help="run once what each line on stdin says")
     parser.add_argument("--memory", type=float, default=8, help="GB that `unbatched` may take")
     parser.add_argument("--writer", type=int, default=2, help="head of layer 0 (default 2: gelu-4l's L0H2)")
     parser.add_argument("--cleaner-layer", type=int, default=2)

@@ -1,11 +1,10 @@
 /**
  * What bench_peer.ts times on this project's side, in a process of its own: the tasks of peer.py, on the same weights and tokens.
- * Arguments: folder (see peer_folder.ts), prompts, threads. Says {"ready": true} when the model is loaded, runs once the task that each
- * line of its input names, answers {"seconds": …}, and at the end of its input prints the medians. Lines and names of the medians are
- * those of peer.py.
+ * Arguments: folder (see peer_folder.ts), threads. Lines, answers and names of the medians are those of peer.py --turns.
  */
+import process from "node:process";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
-import type { Prompts } from "../../lib/checkpoints/mod.ts";
+import { type Prompts, selectPrompts } from "../../lib/checkpoints/prompts/prompts.ts";
 import { figures1to3, type FirstFigures } from "../../lib/experiments/figures_1_to_3.ts";
 import { laterNodes } from "../../lib/metrics/later_nodes.ts";
 import { atPositions, removal, responses, retained } from "../../lib/metrics/retention.ts";
@@ -18,14 +17,13 @@ import { feed, type Model } from "../../lib/transformer/model.ts";
 import { locations } from "../../lib/transformer/nodes.ts";
 import { ROTATION } from "./peer_folder.ts";
 
-const [folder, count, threads] = Deno.args;
+const [folder, threads] = Deno.args;
 
 async function readPrompts(file: string): Promise<Prompts> {
   const tensors = await SafetensorsFile.open(file);
   try {
-    const { data, dims: [, length] } = await tensors.read("tokens");
-    const tokens = (data as Int32Array).slice(0, Number(count) * length);
-    return { tokens, count: Number(count), length, source: "random ids" };
+    const { data, dims: [count, length] } = await tensors.read("tokens");
+    return { tokens: data as Int32Array<ArrayBuffer>, count, length, source: "random ids" };
   } finally {
     tensors.close();
   }
@@ -91,27 +89,29 @@ async function retentionMedians(
 }
 
 const model = await loadModel(folder);
-const prompts = await readPrompts(`${folder}/tokens.safetensors`);
+const all = await readPrompts(`${folder}/tokens.safetensors`);
 const options = { threads: Number(threads) };
 const clean = model.forward();
-let figures: FirstFigures | undefined, retention: Record<string, number[]> = {};
 /** One value of each row is fetched where the peer drops the result too: what is timed is the pass. */
-const tasks: Record<string, () => Promise<unknown>> = {
-  residual: () =>
+const tasks: Record<string, (prompts: Prompts) => Promise<unknown>> = {
+  residual: (prompts) =>
     run({ last: clean.hook("ln_final.hook_normalized").select("d_model", 0) }, feed(prompts), options),
-  forward: () => run({ logits: clean.logits }, feed(prompts), options),
-  cache: () => model.runWithCache(prompts, undefined, options),
-  figures: async () => [figures] = await figures1to3(model, prompts, [{}], options),
-  retention: async () => retention = await retentionMedians(model, prompts, options),
+  forward: (prompts) => run({ logits: clean.logits }, feed(prompts), options),
+  cache: (prompts) => model.runWithCache(prompts, undefined, options),
+  figures: async (prompts) => figureMedians(model, (await figures1to3(model, prompts, [{}], options))[0]),
+  retention: (prompts) => retentionMedians(model, prompts, options),
 };
 
-(globalThis as { gc?: () => void }).gc?.(); // what loading left is not the tasks'; the peers do the same
 console.log(JSON.stringify({ ready: true }));
 for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-  for (const task of text.trim().split("\n")) {
-    const began = performance.now();
-    await tasks[task]();
-    console.log(JSON.stringify({ seconds: (performance.now() - began) / 1000 }));
+  for (const line of text.trim().split("\n")) {
+    const [task, count] = line.split(" ");
+    const began = performance.now(), before = process.cpuUsage();
+    let found: unknown;
+    if (task === "rest") (globalThis as { gc?: () => void }).gc?.();
+    else found = await tasks[task](selectPrompts(all, Array.from({ length: Number(count) }, (_, i) => i)));
+    const seconds = (performance.now() - began) / 1000, { user, system } = process.cpuUsage(before);
+    const medians = ["figures", "retention"].includes(task) ? found : undefined;
+    console.log(JSON.stringify({ seconds, cpu: (user + system) / 1e6, medians }));
   }
 }
-console.log(JSON.stringify({ medians: { ...(figures && figureMedians(model, figures)), ...retention } }));

@@ -1,6 +1,5 @@
 /**
- * A process that runs once the task that each line it is sent names (peer.py --turns, peer_ours.ts), with its memory watched from outside:
- * all sides by the same few lines of Python over /proc, which Deno itself reads only with all permissions.
+ * A process that runs once what each line it is sent says (peer.py --turns, peer_ours.ts), with its memory watched from outside: all sides by the same few lines of Python over /proc, which Deno itself reads only with all permissions.
  */
 const WATCH = `
 import re, sys
@@ -19,11 +18,21 @@ export interface Memory {
   peak: number;
 }
 
+export interface Answer {
+  seconds: number;
+  /** Processor seconds of all its threads. */
+  cpu: number;
+  medians?: Record<string, number[]>;
+}
+
 export class TurnProcess {
   readonly name: string;
-  readonly seconds: number[] = [];
-  /** When the model was loaded. */
-  loaded: Memory = { now: NaN, peak: NaN };
+  /** The turns that count, since the last rest. */
+  turns: Answer[] = [];
+  /** What it said when it had loaded. */
+  about: Record<string, unknown> = {};
+  /** After the last rest. */
+  rested: Memory = { now: NaN, peak: NaN };
   #python: string;
   #process: Deno.ChildProcess;
   #input: WritableStreamDefaultWriter<Uint8Array>;
@@ -47,8 +56,7 @@ export class TurnProcess {
   ): Promise<TurnProcess> {
     const options = { args, env, stdin: "piped", stdout: "piped", stderr: "null" } as const;
     const started = new TurnProcess(name, python, new Deno.Command(command, options).spawn());
-    await started.#answer();
-    started.loaded = await started.#memory("reset");
+    started.about = await started.#answer();
     return started;
   }
 
@@ -68,20 +76,33 @@ export class TurnProcess {
     return { now, peak };
   }
 
-  /** Runs a task once. `count` false: a warm-up. */
-  async turn(task: string, count = true): Promise<void> {
-    await this.#input.write(new TextEncoder().encode(`${task}\n`));
-    const { seconds } = await this.#answer();
-    if (count) this.seconds.push(Number(seconds));
+  async #ask(line: string): Promise<Answer> {
+    await this.#input.write(new TextEncoder().encode(`${line}\n`));
+    return await this.#answer() as unknown as Answer;
   }
 
-  /** Peak memory since loading, and what the process says last. */
-  async finish(): Promise<{ peak: number; last: Record<string, unknown> }> {
-    const { peak } = await this.#memory("read");
+  /** Runs a task once. `count` false: a warm-up. */
+  async turn(task: string, prompts: number, count = true): Promise<Answer> {
+    const answer = await this.#ask(`${task} ${prompts}`);
+    if (count) this.turns.push(answer);
+    return answer;
+  }
+
+  /** Between two tasks: what nobody uses is given back, and peak memory counts from here. */
+  async rest(): Promise<void> {
+    await this.#ask("rest 0");
+    this.rested = await this.#memory("reset");
+    this.turns = [];
+  }
+
+  /** Peak memory since the last rest, MiB. */
+  async peak(): Promise<number> {
+    return (await this.#memory("read")).peak;
+  }
+
+  async end(): Promise<void> {
     await this.#input.close();
-    const last = await this.#answer();
     await this.#process.status;
-    return { peak, last };
   }
 
   kill(): void {

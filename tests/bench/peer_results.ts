@@ -6,11 +6,13 @@ import type { Agreement } from "./peer_medians.ts";
 export interface Measured {
   side: string;
   seconds: number[];
-  /** Seconds of each round over ours in the same round. */
-  times?: number[];
-  /** Largest resident memory after loading, MiB. */
+  /** Processor seconds. */
+  cpu: number[];
+  /** Of each round over ours in the same round. */
+  times?: { seconds: number[]; cpu: number[] };
+  /** Largest resident memory during the task, MiB. */
   peak: number;
-  /** Resident memory when the model was loaded, MiB. */
+  /** Resident memory before it, with the model loaded, MiB. */
   loaded: number;
 }
 
@@ -23,7 +25,7 @@ export interface Row {
 
 export interface Report {
   rows: Row[];
-  agreements: Agreement[];
+  peers: { name: string; about: Record<string, unknown>; agreements: Record<string, Agreement> }[];
   options: Record<string, unknown>;
   length: number;
   load: number[];
@@ -35,11 +37,15 @@ export function median(values: readonly number[]): number {
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
-export function markdown({ rows, agreements, options, length, load, config }: Report): string {
-  const { machine } = agreements[0];
-  const versions = Object.assign({}, ...agreements.map(({ versions }) => versions));
-  const lenses = agreements.flatMap(({ versions }) => versions["transformer-lens"] ?? []);
-  if (lenses.length > 0) versions["transformer-lens"] = lenses.join(" and ");
+export function markdown({ rows, peers, options, length, load, config }: Report): string {
+  const { machine } = peers[0].about as { machine: Record<string, string> };
+  const versions: Record<string, string> = {};
+  for (const { about } of peers) {
+    for (const [name, version] of Object.entries(about.versions as Record<string, string>)) {
+      const known = versions[name];
+      versions[name] = known && known !== version ? `${known} and ${version}` : version;
+    }
+  }
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ");
   const lines = [
     `Measured ${new Date().toISOString().slice(0, 10)}. ${machine.processor}, ${machine.cores} cores,`,
@@ -49,16 +55,21 @@ export function markdown({ rows, agreements, options, length, load, config }: Re
     }; ${options.rounds} rounds. Load of the machine before and after:`,
     `${load.map((l) => l.toFixed(1)).join(", ")} (the benchmark itself makes about ${options.threads}).`,
     `${config.n_layers} layers, d_model ${config.d_model}, ${config.n_heads} heads, vocabulary ${config.d_vocab};`,
-    `prompts of ${length} tokens. The same numbers on one prompt:`,
+    `prompts of ${length} tokens. Medians that agree with ours, and the largest difference:`,
     "",
-    ...agreements.map(({ said }) => `- ${said}`),
+    ...peers.map(({ name, agreements }) => {
+      const said = Object.entries(agreements).map(([what, { count, worst }]) =>
+        `${count} of ${what} (${worst.toExponential(1)})`
+      );
+      return `- ${name}: ${said.join(", ") || "none yet"}`;
+    }),
     "",
-    "| task | side | seconds: median (least–most) | × ours | peak MiB | × ours | beyond the loaded model |",
-    "|---|---|---|---|---|---|---|",
+    "| task | side | seconds: median (least–most) | × ours | processor seconds | × ours | peak MiB | × ours | beyond the loaded model |",
+    "|---|---|---|---|---|---|---|---|---|",
   ];
   for (const { what, prompts, sides } of rows) {
     const [mine] = sides;
-    sides.forEach(({ side, seconds, times, peak, loaded }, i) => {
+    sides.forEach(({ side, seconds, cpu, times, peak, loaded }, i) => {
       const span = seconds.length > 1
         ? ` (${Math.min(...seconds).toFixed(2)}–${Math.max(...seconds).toFixed(2)})`
         : " (once)";
@@ -66,7 +77,9 @@ export function markdown({ rows, agreements, options, length, load, config }: Re
         i === 0 ? `${what}, ${prompts} prompts` : "",
         side,
         median(seconds).toFixed(2) + span,
-        times ? median(times).toFixed(2) : "",
+        times ? median(times.seconds).toFixed(2) : "",
+        median(cpu).toFixed(2),
+        times ? median(times.cpu).toFixed(2) : "",
         peak.toFixed(0),
         times ? (peak / mine.peak).toFixed(1) : "",
         (peak - loaded).toFixed(0),

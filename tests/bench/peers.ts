@@ -19,17 +19,17 @@ export const PEERS: readonly Peer[] = [
   known("nnsight", "nnsight", "PEER_PYTHON_NNSIGHT"),
 ];
 
-/** Fails where the library, in the version that this peer is, is not there. */
+/** Fails where the library, in the version that this peer is, is not installed. Asked of its metadata: to import it takes long. */
 const CHECKS: Record<Peer["key"], string> = {
-  lens3: "from transformer_lens import HookedTransformer",
-  lens4:
-    "import transformer_lens.model_bridge, importlib.metadata as m; assert m.version('transformer-lens') >= '4'",
-  nnsight: "import nnsight",
+  lens3: "assert version('transformer-lens').startswith('3.')",
+  lens4: "assert version('transformer-lens').startswith('4.')",
+  nnsight: "version('nnsight')",
 };
 
-async function imports({ key, python }: Peer): Promise<boolean> {
+async function isThere({ key, python }: Peer): Promise<boolean> {
   if (!python) return false;
-  const { success } = await new Deno.Command(python, { args: ["-c", CHECKS[key]], stderr: "null" }).output()
+  const args = ["-c", `from importlib.metadata import version; ${CHECKS[key]}`];
+  const { success } = await new Deno.Command(python, { args, stderr: "null" }).output()
     .catch(() => ({ success: false }));
   return success;
 }
@@ -37,9 +37,9 @@ async function imports({ key, python }: Peer): Promise<boolean> {
 export async function peersThatAreThere(): Promise<Peer[]> {
   const found: Peer[] = [];
   for (const peer of PEERS) {
-    if (await imports(peer)) found.push(peer);
+    if (await isThere(peer)) found.push(peer);
     else {
-      const why = peer.python ? `${peer.python} cannot import it` : `${peer.variable} names no Python`;
+      const why = peer.python ? `${peer.python} does not have it` : `${peer.variable} names no Python`;
       console.log(`${peer.name} is left out: ${why}`);
     }
   }

@@ -1,6 +1,6 @@
 /** show() and table() outside a notebook: what is saved, and what a terminal sees. */
 import * as Plot from "@observablehq/plot";
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { rowsAsJson, show } from "../../lib/figures/show.ts";
 import { frame, table } from "../../lib/figures/table.ts";
 import { plot } from "../../lib/figures/theme.ts";
@@ -89,4 +89,26 @@ Deno.test("frame() says what it cannot make a table of", async () => {
   );
   await assertRejects(() => frame(undefined as unknown as []), Error, "table: got undefined");
   await assertRejects(() => frame([{ a: 1 }], { columns: ["b"] }), Error, `no row has "b"; the fields are a`);
+});
+
+Deno.test("frame(): what a notebook asks of a DataFrame works without TensorFlow, and what needs it says so", async () => {
+  const rows = [["L0H2", 1, 0.25], ["L0H3", 1, 0.5], ["L0H2", 3, 1]].map(([node, n, median]) => ({
+    node,
+    n,
+    median,
+  }));
+  const data = await frame(rows);
+  assertEquals(data.shape, [3, 3]);
+  const sums = data.groupby(["node"]).col(["n"]).sum();
+  assertEquals(sums.values, [["L0H2", 4], ["L0H3", 1]]);
+  assertEquals(data.query(data.column("median").gt(0.3)).column("node").values, ["L0H3", "L0H2"]);
+  assertEquals(data.sortValues("median", { ascending: false }).column("median").values, [1, 0.5, 0.25]);
+  const described = data.describe();
+  const mean = described.index.indexOf("mean");
+  assertEquals(described.column("n").values[mean], 5 / 3);
+  assertThrows(
+    () => data.loc({ columns: ["n"] }).add(data.loc({ columns: ["n"] })),
+    Error,
+    "computes with TensorFlow",
+  );
 });

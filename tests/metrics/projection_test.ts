@@ -5,7 +5,7 @@ import {
   projectionRatio,
   projectionRatiosOntoHeads,
 } from "../../lib/metrics/projection.ts";
-import { NdArray } from "../../lib/tensor/nd_array.ts";
+import type { NdArray } from "../../lib/tensor/nd_array.ts";
 import { run } from "../../lib/tensor/run.ts";
 import { param } from "../../lib/tensor/tensor.ts";
 import { feed } from "../../lib/transformer/model.ts";

@@ -7,7 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { NdArray } from "../../lib/tensor/nd_array.ts";
 import { run, type RunOptions } from "../../lib/tensor/run.ts";
-import { input, param, Tensor } from "../../lib/tensor/tensor.ts";
+import { input, param, type Tensor } from "../../lib/tensor/tensor.ts";
 import { randomInt, randomNormal, randomSource } from "../reference/random.ts";
 
 export type Index = Record<string, number>;
