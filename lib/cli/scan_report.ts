@@ -79,10 +79,12 @@ function mainRoute({ routes, specific }: ExaminedWriter): string {
 }
 
 /** The three that take back most; the section on the writer has them all. */
-function erasers({ cleaners }: ExaminedWriter): string {
+function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
   const ranked = [...cleaners].sort((a, b) => b.specific.value - a.specific.value).map((c) => c.node);
   if (ranked.length === 0) return "many, a little each";
-  return ranked.slice(0, 3).join(", ") + (ranked.length > 3 ? ` + ${ranked.length - 3}` : "");
+  const sum = cleaners.reduce((total, c) => total + c.specific.value, 0);
+  const part = specificRatio > 0 && sum < specificRatio ? ` (${percent(sum / specificRatio)})` : "";
+  return ranked.slice(0, 3).join(", ") + (ranked.length > 3 ? ` + ${ranked.length - 3}` : "") + part;
 }
 
 /** One line for each writer found, with a sentence: the first thing that is read. */
@@ -102,7 +104,7 @@ function figuresOf(writers: readonly ExaminedWriter[]): string {
       "control",
       "its layer",
       "specific erasure, 95 %",
-      "erased by",
+      "erased by (of all)",
       "route",
       "growth",
       "DLA",

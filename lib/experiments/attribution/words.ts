@@ -80,7 +80,10 @@ function takenBack({ node, takenBack: all }: AttributionRow, steps: readonly Ste
   if (within(all, -1 - HARDLY / 2, -1 + HARDLY / 2)) {
     return `Later nodes take all of it back (${amount})${by()}.`;
   }
-  if (within(all, -Infinity, -HALF)) return `Later nodes take most of it back (${amount})${by()}.`;
+  if (within(all, -Infinity, -HALF)) {
+    const most = share <= -1 ? "as much of it back as there is, or nearly" : "most of it back";
+    return `Later nodes take ${most} (${amount})${by()}.`;
+  }
   if (within(all, -Infinity, -HARDLY)) return `Later nodes take part of it back (${amount})${by()}.`;
   if (within(all, -HARDLY, HARDLY)) {
     return `In sum later nodes take hardly anything back and add hardly anything.`;

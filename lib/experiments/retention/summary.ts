@@ -97,6 +97,11 @@ export class Summary {
     return this.#estimate((draw) => this.own.end(draw));
   }
 
+  /** 1 + Σ of all responses: what is left of all that was written. */
+  leftByLength(): Estimate {
+    return this.#estimate((draw) => this.own.ratioAt(this.own.shape.locations.length - 1, draw));
+  }
+
   control(): Estimate {
     return this.#estimate((draw) => this.#control.mean((s, d) => s.end(d), draw));
   }

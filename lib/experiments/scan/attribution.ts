@@ -18,7 +18,7 @@ import { atPositions, removal } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
-import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
+import { bootstrapDraws, bootstrapInterval, pBelowZero } from "../../stats/significance.ts";
 import { type RunOptions, stream } from "../../tensor/run.ts";
 import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -38,6 +38,8 @@ export interface Attribution {
   controlTakenBack: Estimate;
   /** How much larger a part is taken back of it than of the control: the difference, over the same prompts. */
   beyond: Estimate;
+  /** One-sided p-value of "no larger a part", adjusted for the writers that were found. */
+  q: number;
   /** Logits that the model loses without the output, for each logit of DLA. */
   effect: Estimate;
   /** How many were used. */
@@ -97,6 +99,7 @@ export async function attribution(
     takenBack: estimate((draw) => back("own", draw)),
     controlTakenBack: estimate((draw) => control.mean(back, draw)),
     beyond: estimate((draw) => back("own", draw) - control.mean(back, draw)),
+    q: pBelowZero((draw) => control.mean(back, draw) - back("own", draw), draws), // adjusted by `scan`
     effect: estimate((draw) => ratio("effect", "own square", draw)),
     prompts: prompts.count,
   };

@@ -66,7 +66,7 @@ function reason(
   if (specific < least) {
     return specific < -least
       ? `protected: ${left.toFixed(2)} of it is left, of the layer's control ${(left + specific).toFixed(2)}`
-      : `no more of it is missing than of the layer's control: ${left.toFixed(2)} and ${
+      : `not ${least} more of it is missing than of the layer's control: ${left.toFixed(2)} and ${
         (left + specific).toFixed(2)
       } are left`;
   }

@@ -42,7 +42,7 @@ export interface ExaminedWriter extends WriterRow {
   /** Of a head: what is left of the other heads of its layer, on the first half: smallest, median and largest. */
   peers?: readonly [low: number, median: number, high: number];
   /** 1 + Σ of all responses: what is left of all that was written, tokens weighted by the length of what is written there. */
-  leftByLength: number;
+  leftByLength: Estimate;
   /** Of a writer that was found. */
   routes?: RouteShares;
   /** What becomes of its DLA; absent where that was not measured. */
@@ -92,7 +92,7 @@ export async function examine(
       locations: summary.locations(),
       cleaners: cleanersOf(model.config, summary),
       specificRatio: summary.specificRatio(),
-      leftByLength: summary.own.ratioAt(places.length - 1),
+      leftByLength: summary.leftByLength(),
       shared: shared[i],
       growth: end / start,
     };
@@ -104,7 +104,8 @@ function reason(
   q: number,
   settings: ScanSettings,
 ): string | undefined {
-  const measured = `${value.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  const digits = value.toFixed(2) === settings.specific.toFixed(2) ? 3 : 2; // 0.148 is less than 0.15, "0.15" would not be
+  const measured = `${value.toFixed(digits)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
   if (value < settings.specific) return `its specific erasure is ${measured}, less than ${settings.specific}`;
   if (!(low > 0 && q <= settings.q)) {
     return `its specific erasure, ${measured}, is not sure: adjusted p ${q.toPrecision(2)}`;

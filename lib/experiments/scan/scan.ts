@@ -16,6 +16,7 @@ import { checkArguments, checkOptions, RUN_OPTIONS } from "../options.ts";
 import type { RemovalStats } from "../retention/removal_stats.ts";
 import { type Lengths, measureSizes } from "../retention/sizes.ts";
 import { attribution } from "./attribution.ts";
+import { benjaminiHochberg } from "../../stats/significance.ts";
 import { type Candidate, candidates, erased } from "./candidates.ts";
 import { examine, type ExaminedWriter } from "./examine.ts";
 import { checkScanPrompts, passes } from "./prompts.ts";
@@ -125,6 +126,9 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
       writer.attribution = await attribution(model, writer.writer, examined, { ...run, seed, rotations });
     }
   }
+  const credited = found.filter((writer) => writer.attribution);
+  const adjusted = benjaminiHochberg(credited.map((writer) => writer.attribution!.q));
+  credited.forEach((writer, i) => writer.attribution!.q = adjusted[i]);
   const sunk = await sink(model, screened, sizes, { ...quiet, seed, rotations });
   const result: ScanResult = {
     model: describe(model),

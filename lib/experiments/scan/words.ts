@@ -15,12 +15,16 @@ export const ROUTE = 0.6;
 const LITTLE = 0.005;
 /** Median retention and that of all that is written are told apart from this difference on. */
 const APART = 0.15;
+/** Level of the tests of attribution, adjusted for the writers that were found. */
+const LEVEL = 0.05;
 /** Cleaners named in a sentence; the table has them all. */
 const NAMED = 4;
 
 const minus = (text: string) => text.replace("-", "−");
 export const number = (x: number, digits = 2) => minus(x.toFixed(digits).replace(/^-(0\.?0*)$/, "$1"));
 export const percent = (x: number) => `${number(100 * x, 0)} %`;
+/** A threshold as it was set: 0.075, 0.15. */
+const threshold = (x: number) => `${Number(x.toPrecision(3))}`;
 /** "0.34 (0.21 to 0.47)". */
 export const estimate = ({ value, interval: [low, high] }: Estimate) =>
   `${number(value)} (${number(low)} to ${number(high)})`;
@@ -49,17 +53,21 @@ export function overview(result: ScanResult): string {
   const more = left === 0
     ? ""
     : ` ${left} more ${left === 1 ? "node" : "nodes"} lost ${
-      number(specific / 2)
+      threshold(specific / 2)
     } or more beyond the control of the layer on the ` +
-      `first half and ${
-        left === 1 ? "was" : "were"
-      } not examined: less of the stream is theirs (setting “examine”).`;
+      `first half and ${left === 1 ? "was" : "were"} not examined: ${
+        left === 1 ? "it has less of the stream erased, and may be a writer" : "they have less of the stream erased, and writers may be among them"
+      } (setting “examine”).`;
   if (found.length > 0) {
     const names = listed(found.slice(0, 8).map((w) => w.writer)) + (found.length > 8 ? " and others" : "");
+    const below = found.filter((w) => w.specific.interval[0] < specific).map((w) => w.writer);
+    const unsure = below.length === 0
+      ? ""
+      : ` All are surely erased beyond the control, but of ${listed(below)} the interval reaches below ${threshold(specific)}.`;
     return `${
       found.length === 1 ? "One node writes" : `${found.length} nodes write`
     } what is specifically erased ` +
-      `(by ${number(specific)} or more beyond the control): ${names}.${more}`;
+      `(by ${threshold(specific)} or more beyond the control): ${names}.${unsure}${more}`;
   }
   const examined = writers.length === 0
     ? `None of ${nodes} nodes lost enough more than its layer's control to be examined.`
@@ -90,20 +98,22 @@ export function describeWriter(writer: ExaminedWriter): string {
 export function oneSentence(writer: ExaminedWriter): string {
   const { cleaners, specific, specificRatio, left, leftByLength, attribution, shared, writer: name } = writer;
   const [first] = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
-  const by = first && specificRatio > 0
-    ? `; ${first.node} takes back ${
-      percent(Math.min(1, first.specific.value / specificRatio))
-    } of what is taken back beyond that`
-    : "";
-  const otherwise = Math.abs(left.value - leftByLength) >= APART
-    ? ` at the typical token (${number(leftByLength)} of all that it writes)`
+  const by = !first || specificRatio <= 0
+    ? ""
+    : first.specific.value > specificRatio
+    ? `; ${first.node} takes back more than that, and others give some of it back`
+    : `; ${first.node} takes back ${
+      percent(first.specific.value / specificRatio)
+    } of what is taken back beyond that`;
+  const otherwise = Math.abs(left.value - leftByLength.value) >= APART
+    ? ` at the typical token (${estimate(leftByLength)} of all that it writes)`
     : "";
   const said = name !== "pos_embed" && shared >= SHARED
     ? `; ${percent(shared)} of it is the same at a position in all prompts`
     : "";
   const dla = !attribution || attribution.meanAbsolute < LITTLE
     ? ""
-    : attribution.beyond.interval[0] > 0
+    : attribution.beyond.interval[0] > 0 && attribution.q <= LEVEL
     ? "; more of its attribution is taken back than of the control's"
     : "; no clear difference from the control in what is taken back of its attribution";
   return `${number(left.value)} of it is left${otherwise}, ${
@@ -134,11 +144,11 @@ function amongPeers({ left, peers }: ExaminedWriter): string {
 
 /** Where tokens with long outputs differ from the others, the parts below, which are of all that was written, do not add up to the median. */
 function byLength({ left, leftByLength }: ExaminedWriter): string {
-  if (Math.abs(left.value - leftByLength) < APART) return "";
+  if (Math.abs(left.value - leftByLength.value) < APART) return "";
   return `Tokens at which it writes much ${
-    leftByLength > left.value ? "keep more" : "keep less"
+    leftByLength.value > left.value ? "keep more" : "keep less"
   }: of all that it writes, ` +
-    `${number(leftByLength)} is left.`;
+    `${estimate(leftByLength)} is left.`;
 }
 
 function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
@@ -152,12 +162,13 @@ function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
   const names = more ? named.join(", ") + more : listed(named);
   const one = ranked.length === 1;
   const rest = specificRatio - sum;
+  const spread = sum < specificRatio / 2 ? "The erasing is spread over many nodes. " : "";
   const others = Math.abs(rest) < 0.02
     ? "that is all"
     : rest > 0
     ? `the other later nodes take back another ${number(rest)}`
     : `the other later nodes give ${number(-rest)} of it back`;
-  return `${names} ${one ? "takes" : "take"} back more of it than of the control${
+  return `${spread}${names} ${one ? "takes" : "take"} back more of it than of the control${
     one ? "" : `: together ${number(sum)}`
   }; ` +
     `${others} (parts of all that was written, over the whole text).`;
@@ -173,13 +184,11 @@ function route({ routes, specific }: ExaminedWriter): string {
   ] as const;
   const main = parts.find(([, part]) => part >= ROUTE * specific.value);
   if (!main) {
-    return `No route carries most of that: ${
+    return `No route carries most of the ${number(specific.value)} at the typical token: ${
       listed(parts.map(([name, part]) => `${number(part)} ${name}`))
     }.`;
   }
-  return main[1] >= 0.95 * specific.value
-    ? `All of that goes ${main[0]}.`
-    : `Most of that goes ${main[0]}: ${number(main[1])} of ${number(specific.value)}.`;
+  return `Of the ${number(specific.value)} at the typical token ${number(main[1])} goes ${main[0]}.`;
 }
 
 function positional({ writer, shared }: ExaminedWriter): string {
@@ -194,7 +203,7 @@ function attributed({ writer, attribution }: ExaminedWriter): string {
     number(meanAbsolute)
   } logits at a token, in the mean.`;
   if (meanAbsolute < LITTLE) return `Direct logit attribution credits it with next to nothing.`;
-  const [least, most] = beyond.interval;
+  const [least, most] = beyond.interval, sureOfIt = attribution.q <= LEVEL;
   const sure = takenBack.interval[0] > 0;
   const back = sure
     ? `Later nodes take back ${percent(takenBack.value)} of that (95 %: ${
@@ -206,7 +215,7 @@ function attributed({ writer, attribution }: ExaminedWriter): string {
     : `Whether later nodes take that back is not sure (95 %: ${percent(takenBack.interval[0])} to ` +
       `${percent(takenBack.interval[1])})`;
   const control = `, of the rotated output's ${percent(controlTakenBack.value)}`;
-  const verdict = least > 0
+  const verdict = least > 0 && sureOfIt
     ? `: attribution misleads more for ${writer} than for what merely is written there.`
     : most < 0
     ? `: less than of what merely is written there.`
@@ -245,11 +254,14 @@ function contraction({ layers }: ScanResult): string {
 }
 
 function kept({ passedOver }: ScanResult): string {
-  const names = passedOver.filter((c) => c.passedOver?.startsWith("protected")).map((c) => c.name);
+  const names = passedOver.filter((c) => c.passedOver?.startsWith("protected"))
+    .sort((a, b) => a.specific - b.specific).map((c) => c.name);
   if (names.length === 0) return "";
   const shown = names.slice(0, 8);
   const more = names.length > shown.length ? ` and ${names.length - shown.length} more` : "";
-  return `Kept better than the control: ${more ? shown.join(", ") + more : listed(shown)}.`;
+  return `Kept better than the layer's control on the first half, the most kept first (not tested on the second): ${
+    more ? shown.join(", ") + more : listed(shown)
+  }.`;
 }
 
 function sunk({ sink }: ScanResult): string {
@@ -261,7 +273,7 @@ function sunk({ sink }: ScanResult): string {
       percent(takenBackBy.ofControl)
     }); ${number(left)} of it is left at the end.`
     : `No later node takes a tenth of that back; ${number(left)} of it is left at the end.`;
-  return `Position 0 is an attention sink: the stream there is ${
+  return `Position 0 holds a massive activation, as attention sinks do: the stream there is ${
     length(times)
   } times as long as elsewhere (${location}). ` +
     `${writer} writes a vector of length ${length(norm)} there, and ${
