@@ -45,7 +45,9 @@ await show(fig1(rows, { writer: "L0H0" }), { name: "fig1", rows });`,
 /** Sets everything up in `folder`. */
 export async function makeProject(folder: string): Promise<Project> {
   await copy("lib", folder);
-  for (const file of ["deno.json", "deno.lock"]) await Deno.copyFile(`${root}${file}`, `${folder}/${file}`);
+  for (const file of ["deno.json", "deno.lock", "package.json"]) {
+    await Deno.copyFile(`${root}${file}`, `${folder}/${file}`);
+  }
   await Deno.mkdir(`${folder}/notebooks`);
   for (const [name, sources] of Object.entries(NOTEBOOKS)) {
     await Deno.writeTextFile(`${folder}/notebooks/${name}.ipynb`, notebook(name, sources));
