@@ -4,8 +4,8 @@
  * PEER_PYTHON (TransformerLens 3, tests/reference/requirements.txt; default python3), PEER_PYTHON_4 (transformer-lens 4) and
  * PEER_PYTHON_NNSIGHT (nnsight). A peer that cannot be imported is left out, with a line that says so.
  *
- * A process of ours and two of each peer (with the C library's default memory management, and with the settings that make PyTorch faster)
- * are loaded; then, peer by peer, ours and the peer's take turns, task by task, after a warm-up: whatever else the machine does hits all of them. Medians of Figures 1 to 3 and
+ * Two processes of each peer (with the C library's default memory management, and with the settings that make PyTorch faster) are loaded;
+ * then, peer by peer, one of ours and the peer's take turns, task by task, after a warm-up: whatever else the machine does hits all of them. Medians of Figures 1 to 3 and
  * of the retention must agree to 1e-3 in the warm-up, or the run ends. Reported are medians over the rounds, and medians of each round's
  * ratio, of time and of processor time: on a busy machine the latter says more. Memory is the largest resident memory of the process during the task, from the kernel.
  *
@@ -100,8 +100,12 @@ function taken({ turns, rested }: TurnProcess, own?: TurnProcess) {
   return { seconds, cpu, times, loaded: rested.now };
 }
 
-/** One task, ours first of `all`. Returns what each side took, and how far the medians are apart. */
-async function measure(task: string, prompts: number, all: TurnProcess[]) {
+/**
+ * One task. Returns what each side took, ours first, and how far the medians are apart. Ours is a new process each time: its runtime keeps
+ * what a task has used, where a peer's process gives it back.
+ */
+async function measure(task: string, prompts: number, theirs: TurnProcess[]) {
+  const all = [await ours(), ...theirs];
   const medians: (Record<string, number[]> | undefined)[] = [];
   for (const process of all) {
     await process.rest();
@@ -117,6 +121,7 @@ async function measure(task: string, prompts: number, all: TurnProcess[]) {
     const side = i === 0 ? "this project" : process.name + (i === 1 ? "" : ", memory kept");
     sides.push({ side, ...taken(process, i === 0 ? undefined : own), peak: await process.peak() });
   }
+  await end(own);
   return { sides, agreement };
 }
 
@@ -158,16 +163,14 @@ try {
     const report = { rows: measured, peers: about, options, length: LENGTH, load: loads, config: GELU_4L };
     await writeResults(`${here}/results.md`, markdown(report));
   };
-  const own = await ours();
   const loaded = await Promise.all(
     peers.map((peer) => Promise.all([theirs(peer), ...options.kept ? [theirs(peer, KEEP_MEMORY)] : []])),
   );
   for (const [k, peer] of peers.entries()) {
-    const all = [own, ...loaded[k]];
     const agreements: Record<string, Agreement> = {};
-    about.push({ name: peer.name, about: all[1].about, agreements });
+    about.push({ name: peer.name, about: loaded[k][0].about, agreements });
     for (const [i, { task, what }] of TASKS.entries()) {
-      const { sides: [mine, ...others], agreement } = await measure(task, rows[i].prompts, all);
+      const { sides: [mine, ...others], agreement } = await measure(task, rows[i].prompts, loaded[k]);
       if (agreement.count > 0) agreements[what] = agreement;
       const [before] = rows[i].sides;
       const seconds = [...before?.seconds ?? [], ...mine.seconds], cpu = [...before?.cpu ?? [], ...mine.cpu];
@@ -183,7 +186,6 @@ try {
     }
     for (const process of loaded[k]) await end(process);
   }
-  await end(own);
   const lens3 = peers.find(({ key }) => key === "lens3");
   if (lens3 && Number(options.memory) > 0) {
     rows.push(await unbatched(lens3));

@@ -71,9 +71,9 @@ class BridgePeer(HookedTransformerPeer):
         from transformer_lens.model_bridge import TransformerBridge
 
         model = gpt2(weights, "eager")
-        folder = tempfile.mkdtemp(prefix="cleanup-lens-bridge-")
-        model.config.save_pretrained(folder)
-        bridge = TransformerBridge.boot_transformers(folder, hf_model=model, tokenizer=no_text(folder), device="cpu", dtype=torch.float32)
+        with tempfile.TemporaryDirectory(prefix="cleanup-lens-bridge-") as folder:
+            model.config.save_pretrained(folder)
+            bridge = TransformerBridge.boot_transformers(folder, hf_model=model, tokenizer=no_text(folder), device="cpu", dtype=torch.float32)
         bridge.enable_compatibility_mode(disable_warnings=True)
         return bridge
 

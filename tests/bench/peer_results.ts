@@ -49,13 +49,16 @@ export function markdown({ rows, peers, options, length, load, config }: Report)
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ");
   const lines = [
     `Measured ${new Date().toISOString().slice(0, 10)}. ${machine.processor}, ${machine.cores} cores,`,
-    `${machine.system}. Deno ${Deno.version.deno}; ${named}. ${options.threads} threads on each`,
-    `side; peers in batches of ${
+    `${machine.system}. Deno ${Deno.version.deno}; ${named}.`,
+    `Threads of each side: ${options.threads}. Peers in batches of ${
       options["peer-batch"]
-    }; ${options.rounds} rounds. Load of the machine before and after:`,
-    `${load.map((l) => l.toFixed(1)).join(", ")} (the benchmark itself makes about ${options.threads}).`,
-    `${config.n_layers} layers, d_model ${config.d_model}, ${config.n_heads} heads, vocabulary ${config.d_vocab};`,
-    `prompts of ${length} tokens. Medians that agree with ours, and the largest difference:`,
+    }. Rounds: ${options.rounds}.`,
+    `Load of the machine before and after: ${
+      load.map((l) => l.toFixed(1)).join(", ")
+    } (the benchmark itself makes`,
+    `about ${options.threads}; where it is much more, look at the processor seconds). ${config.n_layers} layers, d_model`,
+    `${config.d_model}, ${config.n_heads} heads, vocabulary ${config.d_vocab}; prompts of ${length} tokens. Medians that`,
+    "agree with ours, and the largest difference:",
     "",
     ...peers.map(({ name, agreements }) => {
       const said = Object.entries(agreements).map(([what, { count, worst }]) =>

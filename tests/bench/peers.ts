@@ -29,9 +29,11 @@ const CHECKS: Record<Peer["key"], string> = {
 async function isThere({ key, python }: Peer): Promise<boolean> {
   if (!python) return false;
   const args = ["-c", `from importlib.metadata import version; ${CHECKS[key]}`];
-  const { success } = await new Deno.Command(python, { args, stderr: "null" }).output()
-    .catch(() => ({ success: false }));
-  return success;
+  try {
+    return (await new Deno.Command(python, { args, stderr: "null" }).output()).success;
+  } catch {
+    return false; // there is no such program, or it may not be run
+  }
 }
 
 export async function peersThatAreThere(): Promise<Peer[]> {
