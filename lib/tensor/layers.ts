@@ -4,15 +4,11 @@
  */
 import { along, materialise, mustHave, view } from "./build.ts";
 import { type Dim, find, has, names, shapeError, unify, without } from "./dims.ts";
+import { memo } from "./memo.ts";
 import type { Node } from "./node.ts";
 import { param, Tensor } from "./tensor.ts";
 
-const ones = new Map<number, Float32Array>();
-
-function unit(size: number): Float32Array {
-  if (!ones.has(size)) ones.set(size, new Float32Array(size).fill(1));
-  return ones.get(size)!;
-}
+const unit = memo((size: number) => new Float32Array(size).fill(1));
 
 /**
  * (x - mean(x)) / scale over one dimension, with scale = √(mean((x - mean)²) + eps), then · weight + bias where given.

@@ -6,6 +6,7 @@
  */
 import { product } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
+import { memo } from "./memo.ts";
 
 /** Queries in one block. 64 and 256 were no faster. */
 const BLOCK = 128;
@@ -70,22 +71,22 @@ export function lowerAttention(
   };
 }
 
-/** Masks by shape and window, fed as parameters: made once for all layers and runs. */
-const masks = new Map<string, Float32Array>();
+/**
+ * What is added to the scores [query, key] of a block that has `before` keys before its first query: one mask for all layers and runs.
+ */
+const maskValues = memo((before: number, queries: number, window: number) => {
+  const keys = before + queries;
+  const mask = new Float32Array(queries * keys);
+  for (let query = 0; query < queries; query++) {
+    const row = mask.subarray(query * keys, (query + 1) * keys);
+    row.fill(HIDDEN, before + query + 1);
+    row.fill(HIDDEN, 0, Math.max(0, before + query + 1 - window));
+  }
+  return mask;
+});
 
-/** What is added to the scores [query, key] of a block that has `before` keys before its first query. */
 function maskOf(graph: Graph, before: number, queries: number, window: number): string {
   const keys = before + queries;
-  const key = `${before} ${queries} ${Math.min(window, keys)}`; // a window of all keys hides none
-  let mask = masks.get(key);
-  if (!mask) {
-    mask = new Float32Array(queries * keys);
-    for (let query = 0; query < queries; query++) {
-      const row = mask.subarray(query * keys, (query + 1) * keys);
-      row.fill(HIDDEN, before + query + 1);
-      row.fill(HIDDEN, 0, Math.max(0, before + query + 1 - window));
-    }
-    masks.set(key, mask);
-  }
+  const mask = maskValues(before, queries, Math.min(window, keys)); // a window of all keys hides none
   return graph.param(mask, [{ name: "query", size: queries }, { name: "key", size: keys }]).name;
 }

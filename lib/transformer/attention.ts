@@ -8,6 +8,7 @@
 import { type AttentionBranch, attentionOf, keyValueDim } from "../checkpoints/blocks.ts";
 import { keyValueHeads, type ModelConfig } from "../checkpoints/config.ts";
 import { attention as fusedAttention } from "../tensor/layers.ts";
+import { memo } from "../tensor/memo.ts";
 import { iota, param, type Tensor, where } from "../tensor/tensor.ts";
 import { normalize } from "./normalize.ts";
 import { rotate, slopesBeside } from "./positions.ts";
@@ -88,19 +89,17 @@ function queriesAndKeys(trace: Trace, { block, divisor }: AttentionBranch): [q: 
   return config.alibi_slopes ? slopesBeside(q, k, config, divisor) : [q, k];
 }
 
-/** The kv_head of each head, one array for each pair of counts, so that equal expressions are recognised. */
-const sharing = new Map<string, Int32Array>();
+/** The kv_head of each head. */
+const sharing = memo((heads: number, shared: number) =>
+  Int32Array.from({ length: heads }, (_, h) => Math.floor(h * shared / heads))
+);
 
 /** Keys or values of each head of q: as they are, or each kv_head repeated for the heads that share it. */
 export function forEachHead(config: ModelConfig, x: Tensor): Tensor {
   if (!x.names.includes("kv_head")) return x;
   const [heads, shared] = [config.n_heads, keyValueHeads(config)];
-  const key = `${heads}:${shared}`;
-  if (!sharing.has(key)) {
-    sharing.set(key, Int32Array.from({ length: heads }, (_, h) => Math.floor(h * shared / heads)));
-  }
   const dims = [{ name: "head", size: heads }];
-  return x.gather("kv_head", param("kv_head of each head", sharing.get(key)!, dims));
+  return x.gather("kv_head", param("kv_head of each head", sharing(heads, shared), dims));
 }
 
 /** hook_attn_scores and hook_pattern of one layer, built when asked for or hooked. */

@@ -12,6 +12,7 @@
  */
 import type { Rotation } from "../checkpoints/blocks.ts";
 import type { ModelConfig, RotaryScaling } from "../checkpoints/config.ts";
+import { memo } from "../tensor/memo.ts";
 import { concat, constant, param, type Tensor } from "../tensor/tensor.ts";
 
 /** f_i, in radians for each position: [rotary_dim / 2]. */
@@ -55,30 +56,22 @@ function keptShare(scaling: RotaryScaling, frequencies: Float64Array, base: numb
   return (i) => 1 - between((i - low) / (high === low ? 0.001 : high - low));
 }
 
-/**
- * cos and sin of every position and frequency, [pos n_ctx, d_head rotary_dim / 2]: one array for all that
- * turn alike.
- */
-const tables = new Map<string, { cos: Tensor; sin: Tensor }>();
+/** cos or sin of every position and frequency, times `factor`: [n_ctx, rotary_dim / 2]. */
+const table = memo((wave: "cos" | "sin", n_ctx: number, factor: number, frequencies: Float64Array) => {
+  const half = frequencies.length, values = new Float32Array(n_ctx * half);
+  for (let t = 0; t < n_ctx; t++) {
+    for (let i = 0; i < half; i++) values[t * half + i] = factor * Math[wave](t * frequencies[i]);
+  }
+  return values;
+});
 
 function rotaryTables(rotation: Rotation): { cos: Tensor; sin: Tensor } {
   const frequencies = rotaryFrequencies(rotation);
   const { attention_factor = 1 } = rotation.rotary_scaling ?? {};
-  const key = `${rotation.n_ctx}:${attention_factor}:${frequencies}`;
-  let known = tables.get(key);
-  if (known) return known;
-  const half = frequencies.length;
-  const [cos, sin] = [Math.cos, Math.sin].map((f) => {
-    const values = new Float32Array(rotation.n_ctx * half);
-    for (let t = 0; t < rotation.n_ctx; t++) {
-      for (let i = 0; i < half; i++) values[t * half + i] = attention_factor * f(t * frequencies[i]);
-    }
-    const dims = [{ name: "pos", size: rotation.n_ctx }, { name: "d_head", size: half }];
-    return param("rotary", values, dims).prefix("pos", "pos");
-  });
-  known = { cos, sin };
-  tables.set(key, known);
-  return known;
+  const dims = [{ name: "pos", size: rotation.n_ctx }, { name: "d_head", size: frequencies.length }];
+  const tensor = (wave: "cos" | "sin") =>
+    param("rotary", table(wave, rotation.n_ctx, attention_factor, frequencies), dims).prefix("pos", "pos");
+  return { cos: tensor("cos"), sin: tensor("sin") };
 }
 
 /**
@@ -95,10 +88,16 @@ export function rotate(rotation: Rotation, x: Tensor): Tensor {
   return concat(parts, "d_head").order(...x.names);
 }
 
-/**
- * What is added to the scores [pos, head], one array for each kind, so that equal expressions are recognised.
- */
-const biases = new Map<string, Float32Array>();
+/** What ALiBi adds to the scores: [n_ctx, head]. */
+const biases = memo((n_ctx: number, divisor: number, rounded: boolean, slopes: readonly number[]) => {
+  const values = new Float32Array(n_ctx * slopes.length);
+  for (let t = 0; t < n_ctx; t++) {
+    for (const [h, slope] of slopes.entries()) {
+      values[t * slopes.length + h] = rounded ? bfloat16(bfloat16(slope) * t) : slope * t * divisor;
+    }
+  }
+  return values;
+});
 
 /**
  * ALiBi by one more dim of each head: q' = [q, 1], k' = [k, slope · position · divisor], so that q' · k' /
@@ -107,19 +106,8 @@ const biases = new Map<string, Float32Array>();
  */
 export function slopesBeside(q: Tensor, k: Tensor, config: ModelConfig, divisor: number): [Tensor, Tensor] {
   const { n_ctx, alibi_slopes: slopes = [], alibi_before_scale_in_bfloat16: rounded = false } = config;
-  const key = `${n_ctx} ${divisor} ${rounded}: ${slopes}`;
-  let values = biases.get(key);
-  if (!values) {
-    values = new Float32Array(n_ctx * slopes.length);
-    for (let t = 0; t < n_ctx; t++) {
-      for (const [h, slope] of slopes.entries()) {
-        values[t * slopes.length + h] = rounded ? bfloat16(bfloat16(slope) * t) : slope * t * divisor;
-      }
-    }
-    biases.set(key, values);
-  }
   const dims = [{ name: "pos", size: n_ctx }, { name: "head", size: slopes.length }];
-  const bias = param("ALiBi", values, dims).prefix("pos", "pos");
+  const bias = param("ALiBi", biases(n_ctx, divisor, rounded, slopes), dims).prefix("pos", "pos");
   const beside = (x: Tensor, one: Tensor) => {
     const missing = x.dims.filter((d) => !one.names.includes(d.name) && d.name !== "d_head");
     const wide = missing.reduce((t, d) => t.expand(d.name, d.size), one).expand("d_head", 1);

@@ -56,14 +56,18 @@ export function overview(result: ScanResult): string {
       threshold(specific / 2)
     } or more beyond the control of the layer on the ` +
       `first half and ${left === 1 ? "was" : "were"} not examined: ${
-        left === 1 ? "it has less of the stream erased, and may be a writer" : "they have less of the stream erased, and writers may be among them"
+        left === 1
+          ? "it has less of the stream erased, and may be a writer"
+          : "they have less of the stream erased, and writers may be among them"
       } (setting “examine”).`;
   if (found.length > 0) {
     const names = listed(found.slice(0, 8).map((w) => w.writer)) + (found.length > 8 ? " and others" : "");
     const below = found.filter((w) => w.specific.interval[0] < specific).map((w) => w.writer);
     const unsure = below.length === 0
       ? ""
-      : ` All are surely erased beyond the control, but of ${listed(below)} the interval reaches below ${threshold(specific)}.`;
+      : ` All are surely erased beyond the control, but of ${listed(below)} the interval reaches below ${
+        threshold(specific)
+      }.`;
     return `${
       found.length === 1 ? "One node writes" : `${found.length} nodes write`
     } what is specifically erased ` +
@@ -188,7 +192,10 @@ function route({ routes, specific }: ExaminedWriter): string {
       listed(parts.map(([name, part]) => `${number(part)} ${name}`))
     }.`;
   }
-  return `Of the ${number(specific.value)} at the typical token ${number(main[1])} goes ${main[0]}.`;
+  const all = `the ${number(specific.value)} at the typical token`;
+  return main[1] >= 0.95 * specific.value
+    ? `All of ${all} goes ${main[0]}.`
+    : `Of ${all} ${number(main[1])} goes ${main[0]}.`;
 }
 
 function positional({ writer, shared }: ExaminedWriter): string {

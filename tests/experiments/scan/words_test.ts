@@ -36,7 +36,7 @@ function writer(changes: Partial<ExaminedWriter> = {}): ExaminedWriter {
       { writer: "L1H6", node: "L3H5", kind: "head", layer: 3, response: -0.2, specific: about(0.15) },
     ],
     specificRatio: 0.45,
-    leftByLength: 0.1,
+    leftByLength: about(0.1),
     shared: 0.1,
     growth: 1.2,
     routes: { values: 0.4, scales: 0.0, attention: 0.05 },
@@ -49,6 +49,7 @@ const dla = (changes: Partial<Attribution> = {}): Attribution => ({
   takenBack: about(0.9),
   controlTakenBack: about(0.5),
   beyond: about(0.4),
+  q: 0.01,
   effect: about(0.1),
   prompts: 16,
   ...changes,
@@ -115,11 +116,24 @@ Deno.test("what was not examined for its rank alone is counted, in either case",
   const other = { passedOver: "no more of it is missing" } as Candidate;
   says(
     overview(result({ passedOver: [left, left, other] })),
-    "2 more nodes lost 0.07 or more",
+    "2 more nodes lost 0.075 or more",
     "were not examined",
   );
-  says(overview(result({ writers: [], passedOver: [left] })), "1 more node lost", "was not examined");
+  says(
+    overview(result({ writers: [], passedOver: [left] })),
+    "1 more node lost",
+    "was not examined",
+    "may be a writer",
+  );
   saysNot(overview(result({ passedOver: [other] })), "not examined");
+});
+
+Deno.test("the overview names what is found whose interval reaches below the threshold, and says when the named erase a minority", () => {
+  saysNot(overview(result()), "reaches below");
+  const weak = { ...writer(), specific: { value: 0.2, interval: [0.1, 0.3] as const } };
+  says(overview(result({ writers: [weak as never] })), "of L1H6 the interval reaches below 0.15");
+  says(describeWriter(writer({ specificRatio: 2 })), "The erasing is spread over many nodes. L3H1");
+  saysNot(describeWriter(writer()), "spread over many");
 });
 
 Deno.test("the other heads of the layer stand beside a head, and less than any is said only where it is so", () => {
@@ -135,10 +149,10 @@ Deno.test("the other heads of the layer stand beside a head, and less than any i
 
 Deno.test("where long outputs are kept otherwise than the typical one, it is said", () => {
   says(
-    describeWriter(writer({ left: about(-0.2), leftByLength: 0.47 })),
-    "writes much keep more: of all that it writes, 0.47 is left",
+    describeWriter(writer({ left: about(-0.2), leftByLength: about(0.47) })),
+    "writes much keep more: of all that it writes, 0.47 (0.42 to 0.52) is left",
   );
-  says(describeWriter(writer({ left: about(0.5), leftByLength: 0.1 })), "writes much keep less");
+  says(describeWriter(writer({ left: about(0.5), leftByLength: about(0.1) })), "writes much keep less");
   saysNot(describeWriter(writer()), "writes much");
 });
 
@@ -176,19 +190,19 @@ Deno.test("cleaners: together is said of several alone; what the others do is sa
 });
 
 Deno.test("routes: the one that carries most is named; where none does, all three are given", () => {
-  says(describeWriter(writer()), "Most of that goes through values and MLP inputs: 0.40 of 0.45");
+  says(describeWriter(writer()), "Of the 0.45 at the typical token 0.40 goes through values and MLP inputs.");
   const all = describeWriter(writer({ routes: { values: 0.6, scales: 0, attention: -0.15 } }));
-  says(all, "All of that goes through values and MLP inputs.");
-  saysNot(all, "0.60 of 0.45");
+  says(all, "All of the 0.45 at the typical token goes through values and MLP inputs.");
+  saysNot(all, "0.60");
   const attention = describeWriter(writer({ routes: { values: 0.05, scales: 0, attention: 0.4 } }));
-  says(attention, "Most of that goes through attention patterns");
+  says(attention, "Of the 0.45 at the typical token 0.40 goes through attention patterns");
   says(
     describeWriter(writer({ routes: { values: 0, scales: 0.45, attention: 0 } })),
-    "All of that goes through the normalisations' scales",
+    "All of the 0.45 at the typical token goes through the normalisations' scales",
   );
   const mixed = describeWriter(writer({ routes: { values: 0.2, scales: 0.05, attention: 0.2 } }));
-  says(mixed, "No route carries most of that: 0.20 through values and MLP inputs");
-  saysNot(mixed, "Most of that");
+  says(mixed, "No route carries most of the 0.45 at the typical token: 0.20 through values and MLP inputs");
+  saysNot(mixed, "token goes");
 });
 
 Deno.test("positional: on the condition that it is, and never of pos_embed", () => {
@@ -237,10 +251,15 @@ Deno.test("one sentence for the table: the largest cleaner's part, more than the
   saysNot(plain, "typical", "same at a position");
   says(oneSentence(writer({ shared: 0.9 })), "; 90 % of it is the same at a position in all prompts");
   says(
-    oneSentence(writer({ leftByLength: 0.5 })),
-    "0.05 of it is left at the typical token (0.50 of all that it writes)",
+    oneSentence(writer({ leftByLength: about(0.5) })),
+    "0.05 of it is left at the typical token (0.50 (0.45 to 0.55) of all that it writes)",
   );
   saysNot(oneSentence(writer({ cleaners: [] })), "takes back");
+  const over = oneSentence(writer({ specificRatio: 0.2 }));
+  says(over, "L3H1 takes back more than that, and others give some of it back");
+  saysNot(over, "%");
+  const unsure = oneSentence(writer({ attribution: dla({ q: 0.2 }) }));
+  saysNot(unsure, "more of its attribution");
   const same = oneSentence(writer({ attribution: dla({ controlTakenBack: about(0.9), beyond: about(0) }) }));
   says(same, "no clear difference from the control");
   saysNot(same, "more of its attribution");
@@ -286,7 +305,7 @@ Deno.test("the model as a whole: contraction only where there is some, and posit
   const [sunk] = modelInWords(result({ sink }));
   says(
     sunk,
-    "attention sink",
+    "massive activation",
     "28 times as long",
     "MLP11 writes a vector of length 25,061 there, and 29 elsewhere",
     "MLP28 takes 57 % of that back (of the same vector rotated: 0 %)",
@@ -303,7 +322,10 @@ Deno.test("what is kept better than the control is said; what merely is not eras
     passedOver: "protected: 0.9 of it is left, of the layer's control 0.5",
     name: "MLP0",
   } as Candidate;
-  assertEquals(modelInWords(result({ passedOver: [candidate] })), ["Kept better than the control: MLP0."]);
+  const more = { ...candidate, name: "MLP3", specific: -0.7 };
+  assertEquals(modelInWords(result({ passedOver: [{ ...candidate, specific: -0.4 }, more] })), [
+    "Kept better than the layer's control on the first half, the most kept first (not tested on the second): MLP3 and MLP0.",
+  ]);
   assertEquals(
     modelInWords(result({ passedOver: [{ ...candidate, passedOver: "no more of it is missing …" }] })),
     [],
