@@ -44,7 +44,9 @@ async function check(modules: Record<string, string>): Promise<{ ok: boolean; te
 }
 
 /** Variables that a later, exploring reader uses are not unused. */
-const lint = (code: string) => deno(["lint", "--rules-exclude=no-unused-vars", "-"], code);
+/** Without rules for published packages: an import that a later exercise uses as a value looks like a type here. */
+const lint = (code: string) =>
+  deno(["lint", "--rules-exclude=no-unused-vars,verbatim-module-syntax", "-"], code);
 
 function notebookOf(...cells: Record<string, unknown>[]): Notebook {
   const whole = cells.map((cell, i) => ({
