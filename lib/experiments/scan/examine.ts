@@ -25,7 +25,7 @@ export interface ExaminedWriter extends WriterRow {
   control: Estimate;
   /** control − left. */
   specific: Estimate;
-  /** p-value of "no specific erasure", adjusted over all examined writers. */
+  /** One-sided p-value of "no specific erasure", adjusted over all examined writers: 0.05 is less than a two-sided 95 % interval asks for. */
   q: number;
   /** Why it does not count as found; absent when it does. */
   notFound?: string;
