@@ -70,9 +70,12 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   const { screened } = passes(prompts, settings);
   const key = await screenKey(model, screened, settings.seed);
   const saved = await loadScreen(statePath, model, screened, settings.seed, key);
-  let state = saved === "damaged" ? undefined : saved;
+  let state = saved instanceof Map ? saved : undefined;
   const expected = await announce(model, prompts, settings);
   say(announcement(model, prompts, expected));
+  if (saved === "other") {
+    say(`${statePath} is of another scan (model, prompts, settings or version): it is replaced.`);
+  }
   if (saved === "damaged") say(`${statePath} is damaged: the first pass begins anew, and replaces it.`);
   if (state) say(`First pass: ${state.size} of its runs are done, from ${statePath}.`);
 

@@ -41,9 +41,14 @@ export class Bands {
   constructor(options: MeasureOptions = {}) {
     this.quantiles = options.quantiles ?? [0.25, 0.75];
     this.positions = options.positions;
-    const [low, high] = this.quantiles;
+    const two = Array.isArray(this.quantiles) && this.quantiles.length === 2;
+    const [low, high] = two ? this.quantiles : [NaN, NaN];
     if (!(low >= 0 && low <= 0.5 && high >= 0.5 && high <= 1)) {
-      throw new Error(`quantiles: got [${low}, ${high}]; expected one in 0 … 0.5 and one in 0.5 … 1`);
+      throw new Error(
+        `quantiles: got ${
+          JSON.stringify(this.quantiles)
+        }; expected two: one in 0 … 0.5 and one in 0.5 … 1, such as [0.25, 0.75]`,
+      );
     }
   }
 

@@ -29,6 +29,12 @@ export function checkOptions(what: string, given: object, known: Readonly<Record
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new Error(`${what}: got ${shown(given)} as options; expected an object, such as { threads: 1 }`);
   }
+  const { onProgress } = given as { onProgress?: unknown };
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new Error(
+      `${what}: got ${shown(onProgress)} for onProgress; expected a function of { done, total, seconds }`,
+    );
+  }
   const wrong = Object.keys(given).find((name) => !(name in known));
   if (wrong === undefined) return;
   throw new Error(`${what}: there is no option "${wrong}".${didYouMean(wrong, Object.keys(known))}`);
@@ -40,21 +46,26 @@ export function shown(given: unknown): string {
   return (JSON.stringify(given) ?? typeof given).slice(0, 60);
 }
 
-/** @throws for what is no number, a smaller one, or no whole one where it must be. `least` itself is allowed unless `above`. */
+/** The largest whole number that an option may be: seeds are counted up, and beyond 2^53 one more is no other number. */
+const MOST = 2 ** 31 - 1;
+
+/** @throws for what is no number in `least` … `most`, or no whole one where it must be. */
 export function checkNumber(
   what: string,
   option: string,
   given: unknown,
-  { least, above = false, whole = true }: { least: number; above?: boolean; whole?: boolean },
+  { least, most = MOST, whole = true }: { least: number; most?: number; whole?: boolean },
 ): void {
-  const fits = typeof given === "number" && (above ? given > least : given >= least) && given < Infinity;
+  const fits = typeof given === "number" && given >= least && given <= most;
   if (fits && (!whole || Number.isInteger(given))) return;
+  const range = most === MOST ? `of at least ${least}` : `in ${least} … ${most}`;
   throw new Error(
-    `${what}: got ${shown(given)} for ${option}; expected a ${whole ? "whole " : ""}number ${
-      least === -Infinity ? "" : above ? `above ${least}` : `of at least ${least}`
-    }`.trimEnd(),
+    `${what}: got ${shown(given)} for ${option}; expected a ${whole ? "whole " : ""}number ${range}`,
   );
 }
+
+/** The smallest and the largest seed. */
+export const SEEDS = { least: -MOST, most: MOST - 1 };
 
 /** @throws for what is no list of names, an empty one, and a name that stands in it twice */
 export function checkNames(what: string, option: string, given: unknown): void {
@@ -80,6 +91,10 @@ export function checkChoice(what: string, option: string, given: unknown, known:
 const ARGUMENTS = {
   model: { field: "config", expected: `a model, such as await loadModel("tiny-gelu-4l")` },
   prompts: { field: "tokens", expected: "prompts, such as await promptsFor(model)" },
+  textOrPrompts: {
+    field: "tokens",
+    expected: `a text in quotes, or prompts, such as await promptsFor(model)`,
+  },
   unrelated: { field: "tokens", expected: "prompts to resample from, such as await promptsFor(model)" },
   adversarial: { field: "map", expected: "a list of prompts, such as model.adversarial.prompts" },
 } as const;

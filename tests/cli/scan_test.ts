@@ -123,10 +123,19 @@ Deno.test("runScan() interrupted in the first pass: the next run goes on, and th
     const shorter = log();
     await run({ target: shorter, length: 12 });
     assert(!shorter.lines.join("").includes("are done"));
+    assertStringIncludes(shorter.lines.join(""), "screen.safetensors is of another scan");
     // A damaged one is said to be: one byte of the numbers, then a file of something else.
     const path = `${folder}/out/screen.safetensors`;
     const bytes = await Deno.readFile(path);
     bytes[bytes.length - 9] ^= 1;
+    const foreign = await Deno.readFile(`${folder}/model/model.safetensors`);
+    await Deno.writeFile(path, foreign);
+    await assertRejects(
+      () => run({ length: 12 }),
+      Error,
+      "is no first pass of a scan, which would be written there",
+    );
+    assertEquals(await Deno.readFile(path), foreign, "it is somebody's, and stays");
     for (const damaged of [bytes, new TextEncoder().encode("no safetensors file")]) {
       await Deno.writeFile(path, damaged);
       const anew = log();

@@ -97,9 +97,16 @@ Deno.test("retention() refuses what it cannot mean", async () => {
     [{ writer: [] }, "got [] for writer; expected a list of names, at least one, each once"],
     [{ writer: 3 }, "got 3 for writer; expected a list of names"],
     [{ writer: ["L0H0", "L0H0"] }, "each once"],
-    [{ strength: 0 }, "got 0 for strength; expected a number above 0"],
-    [{ strength: "1" }, 'got "1" for strength; expected a number above 0'],
+    [{ strength: 0 }, "got 0 for strength; expected a number in 0.001 … 10"],
+    [{ strength: "1" }, 'got "1" for strength; expected a number in 0.001 … 10'],
+    [{ strength: 1e-10 }, "got 1e-10 for strength"], // lost in the rounding of the stream
     [{ strength: Infinity }, "got Infinity for strength"],
+    [{ seed: 2 ** 60 }, "got 1152921504606847000 for seed"], // one more would be the same number
+    [{ otherNode: 5 }, "got [5] for otherNode; expected a list of names"],
+    [{ onProgress: 5 }, "got 5 for onProgress; expected a function"],
+    [{ quantiles: 5 }, "quantiles: got 5; expected two"],
+    [{ quantiles: [0.1, 0.5, 0.9] }, "quantiles: got [0.1,0.5,0.9]; expected two"],
+    [{ remove: "varying", positions: "first" }, "is zero at every token that counts"], // but for rounding
     [{ rotations: 1.5 }, "got 1.5 for rotations; expected a whole number of at least 0"],
     [{ patchedLayers: [1, 1] }, "patchedLayers: got [1,1]; expected a list of layers, each once"],
     // All prompts begin with BOS: at position 0 every prompt's output is the same.
@@ -113,7 +120,7 @@ Deno.test("retention() refuses what it cannot mean", async () => {
     ],
     [{ remove: "everything" }, 'there is no remove "everything"'],
     [{ positions: [1, 20] }, "there is no positions"],
-    [{ quantiles: [0.6, 0.9] }, "quantiles: got [0.6, 0.9]"],
+    [{ quantiles: [0.6, 0.9] }, "quantiles: got [0.6,0.9]"],
   ];
   for (const [options, message] of cases) {
     await assertRejects(() => retention(model, prompts, options), Error, message);
@@ -121,6 +128,9 @@ Deno.test("retention() refuses what it cannot mean", async () => {
   for (const options of [null, 42, ["L0H0"]] as never[]) {
     await assertRejects(() => retention(model, prompts, options), Error, "as options; expected an object");
   }
+  const { kinds: _, ...unsorted } = prompts;
+  const single = { ...unsorted, count: 1, tokens: prompts.tokens.subarray(0, prompts.length) };
+  await assertRejects(() => retention(model, single), Error, "got 1 prompt; expected at least 2");
   await assertRejects(
     () => retention(model, { ...prompts, length: 1, count: 384 }),
     Error,

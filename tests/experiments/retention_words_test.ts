@@ -15,7 +15,7 @@ const writer = (left: number, control?: number, room = 0.05): WriterRow => ({
   share: 0.2,
   left: estimate(left),
   ...(control !== undefined && { control: estimate(control), specific: estimate(control - left, room) }),
-  draws: [],
+  draws: control === undefined ? [] : [control, control],
   n: 100,
 });
 
@@ -37,6 +37,9 @@ Deno.test("retentionInWords(): kept, not sure, and without a control", () => {
     retentionInWords(writer(0.9, 0.5)),
     "So 0.40 of it is kept that is taken back of any such vector.",
   );
+  const one = retentionInWords({ ...writer(0.1, 0.6), draws: [0.6] });
+  assertStringIncludes(one, "That is one draw of the control");
+  assert(!one.includes("is erased"), one);
   const unsure = retentionInWords(writer(0.4, 0.5, 0.2));
   assertStringIncludes(unsure, "No more of it is surely erased than of any such vector.");
   assert(!unsure.includes("for what it says"));

@@ -137,7 +137,10 @@ export function checkPrompts(prompts: Prompts, config?: Pick<ModelConfig, "d_voc
     throw new Error(`${source}: ${tokens.length} token ids do not fill [${count}, ${length}].`);
   }
   if (kinds && kinds.length !== count) {
-    throw new Error(`${source}: ${kinds.length} kinds for ${count} prompts.`);
+    throw new Error(
+      `${source}: got kinds (the sort of text, one for each prompt) for ${kinds.length} prompts; expected ${count}, ` +
+        `or none. shorten(prompts, { count }) cuts both.`,
+    );
   }
   if (config && length > config.n_ctx) {
     throw new Error(

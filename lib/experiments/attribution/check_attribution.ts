@@ -23,6 +23,7 @@ import {
   checkNumber,
   checkOptions,
   RUN_OPTIONS,
+  SEEDS,
 } from "../options.ts";
 import { repeatFeeds } from "../prompt_feeds.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
@@ -107,8 +108,10 @@ export async function checkAttribution(
   checkChoice("checkAttribution", "removedAt", removedAt, ["rest", "all", "position"]);
   checkNumber("checkAttribution", "most", most, { least: 1 });
   checkNumber("checkAttribution", "samples", samples, { least: 0 });
-  checkNumber("checkAttribution", "seed", seed, { least: -Infinity });
-  checkArguments("checkAttribution", { model, ...(typeof from !== "string" && { prompts: from }) });
+  checkNumber("checkAttribution", "seed", seed, SEEDS);
+  checkArguments("checkAttribution", { model });
+  if (typeof from !== "string") checkArguments("checkAttribution", { textOrPrompts: from });
+  if (options.unrelated != null) checkArguments("checkAttribution", { unrelated: options.unrelated });
   const named = namedNodes(model, options.nodes);
   const quiet: RunOptions = { ...options, onProgress: undefined };
   const question = await ask(model, from, options, quiet);
@@ -213,7 +216,18 @@ async function otherPrompts(
   if (!unrelated && texts.length < length) {
     return { say: `not measured: the model's prompts have ${texts.length} tokens, the text ${length}` };
   }
+  if (texts.length < length) {
+    throw new Error(
+      `checkAttribution: the unrelated texts have ${texts.length} tokens, the text that is asked about ${length}; expected at least as many`,
+    );
+  }
   const others = shorten(texts, { length, count: Math.min(samples, texts.count) });
+  const own = prompts.tokens.subarray(0, length);
+  if (others.tokens.every((id, i) => id === own[i % length])) {
+    throw new Error(
+      "checkAttribution: the unrelated texts are the text itself; expected others to exchange its output for",
+    );
+  }
   return {
     feeds: { ...repeatFeeds(feeds, others.count), other: tokens(others) },
     say: `mean over the beginnings of ${others.count} texts: ${texts.source}`,

@@ -11,10 +11,16 @@ const within = ({ interval: [low, high] }: Estimate) => `95 %: ${number(low)} to
  * How much of a writer's output is left at the end of the stream, how much of any such vector, and whether the difference is sure.
  * `by`: where, such as "by the values of layer 3 alone"; default: at the end of the whole model.
  */
-export function retentionInWords({ writer, left, control, specific }: WriterRow, by = "at the end"): string {
+export function retentionInWords(
+  { writer, left, control, specific, draws }: WriterRow,
+  by = "at the end",
+): string {
   const first = `Of what ${writer} writes, ${number(left.value)} is left ${by} (${within(left)}).`;
   if (!control || !specific) return `${first} Without a control that says little.`;
   const beside = `Of the same output, rotated, ${number(control.value)} is left (${within(control)}).`;
+  if (draws.length < 2) {
+    return `${first} ${beside} That is one draw of the control: how far others lie from it is not known, so nothing is concluded.`;
+  }
   const [low, high] = specific.interval;
   const amount = `${number(Math.abs(specific.value))} of it`;
   if (low > 0) {

@@ -18,20 +18,22 @@ import {
   checkNumber,
   checkOptions,
   RUN_OPTIONS,
+  SEEDS,
 } from "../options.ts";
 import type { CleanerRow, FirstPositionRow, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
 import { cleanersOf } from "./cleaners.ts";
 import { firstPosition } from "./first_position.ts";
 import { measureRemovals, type Removal } from "./removals.ts";
 import { Summary } from "./summary.ts";
-import { measureSizes } from "./sizes.ts";
+import type { RemovalStats } from "./removal_stats.ts";
+import { type Lengths, measureSizes } from "./sizes.ts";
 import { asLong, outputsToRemove, type Removed } from "./variants.ts";
 
 /** Whose output, which controls, which route, which positions. */
 export interface RetentionOptions extends RunOptions {
   /** One writer, several, or "all" nodes. Default: the writer of the model's cleanup.json. */
   writer?: string | readonly string[];
-  /** Part of the output that is taken out. 1 (default): all of it; 0.1: nearly the linear response. */
+  /** Part of the output that is taken out, 0.001 … 10. 1 (default): all of it; 0.1: nearly the linear response. */
   strength?: number;
   /** What of the output is taken out. Default "all". */
   remove?: Removed;
@@ -53,6 +55,9 @@ export interface RetentionOptions extends RunOptions {
   /** Lower and upper quantile of the bands. Default [0.25, 0.75]. */
   quantiles?: readonly [number, number];
 }
+
+/** Less is lost in the rounding of the stream, more is no part of the output. */
+const STRENGTHS = { least: 0.001, most: 10 };
 
 const OPTIONS: Record<keyof RetentionOptions, true> = {
   writer: true,
@@ -110,9 +115,17 @@ export async function retention(
   checkChoice("retention", "remove", remove, ["all", "varying", "resampled"]);
   checkChoice("retention", "route", route, ["all", "patterns", "values", "position"]);
   checkChoice("retention", "positions", positions, ["rest", "first", "all"]);
-  if (options.otherNode) findNode(model.config, options.otherNode);
-  checkNumber("retention", "seed", seed, { least: -Infinity });
-  checkNumber("retention", "strength", strength, { least: 0, above: true, whole: false });
+  if (options.otherNode !== undefined) {
+    checkNames("retention", "otherNode", [options.otherNode]);
+    findNode(model.config, options.otherNode);
+  }
+  if (prompts.count < 2) {
+    throw new Error(
+      `retention: got ${prompts.count} prompt; expected at least 2, since intervals are over prompts`,
+    );
+  }
+  checkNumber("retention", "seed", seed, SEEDS);
+  checkNumber("retention", "strength", strength, { ...STRENGTHS, whole: false });
   checkNumber("retention", "rotations", rotations, { least: 0 });
   const names = writersOf(model, options.writer);
   const { patchedLayers } = options;
@@ -157,7 +170,7 @@ export async function retention(
       quantiles: bands.quantiles,
     });
   });
-  if (summaries.every(({ own }) => own.tokens === 0)) {
+  if (summaries.every(({ own, name }) => isNothing(own, sizes.nodes.get(name)!, strength))) {
     throw new Error(
       `retention: what is taken out of ${names.join(", ")} is zero at every token that counts ` +
         `(remove "${remove}", positions "${positions}"), so nothing can be said of what is left of it`,
@@ -183,6 +196,12 @@ export async function retention(
       interval: intervalOf(rotations + (options.otherNode ? 1 : 0)),
     },
   };
+}
+
+/** What is left of an output when something like it was subtracted may be zero but for rounding. */
+function isNothing(own: RemovalStats, { first, rest }: Lengths, strength: number): boolean {
+  const square = own.squares.reduce((a, b) => a + b, 0) / own.tokens;
+  return !(Math.sqrt(square) > 1e-5 * strength * Math.max(first, rest));
 }
 
 function intervalOf(draws: number): string {

@@ -61,6 +61,14 @@ export async function saveScreen(path: string, stats: Screened, key: string): Pr
   await writeSafetensors(path, tensors, { key, checksum: await checksum(tensors) });
 }
 
+class ForeignFile extends Error {
+  constructor(path: string) {
+    super(
+      `${path} is no first pass of a scan, which would be written there. Give another --out, or move it away.`,
+    );
+  }
+}
+
 async function isThere(path: string): Promise<boolean> {
   try {
     await stat(path);
@@ -71,19 +79,23 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** What was saved under `key`. `undefined`: there is no such file, or it belongs to something else. */
+/**
+ * What was saved under `key`. `undefined`: there is no such file; "other": it is that of another scan.
+ * @throws for a safetensors file that is no state: it is somebody's, and is not to be replaced
+ */
 export async function loadScreen(
   path: string,
   model: Model,
   prompts: Prompts,
   seed: number,
   key: string,
-): Promise<Screened | "damaged" | undefined> {
+): Promise<Screened | "damaged" | "other" | undefined> {
   let file: SafetensorsFile | undefined;
   try {
     if (!await isThere(path)) return undefined;
     file = await SafetensorsFile.open(path);
-    if (file.metadata.key !== key) return undefined;
+    if (file.metadata.key === undefined) throw new ForeignFile(path);
+    if (file.metadata.key !== key) return "other";
     const stats = new Map<string, RemovalStats>();
     const read: Record<string, RawTensor> = {};
     for (const { key: removal, writer } of screenRemovals(model, model.forward(), prompts, seed).removals) {
@@ -102,7 +114,8 @@ export async function loadScreen(
       stats.set(removal, one);
     }
     return await checksum(read) === file.metadata.checksum ? stats : "damaged";
-  } catch {
+  } catch (error) {
+    if (error instanceof ForeignFile) throw error;
     return "damaged";
   } finally {
     file?.close();

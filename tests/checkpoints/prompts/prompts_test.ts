@@ -50,7 +50,11 @@ Deno.test("readPrompts() reads which prompts are code, one for each prompt", asy
     await writeSafetensors(`${folder}/p.safetensors`, file([1, 0]));
     assertEquals((await readPrompts(`${folder}/p.safetensors`)).kinds, ["code", "prose"]);
     await writeSafetensors(`${folder}/q.safetensors`, file([1]));
-    await assertRejects(() => readPrompts(`${folder}/q.safetensors`), Error, "1 kinds for 2 prompts");
+    await assertRejects(
+      () => readPrompts(`${folder}/q.safetensors`),
+      Error,
+      "for 1 prompts; expected 2, or none",
+    );
   });
 });
 

@@ -276,7 +276,7 @@ Deno.test("checkAttribution() refuses what it cannot mean", async () => {
   await refused(text, { nodes: ["L9H0"] }, 'no node "L9H0"');
   await refused(text, { nodes: [] }, "got [] for nodes; expected a list of names, at least one, each once");
   await refused(text, { nodes: "L1H6" } as never, 'got "L1H6" for nodes; expected a list of names');
-  await refused(5 as never, {}, "prompts: got 5; expected prompts");
+  await refused(5 as never, {}, "textOrPrompts: got 5; expected a text in quotes, or prompts");
   await refused(text, null as never, "got null as options");
   await refused(text, { nodes: ["MLP0", "MLP0"] }, "each once");
   await refused(
@@ -293,10 +293,12 @@ Deno.test("checkAttribution() refuses what it cannot mean", async () => {
   await refused("", {}, "got 1 token; expected at least 2, since position 0 is a class of its own");
   await refused("word ".repeat(300), {}, "are longer than the model's context of 256");
   await refused(prompts, { unrelated: prompts }, "option unrelated is for a text");
+  await refused(text, { unrelated: "hello" }, 'unrelated: got "hello"; expected prompts to resample from');
+  await refused(text, { unrelated: model.prompts([text]) }, "the unrelated texts are the text itself");
   await refused(
     text,
     { unrelated: { ...prompts, tokens: prompts.tokens.slice(0, 2), count: 1, length: 2 } },
-    "Cannot take",
+    "the unrelated texts have 2 tokens, the text that is asked about",
   );
   const mute = new Model({ ...model, weights: model.weights, tokenizer: undefined });
   await assertRejects(() => checkAttribution(mute, text), Error, "has no tokenizer.json");
