@@ -65,7 +65,7 @@ export async function tableBundle(
   const cells = data.values.map((row) => (row as unknown[]).map(text));
   const shown = cells.slice(0, limit);
   const rest = cells.length - shown.length;
-  const headings = data.columns as string[];
+  const headings = (data.columns as string[]).map(visible);
   const cell = (tag: string, value: string, right: boolean) =>
     `<${tag} style="text-align:${right ? "right" : "left"};padding:2px 10px">${escapeHtml(value)}</${tag}>`;
   const line = (tag: string, values: string[], i: number) =>
