@@ -199,6 +199,7 @@ Deno.test("Kernel: with a frozen lock file, a cell imports what the lock lists a
       JSON.stringify({ ...config, lock: { path: "deno.lock", frozen: true } }),
     );
     await Deno.writeTextFile(`${dir}/deno.lock`, lock);
+    await Deno.copyFile(new URL("package.json", root), `${dir}/package.json`); // part of what the lock locks
     await using kernel = await Kernel.start({ cwd: dir, runtimeDir: dir, env: { NO_COLOR: "1" } });
     const listed = await kernel.execute("import { rgb } from 'd3-color'; rgb(1, 2, 3).formatHex()");
     assertEquals((listed.outputs as Fields[])[0]?.data?.["text/plain"], '"#010203"');
