@@ -47,6 +47,6 @@ Deno.test("figures1to3() refuses a writer that is no head, and bad views before 
   await assertRejects(
     () => figures1to3(letterModel(122), prompts, bad, options),
     Error,
-    "quantiles: got [0.8, 0.9]",
+    "quantiles: got [0.8,0.9]",
   );
 });

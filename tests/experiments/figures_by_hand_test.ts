@@ -243,7 +243,7 @@ Deno.test("wrong options give one clear error each", async () => {
     "Cannot take 9 tokens each",
   );
   for (const quantiles of [[0.75, 0.25], [-0.1, 0.9], [0.25, NaN]] as [number, number][]) {
-    assertThrows(() => new Bands({ quantiles }), Error, "expected one in 0 … 0.5 and one in 0.5 … 1");
+    assertThrows(() => new Bands({ quantiles }), Error, "expected two: one in 0 … 0.5 and one in 0.5 … 1");
   }
   assert(model.cleanup.writer === "L0H1");
 });
