@@ -1,9 +1,9 @@
 /** What a scan will take, said before it starts, and what it took, said after it. */
-import process from "node:process";
 import { type Prompts, shorten } from "../checkpoints/mod.ts";
 import { LEAST_TOKENS } from "../experiments/retention/removals.ts";
 import { scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
 import type { ScanSettings } from "../experiments/scan/settings.ts";
+import { peakMemory } from "../platform/peak_memory.ts";
 import { run } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { formatSeconds } from "./progress.ts";
@@ -67,7 +67,7 @@ export function announcement(model: Model, prompts: Prompts, expected: Announced
 
 /** One line, after it. @param resumed part of the first pass was done before, so that the time is no measure of the announced */
 export function afterwards({ seconds, bytes }: Announced, tookMs: number, resumed: boolean): string {
-  const peak = process.resourceUsage().maxRSS * 2 ** 10; // kilobytes in Deno, as in Node
+  const peak = peakMemory() * 2 ** 30;
   const announced = `${formatSeconds(seconds.screen + seconds.rest)} and ${gib(bytes)} were announced`;
   return `Took ${formatSeconds(tookMs / 1000)} and ${gib(peak)} at most; ${announced}${
     resumed ? ", for all of it from the beginning" : ""

@@ -3,6 +3,7 @@
  * model as a whole; then the plots; then what was assumed, what was passed over and why. Plots are SVG inside the page; nothing is loaded
  * from elsewhere and no script runs.
  */
+import { ranked } from "../experiments/retention/cleaners.ts";
 import type { ExaminedWriter } from "../experiments/scan/examine.ts";
 import { foundWriters, type ScanResult } from "../experiments/scan/scan.ts";
 import { type ScanSettings, SETTINGS } from "../experiments/scan/settings.ts";
@@ -80,11 +81,11 @@ function mainRoute({ routes, specific }: ExaminedWriter): string {
 
 /** The three that take back most; the section on the writer has them all. */
 function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
-  const ranked = [...cleaners].sort((a, b) => b.specific.value - a.specific.value).map((c) => c.node);
-  if (ranked.length === 0) return "many, a little each";
-  const sum = cleaners.reduce((total, c) => total + c.specific.value, 0);
-  const part = specificRatio > 0 && sum < specificRatio ? ` (${percent(sum / specificRatio)})` : "";
-  return ranked.slice(0, 3).join(", ") + (ranked.length > 3 ? ` + ${ranked.length - 3}` : "") + part;
+  const { all, sum } = ranked(cleaners);
+  if (all.length === 0) return "many, a little each";
+  const names = all.slice(0, 3).map((c) => c.node).join(", ") +
+    (all.length > 3 ? ` + ${all.length - 3}` : "");
+  return specificRatio > 0 && sum < specificRatio ? `${names} (${percent(sum / specificRatio)})` : names;
 }
 
 /** One line for each writer found, with a sentence: the first thing that is read. */

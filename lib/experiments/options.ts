@@ -3,6 +3,7 @@
  * of which a misspelt one throws and names the nearest.
  */
 import { didYouMean } from "../checkpoints/nearest.ts";
+import { quoted } from "../checkpoints/quoted.ts";
 import type { RunOptions } from "../tensor/run.ts";
 import type { MeasureOptions } from "./experiment.ts";
 
@@ -42,8 +43,7 @@ export function checkOptions(what: string, given: object, known: Readonly<Record
 
 /** What was given, in a message: short, and texts in quotes. */
 export function shown(given: unknown): string {
-  if (typeof given === "number" || given === undefined) return String(given);
-  return (JSON.stringify(given) ?? typeof given).slice(0, 60);
+  return typeof given === "number" ? String(given) : quoted(given, 60); // JSON has neither NaN nor infinities
 }
 
 /** The largest whole number that an option may be: seeds are counted up, and beyond 2^53 one more is no other number. */

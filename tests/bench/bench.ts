@@ -18,7 +18,7 @@ import { cost, type Feeds, type Outputs, run } from "../../lib/tensor/run.ts";
 import { input, param, type Tensor } from "../../lib/tensor/tensor.ts";
 import { feed } from "../../lib/transformer/model.ts";
 import { GELU_4L, randomModel, randomPrompts } from "./gelu_4l.ts";
-import { peakMemory } from "./peak_memory.ts";
+import { peakMemory } from "../../lib/platform/peak_memory.ts";
 
 const { values: options } = parseArgs({
   options: {

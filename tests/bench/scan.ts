@@ -20,7 +20,7 @@ import { loadModel, promptsFor } from "../../lib/transformer/load.ts";
 import { feed, type Model } from "../../lib/transformer/model.ts";
 import { modelNodes } from "../../lib/transformer/nodes.ts";
 import { GELU_4L, randomModel, randomPrompts } from "./gelu_4l.ts";
-import { peakMemory } from "./peak_memory.ts";
+import { peakMemory } from "../../lib/platform/peak_memory.ts";
 
 const { values: options } = parseArgs({
   options: {

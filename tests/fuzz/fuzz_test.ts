@@ -63,7 +63,10 @@ Deno.test("unclear() tells clear errors from bare, long, empty and wild ones", (
 
 Deno.test("peakMemory(): what was taken and given back shows, without a permission", async () => {
   // On Linux a new process begins with the peak of the one that started it: more than that is taken.
-  const code = `const { peakMemory } = await import("${new URL("../bench/peak_memory.ts", import.meta.url)}");
+  const code = `const { peakMemory } = await import("${new URL(
+    "../../lib/platform/peak_memory.ts",
+    import.meta.url,
+  )}");
     const before = peakMemory();
     new Uint8Array(Math.round((before + 0.3) * 2 ** 30)).fill(1);
     console.log(peakMemory() - before);`;

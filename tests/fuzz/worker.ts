@@ -1,5 +1,5 @@
 /** Runs cases of one target, one after the other, and says of each what came of it. Started by fuzz.ts. */
-import { peakMemory } from "../bench/peak_memory.ts";
+import { peakMemory } from "../../lib/platform/peak_memory.ts";
 import { randomSource } from "../reference/random.ts";
 import { TARGETS } from "./targets.ts";
 import { unclear } from "./verdict.ts";

@@ -27,3 +27,9 @@ export function cleanersOf(config: ModelConfig, summary: Summary): CleanerRow[] 
     return [{ writer: summary.name, node, kind, layer, response, specific }];
   });
 }
+
+/** A writer's cleaners, those that take most back beyond the control first, and what they take back so together. */
+export function ranked(cleaners: readonly CleanerRow[]): { all: CleanerRow[]; sum: number } {
+  const all = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
+  return { all, sum: all.reduce((total, c) => total + c.specific.value, 0) };
+}

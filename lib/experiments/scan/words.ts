@@ -2,6 +2,7 @@
  * What a scan found, in sentences: the beginning of the report, of the terminal's output and of the notebook. Each sentence is printed on
  * the condition that makes it true; where a condition does not hold, another sentence says what does.
  */
+import { ranked } from "../retention/cleaners.ts";
 import type { Estimate } from "../rows.ts";
 import { isWide, UNEXAMINED } from "./candidates.ts";
 import type { ExaminedWriter } from "./examine.ts";
@@ -101,7 +102,7 @@ export function describeWriter(writer: ExaminedWriter): string {
 /** The same in one sentence, for a table. */
 export function oneSentence(writer: ExaminedWriter): string {
   const { cleaners, specific, specificRatio, left, leftByLength, attribution, shared, writer: name } = writer;
-  const [first] = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
+  const [first] = ranked(cleaners).all;
   const by = !first || specificRatio <= 0
     ? ""
     : first.specific.value > specificRatio
@@ -159,12 +160,11 @@ function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
   if (cleaners.length === 0) {
     return `No single later node surely takes back more of it than of the control: the erasing is spread over many.`;
   }
-  const ranked = [...cleaners].sort((a, b) => b.specific.value - a.specific.value);
-  const named = ranked.slice(0, NAMED).map((c) => `${c.node} (${number(c.specific.value)})`);
-  const more = ranked.length > NAMED ? ` and ${ranked.length - NAMED} more` : "";
-  const sum = ranked.reduce((total, c) => total + c.specific.value, 0);
+  const { all, sum } = ranked(cleaners);
+  const named = all.slice(0, NAMED).map((c) => `${c.node} (${number(c.specific.value)})`);
+  const more = all.length > NAMED ? ` and ${all.length - NAMED} more` : "";
   const names = more ? named.join(", ") + more : listed(named);
-  const one = ranked.length === 1;
+  const one = all.length === 1;
   const rest = specificRatio - sum;
   const spread = sum < specificRatio / 2 ? "The erasing is spread over many nodes. " : "";
   const others = Math.abs(rest) < 0.02
