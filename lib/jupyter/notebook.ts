@@ -209,6 +209,10 @@ export async function writeTextFileAtomic(path: string, text: string): Promise<v
   const partial = `${path}.partial`;
   try {
     await Deno.writeTextFile(partial, text);
+    {
+      using file = await Deno.open(partial, { write: true });
+      await file.sync(); // or a loss of power could leave neither
+    }
     await Deno.rename(partial, path);
   } catch (error) {
     await Deno.remove(partial).catch(() => {}); // it may not exist; the first error is the one to report

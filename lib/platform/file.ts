@@ -50,6 +50,11 @@ export class OpenFile {
     }
   }
 
+  /** Returns when what was written is on the disk, where it outlives a loss of power. */
+  async sync(): Promise<void> {
+    await this.#use<void>((done) => fs.fsync(this.fd, done));
+  }
+
   async truncate(size: number): Promise<void> {
     await this.#use<void>((done) => fs.ftruncate(this.fd, size, done));
   }
@@ -75,4 +80,12 @@ export class OpenFile {
       });
     });
   }
+}
+
+/** Makes a rename in this folder outlive a loss of power, where the system can: Windows opens no folders. */
+export async function syncFolder(path: string): Promise<void> {
+  try {
+    using folder = await OpenFile.toRead(path);
+    await folder.sync();
+  } catch { /* the file is whole; only its name may be lost */ }
 }

@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdir, rename, rm } from "node:fs/promises";
-import { OpenFile } from "../../platform/file.ts";
+import { OpenFile, syncFolder } from "../../platform/file.ts";
 import { bodyOf, HubTooSlow } from "./body.ts";
 import { fileSize, type RepoCache } from "./cache.ts";
 import type { HubClient, HubFile } from "./client.ts";
@@ -50,6 +50,7 @@ export async function downloadFile(
     const url = client.fileUrl(cache.repo, commit, file.path);
     await fetchVerified(client, url, file, `${blob}.incomplete`, onProgress);
     await rename(`${blob}.incomplete`, blob);
+    await syncFolder(`${cache.folder}/blobs`);
   });
   return await cache.link(file.hash, commit, file.path);
 }
@@ -123,6 +124,7 @@ async function fetchAll(
       throw new HubUnreachable(`${url} ends after ${loaded} of ${file.size} bytes.`);
     }
   }
+  await output.sync(); // once it has its name, it is not looked into again
   report(loaded, true);
 }
 
