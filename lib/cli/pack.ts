@@ -19,7 +19,7 @@ const LEFT_OUT = [
   "start.ts",
   "pack.ts",
 ];
-/** Taken from the user's own project, where it is installed: large, and needed for tables in notebooks alone. */
+/** Taken from the user's own project, where it is installed: large, and needed for data frames in notebooks alone. */
 const OPTIONAL = /^danfojs/;
 const COPIED = ["LICENSE", "README.md", "lib/INSTALL.md", "lib/CHANGELOG.md", "lib/cli/scan_schema.json"];
 

@@ -39,7 +39,7 @@ interface Loader {
 
 let loading: Promise<Danfo> | undefined;
 
-/** danfojs takes half a second to load, so only who shows a table pays for it. @throws when it is not installed */
+/** danfojs takes half a second to load, so only who makes a data frame pays for it. @throws when it is not installed */
 export function danfo(): Promise<Danfo> {
   return loading ??= load();
 }
@@ -56,7 +56,7 @@ async function load(): Promise<Danfo> {
     return (loaded as { default: Danfo }).default; // a CommonJS module
   } catch (cause) {
     throw new Error(
-      `table: loading danfojs-node failed (${
+      `frame: loading danfojs-node failed (${
         (cause as Error).message
       }). In a project of your own, install it: ` +
         "npm install --ignore-scripts danfojs-node@1.1.2",

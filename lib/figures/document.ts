@@ -5,10 +5,9 @@
  * `Plot.raster` (`putImageData`). The canvas here does these two and `toDataURL`, and throws on anything else.
  * It does not draw text, paths or gradients.
  */
-import { Buffer } from "node:buffer";
 import { rgb } from "d3-color";
 import { parseHTML } from "linkedom";
-import { encodePng } from "./png_file.ts";
+import { base64, encodePng } from "./png_file.ts";
 
 let shared: Document | undefined;
 
@@ -71,8 +70,7 @@ function createCanvas() {
         },
       };
     },
-    toDataURL: () =>
-      "data:image/png;base64," + Buffer.from(encodePng(data, canvas.width, canvas.height)).toString("base64"),
+    toDataURL: () => "data:image/png;base64," + base64(encodePng(data, canvas.width, canvas.height)),
   };
   return canvas;
 }

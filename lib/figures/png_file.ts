@@ -48,6 +48,13 @@ export function encodePng(rgba: Uint8Array | Uint8ClampedArray, width: number, h
   return file;
 }
 
+/** Bytes as a page and a notebook hold them. */
+export function base64(bytes: Uint8Array): string {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
 function chunk(type: string, body: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(12 + body.length), view = new DataView(bytes.buffer);
   view.setUint32(0, body.length);

@@ -7,7 +7,7 @@ import { writeWhole } from "../checkpoints/write_whole.ts";
 import { environment } from "../platform/environment.ts";
 import { isNotCapable } from "../platform/errors.ts";
 import { display } from "../jupyter/display.ts";
-import { toPng } from "./png.ts";
+import { picture, pictureFiles } from "./picture.ts";
 import { toSvg } from "./svg.ts";
 import type { PlotElement } from "./theme.ts";
 
@@ -25,9 +25,6 @@ export interface ShowOptions {
   alt?: string;
 }
 
-/** Pixels of the PNG for each pixel of the SVG: in a notebook, where Jupyter draws a PNG pixel by pixel, and in a file. */
-const SCALE = { notebook: 1.5, file: 2 };
-
 /** Shows `figure` in the current cell; `await` it. */
 export async function show(
   figure: PlotElement,
@@ -40,15 +37,16 @@ export async function show(
   const svg = toSvg(figure);
   const out = folder ?? outFolder();
   if (out) {
-    await writeWhole(`${out}/${name}.svg`, svg);
-    await writeWhole(`${out}/${name}.png`, toPng(svg, { scale: SCALE.file }));
+    for (const [extension, content] of Object.entries(pictureFiles(svg))) {
+      await writeWhole(`${out}/${name}.${extension}`, content);
+    }
     if (rows !== undefined) await writeWhole(`${out}/${name}.json`, rowsAsJson(rows));
     if (points !== undefined) await writeWhole(`${out}/${name}.csv`, rowsAsCsv(points));
   }
-  const png = toPng(svg, { scale: SCALE.notebook });
+  const { mime, data } = picture(svg);
   const title = figure.getAttribute("aria-label") ?? name;
-  const metadata = { "image/png": { alt: alt ?? (inWords(figure) || title) } };
-  await display({ "image/png": base64(png), "text/plain": title }, { metadata });
+  const metadata = { [mime]: { alt: alt ?? (inWords(figure) || title) } };
+  await display({ [mime]: data, "text/plain": title }, { metadata });
 }
 
 /** Title, subtitle, panels' titles and caption of a composed figure, as one text. */
@@ -67,12 +65,6 @@ function outFolder(): string | undefined {
     if (isNotCapable(error)) return undefined;
     throw error;
   }
-}
-
-function base64(bytes: Uint8Array): string {
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
 }
 
 /** JSON with one row a line; numbers with six digits, more than float32 holds of a sum. */

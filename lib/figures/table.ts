@@ -1,6 +1,6 @@
 /**
- * A small table in a notebook: rows become a danfojs DataFrame, shown as an HTML table. For looking at aggregated rows; heavy
- * numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
+ * A small table in a notebook, as HTML and as plain text; `frame` makes a danfojs DataFrame of rows, for exploring. For aggregated
+ * rows; heavy numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
  */
 import { unturned } from "../checkpoints/quoted.ts";
 import { display } from "../jupyter/display.ts";
@@ -17,11 +17,11 @@ export interface TableOptions {
   limit?: number;
 }
 
-/** Rows as a DataFrame, for exploring: `(await frame(rows)).groupby(["writer"])…`. */
-export async function frame(
+/** Fields of rows, under their headings. */
+function columnsOf(
   rows: readonly object[],
-  options: TableOptions = {},
-): Promise<Frame> {
+  { columns }: TableOptions,
+): { headings: string[]; values: unknown[][] } {
   if (!Array.isArray(rows)) {
     const promise = rows as unknown instanceof Promise;
     throw new Error(
@@ -34,38 +34,46 @@ export async function frame(
     throw new Error("table: got no rows; expected at least one. Did a filter leave none?");
   }
   const all = rows as readonly Record<string, unknown>[];
-  const { columns = Object.keys(all[0]) } = options;
-  const fields = Array.isArray(columns) ? columns as string[] : Object.keys(columns);
+  const chosen = columns ?? Object.keys(all[0]);
+  const fields = Array.isArray(chosen) ? chosen as string[] : Object.keys(chosen);
   const missing = fields.find((field) => !all.some((row) => field in row));
   if (missing !== undefined) {
     throw new Error(`table: no row has "${missing}"; the fields are ${Object.keys(all[0]).join(", ")}`);
   }
-  const headings = Array.isArray(columns) ? fields : Object.values(columns);
+  return {
+    headings: Array.isArray(chosen) ? fields : Object.values(chosen),
+    values: all.map((row) => fields.map((field) => row[field])),
+  };
+}
+
+/** Rows as a DataFrame, for exploring: `(await frame(rows)).groupby(["writer"])…`. */
+export async function frame(rows: readonly object[], options: TableOptions = {}): Promise<Frame> {
+  const { headings, values } = columnsOf(rows, options);
   const { DataFrame } = await danfo();
-  return new DataFrame(all.map((row) => fields.map((field) => row[field] as string)), { columns: headings });
+  return new DataFrame(values as string[][], { columns: headings });
 }
 
 /** Shows rows as a table in the current cell; `await` it. */
 export async function table(rows: readonly object[], options: TableOptions = {}): Promise<void> {
-  await display(await tableBundle(rows, options));
+  await display(tableBundle(rows, options));
 }
 
 /** The table as HTML and as plain text. */
-export async function tableBundle(
+export function tableBundle(
   rows: readonly object[],
   options: TableOptions = {},
-): Promise<{ "text/html": string; "text/plain": string }> {
+): { "text/html": string; "text/plain": string } {
   const { digits = 3, limit = 20 } = options;
-  const data = await frame(rows, options);
+  const { headings: named, values } = columnsOf(rows, options);
   const text = (value: unknown) =>
     typeof value === "number" && !Number.isInteger(value)
       ? formatNumber(value, digits)
       : visible(String(value ?? ""));
-  const numeric = data.values.map((row) => (row as unknown[]).map((value) => typeof value === "number"));
-  const cells = data.values.map((row) => (row as unknown[]).map(text));
+  const numeric = values.map((row) => row.map((value) => typeof value === "number"));
+  const cells = values.map((row) => row.map(text));
   const shown = cells.slice(0, limit);
   const rest = cells.length - shown.length;
-  const headings = (data.columns as string[]).map(visible);
+  const headings = named.map(visible);
   const cell = (tag: string, value: string, right: boolean) =>
     `<${tag} style="text-align:${right ? "right" : "left"};padding:2px 10px">${escapeHtml(value)}</${tag}>`;
   const line = (tag: string, values: string[], i: number) =>

@@ -1,6 +1,6 @@
 /**
  * `deno task packages [task …]`: runs tasks on small inputs and lists the npm packages that each has really loaded. Those that come through
- * danfojs-node alone (its own, and request, xlsx, mathjs …) are marked: only tables in notebooks load them.
+ * danfojs-node alone (its own, and request, xlsx, mathjs …) are marked: only data frames in notebooks load them.
  */
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { smallModel, writeModelFolder } from "../checkpoints/small_model.ts";
@@ -18,12 +18,12 @@ export const RUNS: Record<string, string[]> = {
   attribution: [cli("attribution"), ...given, "--most", "1", "--rotations", "1"],
   verify: [cli("verify"), "tiny-gelu-4l", "--figures", "1", "--prompts", "1"],
   figures: [cli("figures"), "--help"],
-  "a notebook with a table": [`--config=${root}deno.json`, "notebook.ts"],
+  "a notebook with a data frame": [`--config=${root}deno.json`, "notebook.ts"],
 };
 
-const NOTEBOOK = `import { loadModel, table } from "${new URL("../../lib/mod.ts", import.meta.url)}";
+const NOTEBOOK = `import { frame, loadModel } from "${new URL("../../lib/mod.ts", import.meta.url)}";
 await loadModel("model");
-await table([{ a: 1 }]);`;
+await frame([{ a: 1 }]);`;
 
 /** What the named runs have loaded. */
 export async function packagesOf(names: readonly string[]): Promise<Record<string, string[]>> {

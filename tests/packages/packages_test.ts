@@ -1,4 +1,4 @@
-// What each task really loads: packages that only danfojs-node brings are loaded by tables in notebooks, and by nothing else.
+// What each task really loads: packages that only danfojs-node brings are loaded by data frames in notebooks, and by nothing else.
 import { assert, assertEquals } from "@std/assert";
 import { broughtBy } from "./lock.ts";
 import { packagesOf } from "./packages.ts";
@@ -14,7 +14,7 @@ Deno.test("scan, attribution and verify load nothing that comes through danfojs-
   }
   // TensorFlow, 271 MB, is not fetched at all: package.json puts another package in tfjs-node's place
   assert(!tables.has("@tensorflow/tfjs") && !tables.has("@tensorflow/tfjs-core"));
-  const found = await packagesOf(["scan", "attribution", "verify", "a notebook with a table"]);
+  const found = await packagesOf(["scan", "attribution", "verify", "a notebook with a data frame"]);
   for (const name of ["scan", "attribution", "verify"]) {
     const names = found[name].map(nameOf);
     assertEquals(names.filter((each) => tables.has(each)), [], name);
@@ -26,6 +26,6 @@ Deno.test("scan, attribution and verify load nothing that comes through danfojs-
   for (const [name, packages] of Object.entries(found)) {
     assertEquals(packages.filter((each) => each.startsWith("@tensorflow/")), [], name);
   }
-  const shown = found["a notebook with a table"].map(nameOf);
+  const shown = found["a notebook with a data frame"].map(nameOf);
   for (const name of ["danfojs-node", "request", "xlsx"]) assert(shown.includes(name), name);
 });
