@@ -1,5 +1,6 @@
 /**
- * The library: models, lazy tensors, metrics, experiments, scan. What draws is in figures/mod.ts, what needs a notebook in mod.ts.
+ * The library: models, lazy tensors, metrics, experiments, scan. What draws is in figures/mod.ts, what needs
+ * a notebook in mod.ts.
  *
  * @module
  */
@@ -132,7 +133,8 @@ export type {
 
 // A model of which nothing is known yet: look for writers and cleaners in it.
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
-export { inWords, listed } from "./experiments/scan/words.ts";
+export { listed } from "./experiments/numbers_in_words.ts";
+export { inWords } from "./experiments/scan/words.ts";
 export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
 export { type Document, documents } from "./checkpoints/prompts/documents.ts";
 export { type PackOptions, packPrompts } from "./checkpoints/prompts/packed_prompts.ts";

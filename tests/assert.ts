@@ -1,14 +1,16 @@
 /**
  * The functions of `@std/assert` that the tests use, over `node:assert/strict`.
  *
- * `@std/assert` is published on JSR only. The import map sends its name here, so that the tests need nothing but the npm
- * registry; pointing the map at `jsr:@std/assert` is the whole change for whoever prefers the original.
+ * `@std/assert` is published on JSR only. The import map sends its name here, so that the tests need nothing
+ * but the npm registry; pointing the map at `jsr:@std/assert` is the whole change for whoever prefers the
+ * original.
  */
 import strict, { AssertionError } from "node:assert/strict";
 
 export { AssertionError };
 
-// `message as string`: the types of Node's assert that some npm packages bring along refuse undefined; the functions do not.
+// `message as string`: the types of Node's assert that some npm packages bring along refuse undefined; the
+// functions do not.
 
 /** Throws when `condition` is falsy. */
 export function assert(condition: unknown, message?: string): asserts condition {

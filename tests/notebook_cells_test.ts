@@ -1,5 +1,5 @@
-// The committed notebooks: executed, small, with their figures; their code type-checks and lints as the rest does.
-// Deno 2.9.6 does neither for .ipynb, so the cells of a notebook are put together as one module.
+// The committed notebooks: executed, small, with their figures; their code type-checks and lints as the rest
+// does. Deno 2.9.6 does neither for .ipynb, so the cells of a notebook are put together as one module.
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { type Notebook, parseNotebook, readNotebook } from "../lib/jupyter/notebook.ts";
@@ -10,7 +10,10 @@ const ROOT = join(import.meta.dirname!, "..");
 const names = (await Array.fromAsync(Deno.readDir(join(ROOT, "notebooks"))))
   .map(({ name }) => name).filter((name) => name.endsWith(".ipynb")).sort();
 
-/** Runs this Deno on `args` with `input` as standard input; resolves to whether it succeeded, and all that it wrote. */
+/**
+ * Runs this Deno on `args` with `input` as standard input; resolves to whether it succeeded, and all that it
+ * wrote.
+ */
 async function deno(args: string[], input = ""): Promise<{ ok: boolean; text: string }> {
   const child = new Deno.Command(Deno.execPath(), {
     args,
@@ -27,7 +30,9 @@ async function deno(args: string[], input = ""): Promise<{ ok: boolean; text: st
   return { ok: success, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
 
-/** Type-checks modules as if they lay in notebooks/: out/ is as deep, so "../lib/mod.ts" means the same file. */
+/**
+ * Type-checks modules as if they lay in notebooks/: out/ is as deep, so "../lib/mod.ts" means the same file.
+ */
 async function check(modules: Record<string, string>): Promise<{ ok: boolean; text: string }> {
   await Deno.mkdir(join(ROOT, "out"), { recursive: true });
   const paths: string[] = [];
@@ -44,7 +49,10 @@ async function check(modules: Record<string, string>): Promise<{ ok: boolean; te
 }
 
 /** Variables that a later, exploring reader uses are not unused. */
-/** Without rules for published packages: an import that a later exercise uses as a value looks like a type here. */
+/**
+ * Without rules for published packages: an import that a later exercise uses as a value looks like a type
+ * here.
+ */
 const lint = (code: string) =>
   deno(["lint", "--rules-exclude=no-unused-vars,verbatim-module-syntax", "-"], code);
 
@@ -125,7 +133,8 @@ for (const name of names) {
     assertEquals(notebookViolations(await readNotebook(path), size, name.startsWith("fig")), []);
   });
   Deno.test(`${name}: its cells are formatted`, async () => {
-    // `deno fmt --check` of 2.9.6 refuses every notebook that names its kernel, also one that `deno fmt` leaves as it is.
+    // `deno fmt --check` of 2.9.6 refuses every notebook that names its kernel, also one that `deno fmt`
+    // leaves as it is.
     const module = cellsAsModule(await readNotebook(path));
     const { text } = await deno(["fmt", "--ext=ts", "-"], module);
     assertEquals(module, text);

@@ -7,7 +7,10 @@ export const MAX_BYTES = 300_000;
 export const codeCells = (notebook: Notebook): CodeCell[] =>
   notebook.cells.filter((cell): cell is CodeCell => cell.cell_type === "code");
 
-/** The code of all cells as one module, each cell under a comment with its number (from 1, text cells counted). */
+/**
+ * The code of all cells as one module, each cell under a comment with its number (from 1, text cells
+ * counted).
+ */
 export function cellsAsModule(notebook: Notebook): string {
   const cells = notebook.cells.flatMap((cell, i) =>
     cell.cell_type === "code" ? [`// cell ${i + 1}\n${cell.source}\n`] : []

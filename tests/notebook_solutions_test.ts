@@ -1,4 +1,5 @@
-// The exercises: each notebook runs once more with the folded solutions written into the stub cells, and each checker says "right".
+// The exercises: each notebook runs once more with the folded solutions written into the stub cells, and each
+// checker says "right".
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { join } from "node:path";
 import { executeNotebook } from "../lib/jupyter/execute.ts";

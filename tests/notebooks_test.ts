@@ -1,4 +1,5 @@
-// All notebooks run again, through the real kernel, and the rows that they write are those that are committed.
+// All notebooks run again, through the real kernel, and the rows that they write are those that are
+// committed.
 import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "node:path";
 import { runFigures } from "../lib/cli/figures.ts";

@@ -1,6 +1,7 @@
 /**
- * Where two JSON values differ: structure and text exactly, numbers within a tolerance. Says which file, row and key, and
- * names a row by its text fields, such as `rows[3] {node: "L2H2", run: "clean"} median: got 0.1, expected 0.2`.
+ * Where two JSON values differ: structure and text exactly, numbers within a tolerance. Says which file, row
+ * and key, and names a row by its text fields, such as `rows[3] {node: "L2H2", run: "clean"} median: got 0.1,
+ * expected 0.2`.
  */
 
 /** Numbers agree when they differ by at most this, absolutely or as a share of the expected one. */

@@ -1,4 +1,5 @@
-// What one click runs (.devcontainer, .binder): the script on a machine of its own, as far as an empty home folder is one.
+// What one click runs (.devcontainer, .binder): the script on a machine of its own, as far as an empty home
+// folder is one.
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { execute, isThere } from "./cli/package/install.ts";
@@ -23,7 +24,8 @@ Deno.test({
   fn: async () => {
     const home = await Deno.makeTempDir({ prefix: "cleanup-lens-" });
     try {
-      // the cache is this machine's own, so that nothing is fetched twice; npm puts Deno into the empty home folder
+      // the cache is this machine's own, so that nothing is fetched twice; npm puts Deno into the empty home
+      // folder
       const { denoDir } = JSON.parse((await execute(ROOT, Deno.execPath(), "info", "--json")).text);
       const set = [
         `HOME=${home}`,

@@ -1,6 +1,6 @@
 /**
- * The rules that keep the project's structure, as functions from source texts to violations. The rules themselves are
- * tested on made-up sources in structure_test.ts, and then applied to the project.
+ * The rules that keep the project's structure, as functions from source texts to violations. The rules
+ * themselves are tested on made-up sources in structure_test.ts, and then applied to the project.
  */
 
 /** Paths inside the project ("lib/tensor/node.ts") with their text. */
@@ -9,7 +9,10 @@ export type Sources = Map<string, string>;
 const BELOW_METRICS = ["transformer", "checkpoints", "tensor", "stats", "platform"];
 const BELOW_FIGURES = ["experiments", "metrics", ...BELOW_METRICS];
 
-/** Each folder of lib/ with the folders it may import, besides itself. Nothing here points back: no cycles of folders. */
+/**
+ * Each folder of lib/ with the folders it may import, besides itself. Nothing here points back: no cycles of
+ * folders.
+ */
 export const MAY_IMPORT: Record<string, string[]> = {
   platform: [],
   jupyter: [],
@@ -41,6 +44,8 @@ export const GATEWAYS: { what: string; pattern: RegExp; folders: string[] }[] = 
 ];
 
 export const MAX_LINES = 300;
+/** "lineWidth" of the formatter in deno.json. */
+export const MAX_COLUMNS = 110;
 export const TOP_LEVEL = [
   "LICENSE",
   "README.md",
@@ -53,7 +58,10 @@ export const TOP_LEVEL = [
   "tests",
 ];
 
-/** The code without comments (examples in doc comments are no imports); line comments only where they fill a line. */
+/**
+ * The code without comments (examples in doc comments are no imports); line comments only where they fill a
+ * line.
+ */
 export function withoutComments(source: string): string {
   return source.replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, "").replace(/^[ \t]*\/\/.*$/gm, "");
 }
@@ -136,6 +144,22 @@ export function lengthViolations(sources: Sources): string[] {
     .map(([path, lines]) => `${path} has ${lines} lines, more than ${MAX_LINES}`);
 }
 
+/**
+ * Comments fold where the formatter folds code. It leaves them as they are: a long one is a line that nobody
+ * sees the end of. A word that is longer than a line is left alone.
+ */
+export function foldViolations(sources: Sources): string[] {
+  return [...sources].flatMap(([path, source]) =>
+    source.split("\n").flatMap((line, i) => {
+      const comment = line.match(/^\s*(?:\/\*\*?|\*|\/\/)\s(.*)$|\s\/\/ (.*)$/);
+      if ([...line].length <= MAX_COLUMNS || !comment || !/\s/.test(comment[1] ?? comment[2])) return [];
+      return [
+        `${path}:${i + 1}: a comment of more than ${MAX_COLUMNS} columns; fold it, or put it above the code`,
+      ];
+    })
+  );
+}
+
 /** `cells`: the code of each notebook. */
 export function notebookImportViolations(cells: Sources): string[] {
   return [...cells].flatMap(([path, code]) =>
@@ -145,7 +169,10 @@ export function notebookImportViolations(cells: Sources): string[] {
   );
 }
 
-/** `names`: the entries of the project's folder. Dot files and what git ignores (out, node_modules) do not count. */
+/**
+ * `names`: the entries of the project's folder. Dot files and what git ignores (out, node_modules) do not
+ * count.
+ */
 export function topLevelViolations(names: string[]): string[] {
   const counted = names.filter((name) => !name.startsWith(".") && name !== "out" && name !== "node_modules");
   return [

@@ -1,13 +1,16 @@
-// The structure of the project: first that each rule can fail, on made-up sources, then that the project keeps it.
+// The structure of the project: first that each rule can fail, on made-up sources, then that the project
+// keeps it.
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { join } from "node:path";
 import { readNotebook } from "../lib/jupyter/notebook.ts";
 import {
   cycleViolations,
   directionViolations,
+  foldViolations,
   gatewayViolations,
   importsOf,
   lengthViolations,
+  MAX_COLUMNS,
   MAX_LINES,
   MAY_IMPORT,
   notebookImportViolations,
@@ -148,6 +151,18 @@ Deno.test(`lengthViolations() reports a file of more than ${MAX_LINES} lines`, (
   assertEquals(lengthViolations(made({ "lib/a.ts": "x\n".repeat(MAX_LINES + 1) })).length, 1);
 });
 
+Deno.test(`foldViolations() reports a comment beyond column ${MAX_COLUMNS}, and no code`, () => {
+  const check = (line: string) => foldViolations(made({ "lib/a.ts": line })).length;
+  const words = (columns: number, start: string) =>
+    start + "é ".repeat(columns).slice(0, columns - start.length);
+  for (const start of ["// ", " * ", "/** ", "  const x = 1; // ", "/* "]) {
+    assertEquals(check(words(MAX_COLUMNS, start)), 0, start);
+    assertEquals(check(words(MAX_COLUMNS + 1, start)), 1, start);
+  }
+  assertEquals(check(`const text = "${"x ".repeat(MAX_COLUMNS)}";`), 0); // the formatter's business
+  assertEquals(check(`// https://host/${"x".repeat(MAX_COLUMNS)}`), 0); // there is nowhere to fold
+});
+
 Deno.test("notebookImportViolations() reports any import but that of lib/mod.ts", () => {
   const check = (code: string) => notebookImportViolations(made({ "notebooks/a.ipynb": code }));
   assertEquals(check(`import { run } from "../lib/mod.ts";`), []);
@@ -170,6 +185,12 @@ Deno.test("the project: imports in lib/ go down, without cycles, through the gat
   assertEquals(cycleViolations(sources), []);
   assertEquals(gatewayViolations(sources), []);
   assertEquals(lengthViolations(sources), []);
+});
+
+Deno.test("the project: comments fold at the formatter's width", async () => {
+  const settings = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  assertEquals(settings.fmt.lineWidth, MAX_COLUMNS);
+  for (const folder of ["lib", "tests"]) assertEquals(foldViolations(await sourcesUnder(folder)), []);
 });
 
 Deno.test("the project: notebooks import lib/mod.ts only, and nothing but notebooks, tests and lib/cli does", async () => {

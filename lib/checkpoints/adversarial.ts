@@ -1,9 +1,10 @@
 /**
  * adversarial.json: prompts on which direct logit attribution of a model's writer misleads (Figure 4).
  *
- * Format: `{ "prompts": [{ "text", "correct"?, "incorrect"? }], "source" }`. `correct` and `incorrect` are answers of one token
- * each, both or none; without them the two most probable next tokens are compared. They are measurements of one model and
- * stand beside its weights. Whether an answer is one token is checked where it is used: it needs the tokenizer.
+ * Format: `{ "prompts": [{ "text", "correct"?, "incorrect"? }], "source" }`. `correct` and `incorrect` are
+ * answers of one token each, both or none; without them the two most probable next tokens are compared. They
+ * are measurements of one model and stand beside its weights. Whether an answer is one token is checked where
+ * it is used: it needs the tokenizer.
  */
 import { readJsonObject } from "./json_file.ts";
 import { quoted } from "./quoted.ts";
@@ -12,7 +13,9 @@ import { quoted } from "./quoted.ts";
 export interface AdversarialPrompt {
   /** The prompt, as text. */
   text: string;
-  /** Each one token, with the space in front where there is one. Default: the two most probable next tokens. */
+  /**
+   * Each one token, with the space in front where there is one. Default: the two most probable next tokens.
+   */
   correct?: string;
   /** The other answer, as text. */
   incorrect?: string;

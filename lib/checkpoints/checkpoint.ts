@@ -1,5 +1,6 @@
 /**
- * A model's weights by name, whatever file they come from: safetensors, several safetensors with an index, or a PyTorch file.
+ * A model's weights by name, whatever file they come from: safetensors, several safetensors with an index, or
+ * a PyTorch file.
  *
  * Only names, shapes and types are in memory after opening; each `read` fetches one tensor from disk.
  */
@@ -31,7 +32,10 @@ export interface Checkpoint {
 /** What torch.compile and DistributedDataParallel put before every name of the module that they wrap. */
 const WRAPPED = /^(?:(?:_orig_mod|module)\.)+/;
 
-/** A {@linkcode Checkpoint} over a file of tensors. A wrapper's prefix that stands before all names is left out. */
+/**
+ * A {@linkcode Checkpoint} over a file of tensors. A wrapper's prefix that stands before all names is left
+ * out.
+ */
 export function checkpointOf(file: TensorFile): Checkpoint {
   const [first = ""] = file.tensors.keys();
   const wrapper = WRAPPED.exec(first)?.[0] ?? "";
@@ -60,7 +64,10 @@ export function checkpointOf(file: TensorFile): Checkpoint {
   };
 }
 
-/** @throws at the first NaN or infinity, naming tensor and index: such a weight spoils every number computed with it. */
+/**
+ * @throws at the first NaN or infinity, naming tensor and index: such a weight spoils every number computed
+ * with it.
+ */
 function checkFinite(values: Float32Array, name: string, path: string): void {
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) {
@@ -84,9 +91,9 @@ export async function openCheckpointFile(path: string): Promise<Checkpoint> {
 }
 
 /**
- * Finds and opens the weights in a model folder: `model.safetensors` or its index, `pytorch_model.bin` or its index, else the
- * only `.safetensors` file, else the only PyTorch file, of several the one whose name ends in `final.pth`. `otherFiles` are names in
- * the folder that are known to hold something else.
+ * Finds and opens the weights in a model folder: `model.safetensors` or its index, `pytorch_model.bin` or its
+ * index, else the only `.safetensors` file, else the only PyTorch file, of several the one whose name ends in
+ * `final.pth`. `otherFiles` are names in the folder that are known to hold something else.
  */
 export async function openCheckpoint(
   folder: string,
@@ -117,7 +124,10 @@ const PREFERRED = [
   "pytorch_model.bin.index.json",
 ];
 
-/** Which of the files in `folder` holds the weights. @throws when there is none, or more than one without a preference. */
+/**
+ * Which of the files in `folder` holds the weights. @throws when there is none, or more than one without a
+ * preference.
+ */
 export function chooseWeightFile(names: string[], folder: string): string {
   for (const name of PREFERRED) if (names.includes(name)) return name;
   const ending = (pattern: RegExp) => names.filter((name) => pattern.test(name)).sort();

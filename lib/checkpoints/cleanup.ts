@@ -1,5 +1,6 @@
 /**
- * cleanup.json: which node of a model is the writer, which nodes clean up after it, and which layers the patched run patches.
+ * cleanup.json: which node of a model is the writer, which nodes clean up after it, and which layers the
+ * patched run patches.
  *
  * These are measurements of one model and stand beside its weights, so that no code names a head.
  */
@@ -28,7 +29,9 @@ function parseNode(name: unknown): { layer: number; head?: number } | undefined 
   return mlp ? { layer: Number(mlp[1]) } : undefined;
 }
 
-/** Checks a parsed cleanup.json against the model it belongs to. @throws naming the entry that does not fit. */
+/**
+ * Checks a parsed cleanup.json against the model it belongs to. @throws naming the entry that does not fit.
+ */
 export function parseCleanup(
   json: Record<string, unknown>,
   config: ModelConfig,

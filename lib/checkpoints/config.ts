@@ -215,7 +215,8 @@ export function parseModelConfig(json: Record<string, unknown>, source = "config
     act_fn: attn_only && json.act_fn == null ? "gelu" : values.choice("act_fn", activations),
     attn_only,
     normalization: normalizationOf(values),
-    eps: values.epsilon("eps", 1e-5), // absent in gelu-4l's own file; its training code and TransformerLens use 1e-5
+    // absent in gelu-4l's own file; its training code and TransformerLens use 1e-5
+    eps: values.epsilon("eps", 1e-5),
     default_prepend_bos: values.flag("default_prepend_bos", true),
     ...(tokenizer === undefined ? {} : { tokenizer_name: tokenizer as string }),
   };

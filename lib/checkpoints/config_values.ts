@@ -1,6 +1,6 @@
 /**
- * Reads settings from a parsed config.json one by one, with errors that name the file, the key, what it holds and what was
- * expected. `null` counts as absent: that is how Hugging Face files write it.
+ * Reads settings from a parsed config.json one by one, with errors that name the file, the key, what it holds
+ * and what was expected. `null` counts as absent: that is how Hugging Face files write it.
  */
 import { quoted } from "./quoted.ts";
 
@@ -67,7 +67,9 @@ export class ConfigValues {
     return this.refuse(`"${key}" is ${quoted(value)}; supported are ${known.join(", ")}.`);
   }
 
-  /** @throws when the key holds another value than the one under which this library computes the right thing. */
+  /**
+   * @throws when the key holds another value than the one under which this library computes the right thing.
+   */
   only(key: string, value: unknown): void {
     if (this.has(key) && this.json[key] !== value) {
       this.refuse(

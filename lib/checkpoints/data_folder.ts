@@ -1,8 +1,9 @@
 /**
- * What the project carries with it: the folder `data/`, found from this file, so that the working directory does not matter.
+ * What the project carries with it: the folder `data/`, found from this file, so that the working directory
+ * does not matter.
  *
- * Where the code itself came over HTTP (from a package registry), a file of `data/` is fetched from beside it when it is first wanted,
- * and kept in Hugging Face's folder for files that programs make.
+ * Where the code itself came over HTTP (from a package registry), a file of `data/` is fetched from beside it
+ * when it is first wanted, and kept in Hugging Face's folder for files that programs make.
  */
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -34,7 +35,9 @@ export function dataPath(relative: string): string {
   return DATA.protocol === "file:" ? fileURLToPath(new URL(relative, DATA)) : copyOf(DATA, relative);
 }
 
-/** As {@linkcode dataPath}; the file is there, fetched where it has to be. @throws when it cannot be fetched */
+/**
+ * As {@linkcode dataPath}; the file is there, fetched where it has to be. @throws when it cannot be fetched
+ */
 export async function dataFile(relative: string): Promise<string> {
   const path = dataPath(relative);
   if (DATA.protocol !== "file:" && CARRIED.includes(relative)) await fetchOnce(new URL(relative, DATA), path);

@@ -1,8 +1,9 @@
 /**
  * Number types of stored tensors: their size, the typed array that holds them, and the way to float32.
  *
- * Names are those of the safetensors format (F32, BF16, I64 …). Files are little-endian, and so is every machine that this
- * runs on; no byte is swapped. F16 and BF16 have no typed array everywhere: they stay as their 16 bits until they are widened.
+ * Names are those of the safetensors format (F32, BF16, I64 …). Files are little-endian, and so is every
+ * machine that this runs on; no byte is swapped. F16 and BF16 have no typed array everywhere: they stay as
+ * their 16 bits until they are widened.
  */
 import { quoted } from "./quoted.ts";
 
@@ -36,7 +37,9 @@ const arrays = {
 
 export type Dtype = keyof typeof arrays;
 
-/** One tensor in memory, as it is stored: row-major, `data.length` = product of `dims`. F16 and BF16 as bits. */
+/**
+ * One tensor in memory, as it is stored: row-major, `data.length` = product of `dims`. F16 and BF16 as bits.
+ */
 export interface RawTensor {
   dims: number[];
   dtype: Dtype;
@@ -70,7 +73,8 @@ export function elementCount(dims: readonly number[]): number {
 }
 
 /**
- * The tensor's elements as float32. F32 is returned as it is (no copy); F16 and BF16 are widened exactly; F64 is rounded.
+ * The tensor's elements as float32. F32 is returned as it is (no copy); F16 and BF16 are widened exactly; F64
+ * is rounded.
  *
  * @throws for integers and booleans, which are never weights.
  */

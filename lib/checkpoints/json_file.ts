@@ -1,5 +1,6 @@
 /**
- * Small JSON files that a model folder carries (config.json, cleanup.json, tokenizer.json), read with clear errors.
+ * Small JSON files that a model folder carries (config.json, cleanup.json, tokenizer.json), read with clear
+ * errors.
  */
 import { readFile, stat } from "node:fs/promises";
 import { quoted, shown } from "./quoted.ts";

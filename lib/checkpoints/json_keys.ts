@@ -1,6 +1,7 @@
 /**
- * Keys that a JSON object names twice. `JSON.parse` keeps the last and says nothing, so that two readers of one file could
- * see two different tensors under one name; formats that forbid it need this check. The text must be valid JSON.
+ * Keys that a JSON object names twice. `JSON.parse` keeps the last and says nothing, so that two readers of
+ * one file could see two different tensors under one name; formats that forbid it need this check. The text
+ * must be valid JSON.
  */
 
 /** The repeated keys of every object in `text`, as JSON strings (with their quotes). */

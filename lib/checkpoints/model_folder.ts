@@ -1,6 +1,7 @@
 /**
- * A model folder: config.json, the weights, and where present tokenizer.json and what is known of the model (cleanup.json,
- * adversarial.json, prompts.json). Opened and checked as a whole, so that contradictions show before anything is computed.
+ * A model folder: config.json, the weights, and where present tokenizer.json and what is known of the model
+ * (cleanup.json, adversarial.json, prompts.json). Opened and checked as a whole, so that contradictions show
+ * before anything is computed.
  */
 import { readdir, stat } from "node:fs/promises";
 import { basename } from "node:path";
@@ -27,7 +28,10 @@ export interface ModelFolder {
 
 /** Where parts lie that are not in the folder itself. */
 export interface ModelFolderOptions {
-  /** A GGUF file, which holds configuration, weights and tokenizer; default: the folder's only one where it has no config.json. */
+  /**
+   * A GGUF file, which holds configuration, weights and tokenizer; default: the folder's only one where it
+   * has no config.json.
+   */
   ggufFile?: string;
   tokenizerFile?: string;
   /** adversarial.json and prompts.json are looked for beside it. */

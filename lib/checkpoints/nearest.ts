@@ -1,5 +1,6 @@
 /**
- * Suggestions for a mistyped name: the known names with the fewest edits (insert, delete, replace, swap of neighbours).
+ * Suggestions for a mistyped name: the known names with the fewest edits (insert, delete, replace, swap of
+ * neighbours).
  */
 
 /** " Did you mean …?" for the nearest of `known`, or "" when none is near. Case differences cost nothing. */

@@ -1,6 +1,7 @@
 /**
- * What a file says, as it may stand in a message: in quotes, cut, and without characters that a terminal or a page would obey.
- * Names and values in files come from anyone: one may have 16 million characters, or move the cursor, or turn the reading direction.
+ * What a file says, as it may stand in a message: in quotes, cut, and without characters that a terminal or a
+ * page would obey. Names and values in files come from anyone: one may have 16 million characters, or move
+ * the cursor, or turn the reading direction.
  */
 
 const MOST = 80;
@@ -13,7 +14,9 @@ const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16)
 /** Characters that turn the reading direction, so that a text seems another one. */
 const TURNING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** `text` in which what turns the reading direction is written as \u202e; all else stays, line breaks as well. */
+/**
+ * `text` in which what turns the reading direction is written as \u202e; all else stays, line breaks as well.
+ */
 export const unturned = (text: string): string => text.replace(TURNING, escape);
 
 /** `text` with its hidden characters written as \u202e; what lies beyond `most` characters is cut. */

@@ -1,5 +1,6 @@
 /**
- * A model's name → the files on this machine: the embedded model, the post's model, any repository of the Hub, or a folder.
+ * A model's name → the files on this machine: the embedded model, the post's model, any repository of the
+ * Hub, or a folder.
  */
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -36,7 +37,9 @@ export interface ResolveOptions extends HubClientOptions {
   onProgress?: OnDownload;
 }
 
-/** Names that stand for more than themselves. The folder in `data/models` holds what the repository does not. */
+/**
+ * Names that stand for more than themselves. The folder in `data/models` holds what the repository does not.
+ */
 const known: Record<string, { repo?: string; tokenizer?: string }> = {
   "tiny-gelu-4l": {},
   "gelu-4l": { repo: "NeelNanda/GELU_4L512W_C4_Code", tokenizer: "NeelNanda/gpt-neox-tokenizer-digits" },
@@ -50,8 +53,10 @@ const repoPattern = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@(\w[\w./-]*))?$/;
 /**
  * Finds a model, downloading it when it is not on this machine.
  *
- * `name`: "tiny-gelu-4l", "gelu-4l", "owner/name", "owner/name@revision", a folder with config.json and weights, or a GGUF file.
- * @throws when there is no such model, and when it would have to be downloaded and cannot be: then with what to do.
+ * `name`: "tiny-gelu-4l", "gelu-4l", "owner/name", "owner/name@revision", a folder with config.json and
+ * weights, or a GGUF file.
+ * @throws when there is no such model, and when it would have to be downloaded and cannot be: then with what
+ * to do.
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   const alias = Object.hasOwn(known, name) ? known[name] : undefined;
@@ -87,7 +92,9 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
   return await fromHub(name, repo, revision ?? "main", options);
 }
 
-/** {@linkcode resolveModel}, then everything in its folder opened and checked. The caller closes `checkpoint`. */
+/**
+ * {@linkcode resolveModel}, then everything in its folder opened and checked. The caller closes `checkpoint`.
+ */
 export async function openModel(
   name: string,
   options: ResolveOptions & Pick<ModelFolderOptions, "layout"> = {},
@@ -173,7 +180,10 @@ function isWeightFile(name: string): boolean {
   return /\.(safetensors|pth|pt|bin)(\.index\.json)?$/.test(name);
 }
 
-/** Names of the parts "x-00002-of-00003.safetensors" that must be there, since another part of the same set is, and are not. */
+/**
+ * Names of the parts "x-00002-of-00003.safetensors" that must be there, since another part of the same set
+ * is, and are not.
+ */
 function missingShards(names: string[]): string[] {
   const there = new Set(names);
   const missing: string[] = [];
@@ -219,7 +229,8 @@ async function fetchTokenizer(
     const path = `${folder}/tokenizer.json`;
     return await fileSize(path) === undefined ? undefined : path;
   } catch (error) {
-    if (error instanceof HubRefusal && error.status < 500) return undefined; // a model can be used without one
+    // a model can be used without one
+    if (error instanceof HubRefusal && error.status < 500) return undefined;
     throw error;
   }
 }

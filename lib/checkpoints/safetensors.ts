@@ -1,10 +1,11 @@
 /**
- * Reader of safetensors files: the header is checked completely, tensors are read one at a time straight from disk.
+ * Reader of safetensors files: the header is checked completely, tensors are read one at a time straight from
+ * disk.
  *
- * Format: 8 bytes, the header's length (little-endian u64); the header, JSON: name → {dtype, shape, data_offsets [begin, end)},
- * with an optional `__metadata__` of strings; then the tensors' bytes, row-major, without gaps or overlaps.
- * Source: the format's description in the safetensors repository; every rule it states is enforced, since a file comes from
- * anyone. Does not read float8 or other sub-byte types.
+ * Format: 8 bytes, the header's length (little-endian u64); the header, JSON: name → {dtype, shape,
+ * data_offsets [begin, end)}, with an optional `__metadata__` of strings; then the tensors' bytes, row-major,
+ * without gaps or overlaps. Source: the format's description in the safetensors repository; every rule it
+ * states is enforced, since a file comes from anyone. Does not read float8 or other sub-byte types.
  */
 import {
   allocate,
@@ -20,8 +21,8 @@ import { quoted, shown } from "./quoted.ts";
 import { type ByteSource, RandomAccessFile } from "./random_access_file.ts";
 
 /**
- * 100,000 tensors have a header of some 10 MB, and no file has so many. The format itself allows 100 MB; a header of 20 MB took a
- * minute and 1.3 GB.
+ * 100,000 tensors have a header of some 10 MB, and no file has so many. The format itself allows 100 MB; a
+ * header of 20 MB took a minute and 1.3 GB.
  */
 const maxHeaderBytes = 16 * 1024 * 1024;
 const maxTensors = 100_000;

@@ -30,7 +30,8 @@ export function encodeSafetensors(
   }
   const text = JSON.stringify(header);
   const json = new TextEncoder().encode(text);
-  const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces: the tensors begin at a multiple of 8
+  // padded with spaces: the tensors begin at a multiple of 8
+  const headerBytes = Math.ceil(json.length / 8) * 8;
   const file = new Uint8Array(8 + headerBytes + end).fill(0x20, 8, 8 + headerBytes);
   new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
   file.set(json, 8);

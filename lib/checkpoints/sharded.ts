@@ -1,8 +1,10 @@
 /**
- * Weights split over several files, safetensors or PyTorch's, with `….index.json` saying which tensor is where.
+ * Weights split over several files, safetensors or PyTorch's, with `….index.json` saying which tensor is
+ * where.
  *
- * Index: {"metadata": {…}, "weight_map": {tensor name: file name}}. All files must lie beside the index. As in transformers every
- * tensor of these files is read, named by the index or not, and a name in the index that no file holds is none.
+ * Index: {"metadata": {…}, "weight_map": {tensor name: file name}}. All files must lie beside the index. As
+ * in transformers every tensor of these files is read, named by the index or not, and a name in the index
+ * that no file holds is none.
  */
 import { readJsonObject } from "./json_file.ts";
 import { quoted } from "./quoted.ts";

@@ -1,8 +1,9 @@
 /**
  * The TransformerLens state dict: which tensors a model of a given configuration has, and their dims.
  *
- * Dims are fixed: embed.W_E [d_vocab, d_model], attn.W_Q [n_heads, d_model, d_head], attn.W_O [n_heads, d_head, d_model] …
- * and so on, as written below. A state dict also carries buffers that are no weights: these may be there and are ignored.
+ * Dims are fixed: embed.W_E [d_vocab, d_model], attn.W_Q [n_heads, d_model, d_head], attn.W_O [n_heads,
+ * d_head, d_model] … and so on, as written below. A state dict also carries buffers that are no weights:
+ * these may be there and are ignored.
  */
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
@@ -38,7 +39,10 @@ export interface ExpectedTensors {
   ignored: RegExp;
 }
 
-/** @throws when the checkpoint lacks a weight, has one of other dims or type, or holds one that no such model has. */
+/**
+ * @throws when the checkpoint lacks a weight, has one of other dims or type, or holds one that no such model
+ * has.
+ */
 export function checkStateDict(config: ModelConfig, checkpoint: Checkpoint): void {
   checkTensors(checkpoint, { shapes: stateDictShapes(config), optional: optionalTensors, ignored: buffer });
 }

@@ -1,7 +1,8 @@
 /**
- * Writes a file completely or not at all: to a temporary file beside it, then renamed, which the file system does at once. It is on the
- * disk before it gets its name, or a loss of power could leave the name with nothing in it; that costs some 5 ms. The temporary file is
- * locked by the process that writes it, so the next one to write the same file can tell what a killed one left behind, and removes it.
+ * Writes a file completely or not at all: to a temporary file beside it, then renamed, which the file system
+ * does at once. It is on the disk before it gets its name, or a loss of power could leave the name with
+ * nothing in it; that costs some 5 ms. The temporary file is locked by the process that writes it, so the
+ * next one to write the same file can tell what a killed one left behind, and removes it.
  */
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";

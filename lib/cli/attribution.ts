@@ -1,7 +1,7 @@
 /**
- * `deno task attribution MODEL --text "…"`: is what direct logit attribution credits to the model's nodes taken back later? Prints a table
- * and what it says in words, and leaves attribution.json and a waterfall (SVG and PNG) in the output folder. Every file is whole or not
- * there.
+ * `deno task attribution MODEL --text "…"`: is what direct logit attribution credits to the model's nodes
+ * taken back later? Prints a table and what it says in words, and leaves attribution.json and a waterfall
+ * (SVG and PNG) in the output folder. Every file is whole or not there.
  */
 import { join } from "node:path";
 import process from "node:process";
@@ -38,7 +38,10 @@ export interface AttributionCommand {
   model: string;
   /** The text that is asked about; without it, prompts are. */
   text?: string;
-  /** A file of prompts, as `deno task scan` takes it: with a text, what is resampled from; without, what is looked at. */
+  /**
+   * A file of prompts, as `deno task scan` takes it: with a text, what is resampled from; without, what is
+   * looked at.
+   */
   prompts?: string;
   /** Tokens of a prompt, and tokens in all, of that file. */
   length?: number;
@@ -135,7 +138,10 @@ export function readAnswers(text: string): [string, string] {
 
 const NUMBERS = ["position", "most", "rotations", "samples", "seed", "length", "max-tokens"] as const;
 
-/** Options of the command from its arguments. @throws for an unknown option or a value that is not what it should be */
+/**
+ * Options of the command from its arguments. @throws for an unknown option or a value that is not what it
+ * should be
+ */
 export function readArguments(args: string[]): Omit<AttributionCommand, "signal" | "target"> | "help" {
   const texts = ["text", "answers", "nodes", "removed-at", "prompts", "out", ...NUMBERS];
   const parsed = parseArgs({

@@ -1,16 +1,18 @@
 /**
- * `deno task figures`: executes the notebooks 00_*, fig* and check_* (or those that are named) through the Deno Jupyter kernel and
- * leaves in out/ the executed notebooks, the figures and rows that they wrote, and index.html.
+ * `deno task figures`: executes the notebooks 00_*, fig* and check_* (or those that are named) through the
+ * Deno Jupyter kernel and leaves in out/ the executed notebooks, the figures and rows that they wrote, and
+ * index.html.
  *
  *     deno task figures                    all
  *     deno task figures fig1 fig3          those whose names begin so
- *     deno task figures --in-place         also renews what is committed: notebooks/, data/expected/rows, data/pictures
+ *     deno task figures --in-place         also renews notebooks/, data/expected/rows, data/pictures
  *     deno task figures --out out/trial    another folder
  *
  * Each notebook writes into a folder of its own, out/.partial-…, named to it by the environment variable
- * CLEANUP_LENS_OUT. When its last cell has succeeded, its files are renamed into place one by one; otherwise they are
- * dropped, at the latest by the next run. So every file in out/ is whole, whatever a full disk, a dead kernel or a signal did, and
- * notebooks that were finished before stay finished; moving everything at the end would throw those away.
+ * CLEANUP_LENS_OUT. When its last cell has succeeded, its files are renamed into place one by one; otherwise
+ * they are dropped, at the latest by the next run. So every file in out/ is whole, whatever a full disk, a
+ * dead kernel or a signal did, and notebooks that were finished before stay finished; moving everything at
+ * the end would throw those away.
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -39,7 +41,10 @@ export interface FiguresOptions {
   names?: string[];
   /** Also write the executed notebooks over the ones in `notebooksDir`. */
   inPlace?: boolean;
-  /** With `inPlace`: where each figure's rows are kept, and where the pictures that are already there are renewed. */
+  /**
+   * With `inPlace`: where each figure's rows are kept, and where the pictures that are already there are
+   * renewed.
+   */
   committed?: { rows: string; pictures: string };
   /** For each cell. Default 600 000. */
   cellTimeoutMs?: number;
@@ -136,7 +141,8 @@ async function fileNames(directory: string): Promise<string[]> {
 /** Moves a notebook's files into `outDir` and removes those that only its previous run had written. */
 async function publish(partial: string, outDir: string, name: string, run: RunRecord): Promise<void> {
   const notebook = `${name}.ipynb`;
-  const previous = await readNotebook(`${outDir}/${notebook}`).catch(() => undefined); // none, or not ours: nothing to remove
+  // none, or not ours: nothing to remove
+  const previous = await readNotebook(`${outDir}/${notebook}`).catch(() => undefined);
   for (const file of await fileNames(partial)) await Deno.rename(`${partial}/${file}`, `${outDir}/${file}`);
   for (const file of previous ? runRecord(previous).files : []) {
     if (!run.files.includes(file)) await Deno.remove(`${outDir}/${file}`).catch(() => {});

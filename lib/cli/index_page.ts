@@ -1,10 +1,11 @@
 /**
- * `out/index.html`: every figure that the executed notebooks in a folder have left there, with its rows and its notebook.
+ * `out/index.html`: every figure that the executed notebooks in a folder have left there, with its rows and
+ * its notebook.
  *
  * The page is made from the folder alone. Each executed notebook carries in its metadata which files it wrote
- * (`metadata.cleanup_lens`), so running one notebook again keeps the others' figures on the page. It opens from disk: no
- * script, no remote font or style, pictures by relative name. Heading and claim come from the notebook's first text
- * cells, alternative texts from the SVG itself.
+ * (`metadata.cleanup_lens`), so running one notebook again keeps the others' figures on the page. It opens
+ * from disk: no script, no remote font or style, pictures by relative name. Heading and claim come from the
+ * notebook's first text cells, alternative texts from the SVG itself.
  */
 import { unturned } from "../checkpoints/quoted.ts";
 import type { Notebook } from "../jupyter/notebook.ts";
@@ -36,7 +37,10 @@ export interface FigureEntry {
 
 const FORMATS = ["svg", "png", "json", "csv"];
 
-/** A text for a page, in an element or an attribute in double quotes. What turns the reading direction is written as \u202e. */
+/**
+ * A text for a page, in an element or an attribute in double quotes. What turns the reading direction is
+ * written as \u202e.
+ */
 export function escapeHtml(text: string): string {
   const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
   return unturned(text.replace(/[&<>"]/g, (character) => names[character]));
@@ -66,15 +70,21 @@ export function headingAndClaim(notebook: Notebook, file: string): { heading: st
   return { heading: plain(heading ?? file), claim: plain(claim ?? "") };
 }
 
-/** The accessible name of an SVG: the root's aria-label, else its first title or desc. Empty when it has none. */
+/**
+ * The accessible name of an SVG: the root's aria-label, else its first title or desc. Empty when it has none.
+ */
 export function svgLabel(svg: string): string {
-  const root = svg.match(/<svg\b[^>]*>/)?.[0] ?? ""; // a nested svg, such as a legend's, has a name of its own
+  // a nested svg, such as a legend's, has a name of its own
+  const root = svg.match(/<svg\b[^>]*>/)?.[0] ?? "";
   const label = root.match(/\saria-label="([^"]+)"/) ?? svg.match(/<title\b[^>]*>([^<]+)<\/title>/) ??
     svg.match(/<desc\b[^>]*>([^<]+)<\/desc>/);
   return unescapeXml(label?.[1].trim() ?? "");
 }
 
-/** What a notebook in the output folder says of its run: names of files beside it, and nothing that leads elsewhere. */
+/**
+ * What a notebook in the output folder says of its run: names of files beside it, and nothing that leads
+ * elsewhere.
+ */
 export function runRecord(notebook: Notebook): RunRecord {
   const { files, seconds } = (notebook.metadata.cleanup_lens ?? {}) as Partial<
     Record<keyof RunRecord, unknown>

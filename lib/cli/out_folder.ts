@@ -1,15 +1,24 @@
-/** The folder that a task writes to: which it is unless another is named, and made, or found to be usable, before the work begins. */
+/**
+ * The folder that a task writes to: which it is unless another is named, and made, or found to be usable,
+ * before the work begins.
+ */
 import { existsSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Path of a folder in `out`: that of the project, or of the current folder where this runs as a package. It need not be there. */
+/**
+ * Path of a folder in `out`: that of the project, or of the current folder where this runs as a package. It
+ * need not be there.
+ */
 export function outFolder(name: string): string {
   return join(projectFolder() ?? resolve("."), "out", name);
 }
 
-/** The checkout that this file belongs to. A package holds no notebooks, and code that came over HTTP has no folder. */
+/**
+ * The checkout that this file belongs to. A package holds no notebooks, and code that came over HTTP has no
+ * folder.
+ */
 function projectFolder(): string | undefined {
   const root = new URL("../../", import.meta.url);
   return root.protocol === "file:" && existsSync(new URL("notebooks/", root))
@@ -17,7 +26,10 @@ function projectFolder(): string | undefined {
     : undefined;
 }
 
-/** @param files what will be written there @throws when the folder cannot be made, and when a file's place is taken by a folder */
+/**
+ * @param files what will be written there @throws when the folder cannot be made, and when a file's place is
+ * taken by a folder
+ */
 export async function prepareFolder(path: string, files: readonly string[] = []): Promise<void> {
   try {
     await mkdir(path, { recursive: true });

@@ -1,9 +1,10 @@
 /**
  * `deno task pack`: the npm package, as a tarball in out/. Nothing is published.
  *
- * Each module becomes JavaScript for Node 20 and later (whose engine lacks `using`) and a declaration, one file at a time and without a
- * type check, which `deno check` has done. `npm pack` makes the tarball, with the same bytes each time. Versions are deno.json's, exact:
- * a later danfojs-node, for one, depends on a file from another place than the registry.
+ * Each module becomes JavaScript for Node 20 and later (whose engine lacks `using`) and a declaration, one
+ * file at a time and without a type check, which `deno check` has done. `npm pack` makes the tarball, with
+ * the same bytes each time. Versions are deno.json's, exact: a later danfojs-node, for one, depends on a file
+ * from another place than the registry.
  */
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -19,7 +20,10 @@ const LEFT_OUT = [
   "start.ts",
   "pack.ts",
 ];
-/** Taken from the user's own project, where it is installed: large, and needed for data frames in notebooks alone. */
+/**
+ * Taken from the user's own project, where it is installed: large, and needed for data frames in notebooks
+ * alone.
+ */
 const OPTIONAL = /^danfojs/;
 const COPIED = ["LICENSE", "README.md", "lib/INSTALL.md", "lib/CHANGELOG.md", "lib/cli/scan_schema.json"];
 
@@ -63,7 +67,10 @@ function transpile(ts: Compiler, source: string, fileName: string): { js: string
   return { js, declaration: asJs(ts.transpileDeclaration(source, options).outputText) };
 }
 
-/** The names of npm packages that a module imports, by their bare names. Examples in doc comments import nothing. */
+/**
+ * The names of npm packages that a module imports, by their bare names. Examples in doc comments import
+ * nothing.
+ */
 export function packagesOf(js: string): string[] {
   const code = js.replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, "");
   const specifiers = [...code.matchAll(/(?:\bfrom|\bimport\(?)\s*"((?!node:)[@\w][^"]*)"/g)].map((match) =>

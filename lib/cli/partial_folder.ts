@@ -1,6 +1,6 @@
 /**
- * The folder into which one notebook writes while it runs, out/.partial-…: locked by the process that made it, so that a later run
- * can tell what a killed one left behind, and remove it with its kernel.
+ * The folder into which one notebook writes while it runs, out/.partial-…: locked by the process that made
+ * it, so that a later run can tell what a killed one left behind, and remove it with its kernel.
  */
 import { endOrphan } from "../jupyter/orphan.ts";
 

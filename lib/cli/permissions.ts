@@ -1,8 +1,9 @@
 /**
- * What each task may do, from its arguments and the environment: which folders it reads and writes, which hosts it asks. A task that
- * is told to write elsewhere may write there, and nothing else more.
+ * What each task may do, from its arguments and the environment: which folders it reads and writes, which
+ * hosts it asks. A task that is told to write elsewhere may write there, and nothing else more.
  *
- * Deno's own tasks cannot do this: a permission in deno.json is fixed, and a path with a comma in it would become two.
+ * Deno's own tasks cannot do this: a permission in deno.json is fixed, and a path with a comma in it would
+ * become two.
  */
 import { dirname, join, resolve } from "node:path";
 import { HUB_VARIABLES } from "../checkpoints/hub/settings.ts";
@@ -78,7 +79,10 @@ function packages({ env }: Start): string[] {
 
 const none: Permissions = { read: [], write: [], net: [], env: [], sys: [], run: [], ffi: false };
 
-/** What the runtime asks of the system, and resvg, which draws PNGs, when it looks which of its binaries to load. */
+/**
+ * What the runtime asks of the system, and resvg, which draws PNGs, when it looks which of its binaries to
+ * load.
+ */
 const MODEL_SYS = ["systemMemoryInfo", "cpus"], PICTURE_SYS = ["networkInterfaces", "hostname", "osUptime"];
 
 /** What `task figures --in-place` writes anew. */

@@ -1,6 +1,6 @@
 /**
- * Progress of `deno task figures`: on a terminal one line that redraws itself (notebook, bar, cell, elapsed time), elsewhere
- * one plain line when a notebook starts and one when it ends, so that a log stays readable.
+ * Progress of `deno task figures`: on a terminal one line that redraws itself (notebook, bar, cell, elapsed
+ * time), elsewhere one plain line when a notebook starts and one when it ends, so that a log stays readable.
  */
 import { writeSync } from "node:fs";
 import process from "node:process";

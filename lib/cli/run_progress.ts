@@ -1,9 +1,12 @@
 /**
- * Progress of one long run, with the time that is left: "Figures 1 to 3 ██████░░░ 120/300 prompts, 1 min 20 s, 2 min 00 s left".
+ * Progress of one long run, with the time that is left: "Figures 1 to 3 ██████░░░ 120/300 prompts, 1 min 20
+ * s, 2 min 00 s left".
  *
- * What is left is what the latter half of the prompts so far took each, times the prompts to come: prompts of one set are equally
- * long, so each takes as long as the next, unless other programs take up the machine; an older half would know less of these. The
- * time before the first report is used only while there is no other: it holds the compilation of the graph. On a terminal one line redraws itself; elsewhere a line is written at each tenth.
+ * What is left is what the latter half of the prompts so far took each, times the prompts to come: prompts of
+ * one set are equally long, so each takes as long as the next, unless other programs take up the machine; an
+ * older half would know less of these. The time before the first report is used only while there is no other:
+ * it holds the compilation of the graph. On a terminal one line redraws itself; elsewhere a line is written
+ * at each tenth.
  */
 import type { Progress } from "../tensor/run.ts";
 import { bar, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";

@@ -1,9 +1,9 @@
 /**
- * `deno task scan MODEL`: looks for clean-up in a model, prints what was found, and leaves report.html and report.json in the
- * output folder.
+ * `deno task scan MODEL`: looks for clean-up in a model, prints what was found, and leaves report.html and
+ * report.json in the output folder.
  *
- * The first pass is kept there as screen.safetensors: after Ctrl-C or SIGTERM the same command goes on where it was, and a run with other
- * thresholds need not repeat the pass. Every file is whole or not there.
+ * The first pass is kept there as screen.safetensors: after Ctrl-C or SIGTERM the same command goes on where
+ * it was, and a run with other thresholds need not repeat the pass. Every file is whole or not there.
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -31,7 +31,10 @@ import { scanText } from "./scan_text.ts";
 import { onInterrupt } from "./signals.ts";
 
 const STATE = "screen.safetensors", FILES = [STATE, "report.html", "report.json"];
-/** The state is saved at most this often while the first pass runs, and never for more than a twentieth of the time. */
+/**
+ * The state is saved at most this often while the first pass runs, and never for more than a twentieth of the
+ * time.
+ */
 const SAVE_EVERY_MS = 20_000;
 
 export interface ScanCommandOptions {
@@ -49,7 +52,9 @@ export interface ScanCommandOptions {
   target?: ProgressTarget;
 }
 
-/** Runs a scan and writes its reports. @throws for bad input, and the signal's reason when it was interrupted */
+/**
+ * Runs a scan and writes its reports. @throws for bad input, and the signal's reason when it was interrupted
+ */
 export async function runScan(options: ScanCommandOptions): Promise<ScanResult> {
   const { outDir, signal, target = stderrTarget(), batchSize } = options;
   const startedAt = performance.now();
@@ -113,7 +118,10 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   return result;
 }
 
-/** Numbers to 5 digits: more says nothing of a median over some thousand tokens, and 300 nodes make 45,000 responses. */
+/**
+ * Numbers to 5 digits: more says nothing of a median over some thousand tokens, and 300 nodes make 45,000
+ * responses.
+ */
 function reportJson(result: ScanResult): string {
   const short = (_: string, value: unknown) =>
     typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
@@ -183,7 +191,10 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
   };
 }
 
-/** What an interrupted scan leaves: runs of the first pass are kept by whole graphs, and a small model is one graph. */
+/**
+ * What an interrupted scan leaves: runs of the first pass are kept by whole graphs, and a small model is one
+ * graph.
+ */
 async function kept(outDir: string): Promise<string> {
   try {
     await stat(join(outDir, STATE));

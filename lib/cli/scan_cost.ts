@@ -19,15 +19,18 @@ export interface Announced {
 }
 
 /**
- * Memory that is neither weights nor statistics: Deno, ONNX Runtime and the code; what reading the weights leaves behind until it is
- * collected, a part of their size; and W_U once more, in the order in which single tokens are looked up. Fitted to SmolLM2-135M and the
- * embedded model: tests/bench/results.md.
+ * Memory that is neither weights nor statistics: Deno, ONNX Runtime and the code; what reading the weights
+ * leaves behind until it is collected, a part of their size; and W_U once more, in the order in which single
+ * tokens are looked up. Fitted to SmolLM2-135M and the embedded model: tests/bench/results.md.
  */
 const RUNTIME_BYTES = 300 * 2 ** 20, READING = 0.6, LOOKED_UP = 2;
 /** Passes that are timed, and the time after which no more are. */
 const PASSES = 3, ENOUGH_MS = 5000;
 
-/** From shapes alone but for the machine's speed: that is the fastest of some plain forward passes over some of the prompts. */
+/**
+ * From shapes alone but for the machine's speed: that is the fastest of some plain forward passes over some
+ * of the prompts.
+ */
 export async function announce(model: Model, prompts: Prompts, settings: ScanSettings): Promise<Announced> {
   const { screen, rest, flops } = scanCost(model, prompts, settings);
   const count = Math.min(prompts.count, Math.max(2, Math.ceil(LEAST_TOKENS / prompts.length)));
@@ -41,7 +44,8 @@ export async function announce(model: Model, prompts: Prompts, settings: ScanSet
     await pass();
     times.push(performance.now() - began);
   }
-  const each = Math.min(...times) / 1000 / (count * prompts.length); // another program's share is not the model's
+  // another program's share is not the model's
+  const each = Math.min(...times) / 1000 / (count * prompts.length);
   const weights = [...model.weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   const W_U = 4 * model.config.d_model * model.config.d_vocab;
   return {
@@ -65,7 +69,10 @@ export function announcement(model: Model, prompts: Prompts, expected: Announced
     `${gib(weights)} of it weights.`;
 }
 
-/** One line, after it. @param resumed part of the first pass was done before, so that the time is no measure of the announced */
+/**
+ * One line, after it. @param resumed part of the first pass was done before, so that the time is no measure
+ * of the announced
+ */
 export function afterwards({ seconds, bytes }: Announced, tookMs: number, resumed: boolean): string {
   const peak = peakMemory() * 2 ** 30;
   const announced = `${formatSeconds(seconds.screen + seconds.rest)} and ${gib(bytes)} were announced`;

@@ -1,6 +1,6 @@
 /**
- * Progress of `deno task scan`: on a terminal one line for the pass that runs (bar, part done, time left), elsewhere one plain line when
- * a pass begins, one every half minute and one when it ends.
+ * Progress of `deno task scan`: on a terminal one line for the pass that runs (bar, part done, time left),
+ * elsewhere one plain line when a pass begins, one every half minute and one when it ends.
  */
 import { bar, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 

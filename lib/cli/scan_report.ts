@@ -1,22 +1,14 @@
 /**
- * report.html of a scan: one self-contained page. Its first screen is a table of the writers with a sentence each; then what is true of the
- * model as a whole; then the plots; then what was assumed, what was passed over and why. Plots are SVG inside the page; nothing is loaded
- * from elsewhere and no script runs.
+ * report.html of a scan: one self-contained page. Its first screen is a table of the writers with a sentence
+ * each; then what is true of the model as a whole; then the plots; then what was assumed, what was passed
+ * over and why. Plots are SVG inside the page; nothing is loaded from elsewhere and no script runs.
  */
 import { ranked } from "../experiments/retention/cleaners.ts";
 import type { ExaminedWriter } from "../experiments/scan/examine.ts";
+import { estimate, number, percent } from "../experiments/numbers_in_words.ts";
 import { foundWriters, type ScanResult } from "../experiments/scan/scan.ts";
 import { type ScanSettings, SETTINGS } from "../experiments/scan/settings.ts";
-import {
-  describeWriter,
-  estimate,
-  modelInWords,
-  number,
-  oneSentence,
-  overview,
-  percent,
-  ROUTE,
-} from "../experiments/scan/words.ts";
+import { describeWriter, modelInWords, oneSentence, overview, ROUTE } from "../experiments/scan/words.ts";
 import { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "../figures/report.ts";
 import { shown } from "../checkpoints/quoted.ts";
 import { toSvg } from "../figures/svg.ts";
@@ -64,7 +56,10 @@ function table(headings: string[], rows: Cell[][]): string {
   }</tbody></table></div>`;
 }
 
-/** The plot inside the page. Ids are made different from those of the other plots; text may be wider than the font it was set in. */
+/**
+ * The plot inside the page. Ids are made different from those of the other plots; text may be wider than the
+ * font it was set in.
+ */
 function picture({ name, figure }: ReportFigure): string {
   const id = (text: string) => text.replace(/(\bid="|url\(#)(id\d+)/g, `$1${name}-$2`);
   return `<figure id="${escapeHtml(name)}">${id(toSvg(figure))}</figure>`;

@@ -1,6 +1,7 @@
 /** A scan's result in a terminal: what was found in words, then a table of the writers. */
 import type { ScanResult } from "../experiments/scan/scan.ts";
-import { inWords, number } from "../experiments/scan/words.ts";
+import { number } from "../experiments/numbers_in_words.ts";
+import { inWords } from "../experiments/scan/words.ts";
 
 /** Columns as wide as their widest cell; numbers to the right. */
 export function columns(headings: readonly string[], rows: readonly (readonly string[])[]): string {

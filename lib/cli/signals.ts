@@ -1,7 +1,7 @@
 /**
- * What ends a task early: Ctrl-C, the polite end that `kill` and job schedulers send, a terminal that was closed; and the end of the
- * process that started it. start.ts passes signals on, but nothing can pass on a SIGKILL: without a look at the parent, a task would
- * run on unseen.
+ * What ends a task early: Ctrl-C, the polite end that `kill` and job schedulers send, a terminal that was
+ * closed; and the end of the process that started it. start.ts passes signals on, but nothing can pass on a
+ * SIGKILL: without a look at the parent, a task would run on unseen.
  */
 import process from "node:process";
 import { setInterval } from "node:timers";
@@ -51,7 +51,10 @@ export function onInterrupt(reason = "interrupted"): Interrupt {
   };
 }
 
-/** Undefined for a task that start.ts did not start: its parent may end before it, as a shell's does under nohup. */
+/**
+ * Undefined for a task that start.ts did not start: its parent may end before it, as a shell's does under
+ * nohup.
+ */
 function startedBy(): number | undefined {
   try {
     return Number(environment(STARTED_BY)) || undefined;

@@ -1,6 +1,7 @@
 /**
- * Starts a task with the permissions that it needs, and no more: `start.ts scan MODEL --out DIR` runs scan.ts with write access to
- * DIR. Signals are passed on, the exit code is the task's, and relative paths start where the user stands.
+ * Starts a task with the permissions that it needs, and no more: `start.ts scan MODEL --out DIR` runs scan.ts
+ * with write access to DIR. Signals are passed on, the exit code is the task's, and relative paths start
+ * where the user stands.
  */
 import { join } from "node:path";
 import { makePartialFolder, type PartialFolder, removeLeftovers } from "./partial_folder.ts";
@@ -62,7 +63,8 @@ async function permissionsFolder(root: string, permissions: Permissions): Promis
   await Deno.mkdir(out, { recursive: true });
   await removeLeftovers(out, prefix);
   const folder = await makePartialFolder(out, prefix);
-  await Deno.copyFile(join(root, "package.json"), join(folder.path, "package.json")); // part of what deno.lock locks
+  // part of what deno.lock locks
+  await Deno.copyFile(join(root, "package.json"), join(folder.path, "package.json"));
   const lock = { path: join(root, "deno.lock"), frozen: true };
   const { nodeModulesDir, compilerOptions, allowScripts, imports } = json;
   const config = {
@@ -73,7 +75,8 @@ async function permissionsFolder(root: string, permissions: Permissions): Promis
     lock,
     permissions: { default: permissions },
   };
-  // Of a file with another name Deno would say that the project's own package is linked from it, and find deno.lock out of date.
+  // Of a file with another name Deno would say that the project's own package is linked from it, and find
+  // deno.lock out of date.
   await Deno.writeTextFile(join(folder.path, "deno.json"), JSON.stringify(config));
   return folder;
 }

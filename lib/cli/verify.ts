@@ -1,12 +1,14 @@
 /**
- * `deno task verify [MODEL]`: measures every figure and compares it, number by number, with the expected values of the model
- * (data/expected/MODEL.json: for gelu-4l the post's, for the embedded model TransformerLens').
+ * `deno task verify [MODEL]`: measures every figure and compares it, number by number, with the expected
+ * values of the model (data/expected/MODEL.json: for gelu-4l the post's, for the embedded model
+ * TransformerLens').
  *
  *     deno task verify                            gelu-4l, everything
  *     deno task verify tiny-gelu-4l --figures 1,4  some figures
  *
- * First come checks that take seconds: token ids, single neurons, norms of the residual stream. When one of them disagrees, the
- * model is not the one that the values belong to, or was read wrongly, and no figure is measured.
+ * First come checks that take seconds: token ids, single neurons, norms of the residual stream. When one of
+ * them disagrees, the model is not the one that the values belong to, or was read wrongly, and no figure is
+ * measured.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -27,7 +29,10 @@ export interface VerifyOptions {
   expected?: string;
   /** Figures to measure: "1" … "10", "appendix". Default: all. */
   figures?: readonly string[];
-  /** Use only the first so many prompts. Values that are pooled over prompts then differ by more than their tolerance. */
+  /**
+   * Use only the first so many prompts. Values that are pooled over prompts then differ by more than their
+   * tolerance.
+   */
   prompts?: number;
   /** Also print what agrees. */
   all?: boolean;
@@ -124,7 +129,10 @@ export async function verify(options: VerifyOptions = {}): Promise<Verdict> {
   return verdict;
 }
 
-/** Whether an expected figure, such as "fig3a, inner positions", belongs to one of the figures that were asked for. */
+/**
+ * Whether an expected figure, such as "fig3a, inner positions", belongs to one of the figures that were asked
+ * for.
+ */
 function asked(figure: string, wanted: readonly string[]): boolean {
   const [, number] = /^fig(\d+)/.exec(figure) ?? [];
   return wanted.includes(number ?? figure.split(",")[0]);

@@ -1,4 +1,7 @@
-/** What `deno task verify` prints of one figure: how many values agree, and a table of those that do not (or of all). */
+/**
+ * What `deno task verify` prints of one figure: how many values agree, and a table of those that do not (or
+ * of all).
+ */
 import { type Comparison, type Expected, summary, worst } from "../experiments/expected.ts";
 import { knownDifferences } from "../experiments/known_differences.ts";
 
@@ -62,7 +65,10 @@ const isPublished = (expected: Expected) => expected.model === "gelu-4l";
 
 const referenceName = (expected: Expected) => isPublished(expected) ? "published" : "expected";
 
-/** The known differences between post and code that bear on these figures; empty where the values are not the post's. */
+/**
+ * The known differences between post and code that bear on these figures; empty where the values are not the
+ * post's.
+ */
 export function differencesReport(expected: Expected, figures: readonly string[]): string {
   const told = knownDifferences.filter((one) => one.figures.some((name) => figures.includes(name)));
   if (!isPublished(expected) || told.length === 0) return "";

@@ -1,9 +1,11 @@
 /**
- * Figure 4: prompts on which direct logit attribution (DLA) of the writer misleads. The writer's DLA is large, yet it stays the same
- * when the head reads unrelated text: it does not depend on the prompt, so it cannot tell the answers apart.
+ * Figure 4: prompts on which direct logit attribution (DLA) of the writer misleads. The writer's DLA is
+ * large, yet it stays the same when the head reads unrelated text: it does not depend on the prompt, so it
+ * cannot tell the answers apart.
  *
- * Resampling, as in the authors' code: at the last position the head's normalised input (ln1.hook_normalized: Q, K and V) is
- * replaced by that of a run on unrelated text of the same length; only this head's DLA is read, with the clean run's final scale.
+ * Resampling, as in the authors' code: at the last position the head's normalised input (ln1.hook_normalized:
+ * Q, K and V) is replaced by that of a run on unrelated text of the same length; only this head's DLA is
+ * read, with the clean run's final scale.
  */
 import { attentionOf } from "../checkpoints/blocks.ts";
 import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
@@ -68,7 +70,10 @@ export async function answersTo(model: Model, prompt: AdversarialPrompt, tokens:
   };
 }
 
-/** The run in which, at the last position, every head of `layer` reads what it would read at the end of unrelated text. */
+/**
+ * The run in which, at the last position, every head of `layer` reads what it would read at the end of
+ * unrelated text.
+ */
 function resampled(model: Model, clean: Forward, layer: number, last: number): Forward {
   const other = model.forward({ tokens: model.tokens("unrelated") });
   const { norm, block } = attentionOf(model.config, layer);
@@ -104,8 +109,9 @@ async function resample(
 }
 
 /**
- * Figure 4, both panels: DLA of the writer (a), and on each prompt of the other head with the highest DLA (b), clean and with its
- * input resampled from `unrelated` prompts (the post: 300; their first tokens are used, as many as the prompt has).
+ * Figure 4, both panels: DLA of the writer (a), and on each prompt of the other head with the highest DLA
+ * (b), clean and with its input resampled from `unrelated` prompts (the post: 300; their first tokens are
+ * used, as many as the prompt has).
  */
 export async function resampledAttribution(
   model: Model,

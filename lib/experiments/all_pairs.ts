@@ -1,6 +1,6 @@
 /**
- * The appendix plot of the post's repository: PR of the residual stream at every location onto every node. One pass; the medians of
- * Figure 1 are among them.
+ * The appendix plot of the post's repository: PR of the residual stream at every location onto every node.
+ * One pass; the medians of Figure 1 are among them.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { projectionRatio, projectionRatiosOntoHeads } from "../metrics/projection.ts";

@@ -1,6 +1,7 @@
 /**
- * Figure 8: which part of the writer's output is erased? A head's output is a sum over the positions that it attends to; it is split
- * into what comes from the first position (BOS) and the rest, and the summed output of the cleaners' layers is projected onto each.
+ * Figure 8: which part of the writer's output is erased? A head's output is a sum over the positions that it
+ * attends to; it is split into what comes from the first position (BOS) and the rest, and the summed output
+ * of the cleaners' layers is projected onto each.
  */
 import { attentionOf } from "../checkpoints/blocks.ts";
 import type { Prompts } from "../checkpoints/mod.ts";
@@ -28,12 +29,18 @@ function splitByBos(forward: Forward, layer: number, head: number): { BOS: Tenso
   return { BOS, rest: forward.headResult(layer, head).sub(BOS) };
 }
 
-/** Cosine above which two parts are called one line: what is projected onto one is then projected onto the other. */
+/**
+ * Cosine above which two parts are called one line: what is projected onto one is then projected onto the
+ * other.
+ */
 const ONE_LINE = 0.95;
 
 /** Figure 8's rows, and what they rest on. */
 export interface BosParts extends Result<PositionRow> {
-  /** Cosine between the BOS part and the rest, over prompts and positions from 1 on. Near ±1 the two curves are one curve, rescaled. */
+  /**
+   * Cosine between the BOS part and the rest, over prompts and positions from 1 on. Near ±1 the two curves
+   * are one curve, rescaled.
+   */
   cosine: Band;
   /** Whether the parts can be told apart by projection: the median cosine's size is at most 0.95. */
   apart: boolean;

@@ -1,9 +1,10 @@
 /**
- * Figure 5: how direct logit attribution of the writer relates to that of the cleaners. If the cleaners erase what the writer
- * wrote, DLA of the part of their output that comes from the writer (V-composition) is the negative of the writer's.
+ * Figure 5: how direct logit attribution of the writer relates to that of the cleaners. If the cleaners erase
+ * what the writer wrote, DLA of the part of their output that comes from the writer (V-composition) is the
+ * negative of the writer's.
  *
- * Default, as in the post's text: attention-weighted V-composition, difference of the top two logits, all positions. The authors'
- * repository draws another form: see `REPOSITORY_FORM`.
+ * Default, as in the post's text: attention-weighted V-composition, difference of the top two logits, all
+ * positions. The authors' repository draws another form: see `REPOSITORY_FORM`.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import {
@@ -30,9 +31,15 @@ export interface CompositionOptions extends MeasureOptions {
   writer?: string;
   /** Heads. Default: the heads among the model's cleaners. */
   cleaners?: readonly string[];
-  /** What DLA is taken of: the difference of the top two logits, or the logit of the token that comes next in the text. */
+  /**
+   * What DLA is taken of: the difference of the top two logits, or the logit of the token that comes next in
+   * the text.
+   */
   target?: "top two" | "next token";
-  /** Whether V-composition is weighted with the cleaners' attention pattern, or each position reads only itself. */
+  /**
+   * Whether V-composition is weighted with the cleaners' attention pattern, or each position reads only
+   * itself.
+   */
   attentionWeighted?: boolean;
 }
 
@@ -44,13 +51,19 @@ const OPTIONS: Record<keyof CompositionOptions, true> = {
   attentionWeighted: true,
 };
 
-/** The form of the image in the authors' repository: 10 prompts, positions 32 to 1022, next token, no attention weights. */
+/**
+ * The form of the image in the authors' repository: 10 prompts, positions 32 to 1022, next token, no
+ * attention weights.
+ */
 export const REPOSITORY_FORM: Pick<CompositionOptions, "target" | "attentionWeighted"> = {
   target: "next token",
   attentionWeighted: false,
 };
 
-/** The heads among the cleaners of cleanup.json: what an MLP writes because of the writer is no linear part of its output. */
+/**
+ * The heads among the cleaners of cleanup.json: what an MLP writes because of the writer is no linear part of
+ * its output.
+ */
 export function cleanerHeads(model: Model): string[] {
   const heads = model.cleanup.cleaners.filter((name) => findNode(model.config, name).kind === "head");
   if (heads.length > 0) return heads;
@@ -61,7 +74,10 @@ export function cleanerHeads(model: Model): string[] {
   );
 }
 
-/** What the cleaners write in all, and what of it comes from the writer by V-composition: [batch, pos, d_model] each. */
+/**
+ * What the cleaners write in all, and what of it comes from the writer by V-composition: [batch, pos,
+ * d_model] each.
+ */
 export function cleanerOutputs(
   forward: Forward,
   writer: Tensor,

@@ -1,9 +1,10 @@
 /**
- * Figure 5's fits with intervals, and their baseline: how well is the attribution of *any* early head cancelled by the same cleaners? A
- * layer that writes back a part of whatever it reads cancels all of them, so a writer is read beside the others.
+ * Figure 5's fits with intervals, and their baseline: how well is the attribution of *any* early head
+ * cancelled by the same cleaners? A layer that writes back a part of whatever it reads cancels all of them,
+ * so a writer is read beside the others.
  *
- * Position 0 is left out: it holds the same token in every prompt, and identical points are no evidence. Intervals are 95 % bootstrap
- * intervals over prompts.
+ * Position 0 is left out: it holds the same token in every prompt, and identical points are no evidence.
+ * Intervals are 95 % bootstrap intervals over prompts.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { attributionVector, directLogitAttribution, topTwoDirection } from "../metrics/attribution.ts";
@@ -17,7 +18,7 @@ import { cleanerHeads, cleanerOutputs } from "./composition_attribution.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import type { Estimate, FitRow, PairRow } from "./rows.ts";
-import { number } from "./scan/words.ts";
+import { number } from "./numbers_in_words.ts";
 
 const DRAWS = 1000;
 
@@ -43,7 +44,10 @@ function fitRow(
   };
 }
 
-/** The fits of Figure 5's pairs, in which `node` is the writer: composition, then total. Pairs at position 0 do not count. */
+/**
+ * The fits of Figure 5's pairs, in which `node` is the writer: composition, then total. Pairs at position 0
+ * do not count.
+ */
 export function fitsOverPrompts(rows: readonly PairRow[], node: string, { seed = 1 } = {}): FitRow[] {
   const blocks = rows.reduce((most, { prompt }) => Math.max(most, prompt + 1), 0);
   const draws = bootstrapDraws(blocks, DRAWS, seed);
@@ -58,7 +62,10 @@ export function fitsOverPrompts(rows: readonly PairRow[], node: string, { seed =
 export interface BaselineOptions extends MeasureOptions {
   /** Nodes to take for the cleaners. Default: those of the model's cleanup.json. */
   cleaners?: readonly string[];
-  /** The nodes that stand in the writer's place. Default: all heads of the layers up to the writer's, the writer among them. */
+  /**
+   * The nodes that stand in the writer's place. Default: all heads of the layers up to the writer's, the
+   * writer among them.
+   */
   nodes?: readonly string[];
   /** Of the bootstrap. Default 1. */
   seed?: number;

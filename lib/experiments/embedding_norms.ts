@@ -1,11 +1,13 @@
 /**
- * Figure 6: what can the heads of the writer's layer write from an embedding alone? ‖LN(embedding) · W_V · W_O‖ for every token
- * and every positional embedding. A head that writes much from positions and little from tokens is about positions.
+ * Figure 6: what can the heads of the writer's layer write from an embedding alone? ‖LN(embedding) · W_V ·
+ * W_O‖ for every token and every positional embedding. A head that writes much from positions and little from
+ * tokens is about positions.
  *
- * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood alone (in models whose heads
- * read the stream as it is: the embedding itself). In the model token and position are added first and share one scale, so what is small
- * stays small: `scale: "shared"` divides all embeddings by the root mean square √(mean(token²) + mean(position²) + eps) over the
- * vocabulary and the positions. A norm of what the heads write is left out. Weights only, no prompts.
+ * "Scaled" is read as: each embedding divided by its own LayerNorm scale √(mean(e²) + eps), as if it stood
+ * alone (in models whose heads read the stream as it is: the embedding itself). In the model token and
+ * position are added first and share one scale, so what is small stays small: `scale: "shared"` divides all
+ * embeddings by the root mean square √(mean(token²) + mean(position²) + eps) over the vocabulary and the
+ * positions. A norm of what the heads write is left out. Weights only, no prompts.
  */
 import { attentionOf, embeddings } from "../checkpoints/blocks.ts";
 import { histogram } from "../stats/equal_bins.ts";
@@ -26,7 +28,10 @@ function meanSquares(forward: Forward, table: Tensor): Tensor {
   return own.mul(own).mean("d_model");
 }
 
-/** ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. `shared`: a scale; default each one's own. */
+/**
+ * ‖e/scale · W_V · W_O‖ by embedding and head: table [row, d_model] → [row, head]. `shared`: a scale; default
+ * each one's own.
+ */
 function writtenNorms(forward: Forward, layer: number, table: Tensor, shared?: number): Tensor {
   const { norm } = attentionOf(forward.config, layer);
   const own = centred(forward.config, table);
@@ -42,7 +47,10 @@ function writtenNorms(forward: Forward, layer: number, table: Tensor, shared?: n
   return values.dot(gram, "d_head").rename({ other: "d_head" }).dot(values, "d_head").atLeast(0).sqrt();
 }
 
-/** One head and kind of embedding in four numbers: median and quartiles over the embeddings, and the peak of the histogram. */
+/**
+ * One head and kind of embedding in four numbers: median and quartiles over the embeddings, and the peak of
+ * the histogram.
+ */
 export interface NormSummary extends Band {
   /** The node, such as "L1H3" or "MLP2". */
   node: string;
@@ -66,9 +74,15 @@ export interface EmbeddingNorms {
 export interface EmbeddingNormOptions {
   /** Bins of the histograms, from 0 to the largest norm. Default 60. */
   bins?: number;
-  /** Default: the writer's. In a layer after the first, embeddings reach the heads with what was written since. */
+  /**
+   * Default: the writer's. In a layer after the first, embeddings reach the heads with what was written
+   * since.
+   */
   layer?: number;
-  /** What an embedding is divided by: its own LayerNorm scale (default, as if it stood alone), or one scale for tokens and positions. */
+  /**
+   * What an embedding is divided by: its own LayerNorm scale (default, as if it stood alone), or one scale
+   * for tokens and positions.
+   */
   scale?: NormRow["scale"];
 }
 

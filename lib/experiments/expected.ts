@@ -1,12 +1,15 @@
 /**
- * Expected values: what another implementation or the post says a figure's numbers are, and how measured rows compare with them.
+ * Expected values: what another implementation or the post says a figure's numbers are, and how measured rows
+ * compare with them.
  *
- * File: data/expected/<model>.json, `{ model, computation: { by }, figures: { name: { source, tolerance: { absolute, relative,
- * reason }, keys, rows } } }`. `keys` are the fields that tell rows apart; the other fields of a row are numbers. A value agrees
- * when |measured − expected| ≤ absolute + relative · |expected|; `n`, a count, must be equal. `wideLow` and `wideHigh` are the
- * 12.5 and 87.5 % quantiles, `low` and `high` the quartiles.
+ * File: data/expected/<model>.json, `{ model, computation: { by }, figures: { name: { source, tolerance: {
+ * absolute, relative, reason }, keys, rows } } }`. `keys` are the fields that tell rows apart; the other
+ * fields of a row are numbers. A value agrees when |measured − expected| ≤ absolute + relative · |expected|;
+ * `n`, a count, must be equal. `wideLow` and `wideHigh` are the 12.5 and 87.5 % quantiles, `low` and `high`
+ * the quartiles.
  *
- * Nothing is hidden: every expected value of a figure gives one comparison, also one that disagrees or was not measured.
+ * Nothing is hidden: every expected value of a figure gives one comparison, also one that disagrees or was
+ * not measured.
  */
 import { stat } from "node:fs/promises";
 import { dataFile } from "../checkpoints/mod.ts";
@@ -103,8 +106,8 @@ export function parseExpected(json: Record<string, unknown>, source: string): Ex
 }
 
 /**
- * The expected values of a model: "tiny-gelu-4l", "gelu-4l", or a file's path. A model for which none are known has none:
- * its `figures` are empty, and every comparison says so.
+ * The expected values of a model: "tiny-gelu-4l", "gelu-4l", or a file's path. A model for which none are
+ * known has none: its `figures` are empty, and every comparison says so.
  */
 export async function loadExpected(modelOrFile: string): Promise<Expected> {
   const path = modelOrFile.endsWith(".json") ? modelOrFile : await dataFile(`expected/${modelOrFile}.json`);
@@ -144,8 +147,9 @@ function bandFields(quantiles: readonly [number, number]): Record<string, string
 const BANDS = ["low", "high", "wideLow", "wideHigh"];
 
 /**
- * Compares measured rows with the expected ones of `figure`. Values of a band that the rows do not hold (12.5 to 87.5 % when
- * quartiles were measured), and fields that no measured row has, are not part of the comparison.
+ * Compares measured rows with the expected ones of `figure`. Values of a band that the rows do not hold (12.5
+ * to 87.5 % when quartiles were measured), and fields that no measured row has, are not part of the
+ * comparison.
  * @throws for a figure that the file does not have, unless it has none at all.
  */
 export function compare(

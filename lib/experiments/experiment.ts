@@ -1,6 +1,6 @@
 /**
- * An experiment: expressions to be computed, and how their values become rows. Experiments that are measured together stand in one
- * graph, so what they have in common is computed once, and prompts are read once.
+ * An experiment: expressions to be computed, and how their values become rows. Experiments that are measured
+ * together stand in one graph, so what they have in common is computed once, and prompts are read once.
  */
 import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
 import type { Prompts } from "../checkpoints/mod.ts";
@@ -19,7 +19,10 @@ export interface Experiment<Row> {
 
 /** Bands, positions, and how the run is divided. */
 export interface MeasureOptions extends RunOptions {
-  /** Lower and upper quantile of the bands. Default [0.25, 0.75], as the post's text says; its images show [0.125, 0.875]. */
+  /**
+   * Lower and upper quantile of the bands. Default [0.25, 0.75], as the post's text says; its images show
+   * [0.125, 0.875].
+   */
   quantiles?: readonly [number, number];
   /** First and last position that count, such as [1, 254]. Default: all, as in the post. */
   positions?: readonly [number, number];
@@ -52,7 +55,10 @@ export class Bands {
     }
   }
 
-  /** The values of `array` [batch, pos, …] that count; `index` counts along the dims after batch and pos, taken as one. */
+  /**
+   * The values of `array` [batch, pos, …] that count; `index` counts along the dims after batch and pos,
+   * taken as one.
+   */
   series(array: NdArray, index = 0): Float32Array {
     const [batch, length, ...rest] = array.shape;
     const step = rest.reduce((a, b) => a * b, 1);
@@ -75,7 +81,10 @@ export class Bands {
     return { median, low, high, n: values.length };
   }
 
-  /** Of projection ratios onto vectors of these squared lengths: where a vector is zero there is no ratio, so it does not count. */
+  /**
+   * Of projection ratios onto vectors of these squared lengths: where a vector is zero there is no ratio, so
+   * it does not count.
+   */
   ofRatios(ratios: Float32Array, squared: Float32Array): Band {
     const counted = ratios.filter((_, i) => squared[i] !== 0);
     return counted.length > 0 ? this.of(counted) : { median: NaN, low: NaN, high: NaN, n: 0 };

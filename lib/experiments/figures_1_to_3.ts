@@ -1,6 +1,7 @@
 /**
- * Figures 1, 2 and 3 in one pass over the prompts: the clean run is computed once for all of them, and the patched run shares its
- * first layers. The same values can be summed up in several ways (quartiles or 12.5 to 87.5 %, all positions or some).
+ * Figures 1, 2 and 3 in one pass over the prompts: the clean run is computed once for all of them, and the
+ * patched run shares its first layers. The same values can be summed up in several ways (quartiles or 12.5 to
+ * 87.5 %, all positions or some).
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { run, type RunOptions } from "../tensor/run.ts";
@@ -23,8 +24,8 @@ export interface FirstFigures {
 }
 
 /**
- * The rows of the four pictures for each of the `views` (default: one, quartiles over all positions). Writer, cleaners and patched
- * layers are those of the model's cleanup.json. @throws when the writer is no head.
+ * The rows of the four pictures for each of the `views` (default: one, quartiles over all positions). Writer,
+ * cleaners and patched layers are those of the model's cleanup.json. @throws when the writer is no head.
  */
 export async function figures1to3(
   model: Model,

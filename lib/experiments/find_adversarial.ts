@@ -1,6 +1,6 @@
 /**
- * Finds prompts for Figure 4 in held-out text: beginnings of sentences or lines after which the writer's DLA for the top two next
- * tokens is largest, and stays so when its input is resampled.
+ * Finds prompts for Figure 4 in held-out text: beginnings of sentences or lines after which the writer's DLA
+ * for the top two next tokens is largest, and stays so when its input is resampled.
  */
 import {
   type AdversarialPrompt,
@@ -30,7 +30,10 @@ export interface FindOptions extends MeasureOptions {
   lengths?: readonly number[];
   /** How far the resampled median may lie from the clean DLA, as a part of it. Default 0.1. */
   moved?: number;
-  /** How much of its DLA the other head with the highest one must lose when it is resampled, as a part of it. Default 0: any head will do. */
+  /**
+   * How much of its DLA the other head with the highest one must lose when it is resampled, as a part of it.
+   * Default 0: any head will do.
+   */
   contrast?: number;
   /** Which texts may be returned. Default: all. */
   accept?: (text: string) => boolean;
@@ -50,7 +53,8 @@ const OPTIONS: Record<keyof FindOptions, true> = {
 };
 
 /**
- * The model's adversarial prompts from its adversarial.json; where it has none, those that are found among `prompts`, with what they are.
+ * The model's adversarial prompts from its adversarial.json; where it has none, those that are found among
+ * `prompts`, with what they are.
  * @throws where none are found either
  */
 export async function adversarialFor(model: Model, prompts: Prompts): Promise<AdversarialPrompts> {

@@ -1,6 +1,6 @@
 /**
- * Numbers that are not finite (NaN, ±∞) end a measurement: medians and bands would be of what is left, or of nothing. The error names the
- * hook point where they begin.
+ * Numbers that are not finite (NaN, ±∞) end a measurement: medians and bands would be of what is left, or of
+ * nothing. The error names the hook point where they begin.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { run } from "../tensor/run.ts";
@@ -10,14 +10,17 @@ import { hookPoints } from "../transformer/hook_points.ts";
 /** Scores of hidden keys are -∞ by design. */
 const MAY_BE_INFINITE = /hook_attn_scores$/;
 
-/** The first hook point of the clean run, in the order of the forward pass, with a value that is not finite. */
+/**
+ * The first hook point of the clean run, in the order of the forward pass, with a value that is not finite.
+ */
 export async function firstNotFinite(model: Model, prompts: Prompts): Promise<string | undefined> {
   const clean = model.forward();
   for (const name of hookPoints(model.config).keys()) {
     if (MAY_BE_INFINITE.test(name)) continue;
     const value = clean.hook(name);
     const over = value.names.filter((dim) => dim !== "batch");
-    const { zero } = await run({ zero: value.mul(0).sum(...over) }, feed(prompts, model.config)); // ∞ · 0 is NaN
+    // ∞ · 0 is NaN
+    const { zero } = await run({ zero: value.mul(0).sum(...over) }, feed(prompts, model.config));
     if (zero.data.some((x: number) => Number.isNaN(x))) return name;
   }
 }

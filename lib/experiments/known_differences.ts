@@ -1,4 +1,7 @@
-/** Where the post's text, its pictures and the authors' code differ, and what this project does: said beside every comparison. */
+/**
+ * Where the post's text, its pictures and the authors' code differ, and what this project does: said beside
+ * every comparison.
+ */
 
 export interface KnownDifference {
   /** Names of the expected figures that it bears on. */

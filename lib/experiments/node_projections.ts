@@ -1,6 +1,7 @@
 /**
- * Figures 2 and 3b: what every node writes along the writer's direction: PR of a node's output onto the writer's. Clean-up heads
- * stand out below 0, and the sum over them tells how much of the writer's output they erase together.
+ * Figures 2 and 3b: what every node writes along the writer's direction: PR of a node's output onto the
+ * writer's. Clean-up heads stand out below 0, and the sum over them tells how much of the writer's output
+ * they erase together.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { headProjectionRatios, projectionRatio } from "../metrics/projection.ts";
@@ -27,7 +28,9 @@ export function sumName(nodes: readonly string[]): string {
   return `${nodes[0]}+${nodes.length > 2 ? "…+" : ""}${nodes.at(-1)}`;
 }
 
-/** Onto `writer`, the clean run's output of the node `name`; `forward` is the run whose nodes are looked at. */
+/**
+ * Onto `writer`, the clean run's output of the node `name`; `forward` is the run whose nodes are looked at.
+ */
 export function nodesOntoWriter(
   forward: Forward,
   name: string,

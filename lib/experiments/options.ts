@@ -1,6 +1,6 @@
 /**
- * What an experiment is called with is checked before anything runs: arguments that were forgotten or not awaited, and option names,
- * of which a misspelt one throws and names the nearest.
+ * What an experiment is called with is checked before anything runs: arguments that were forgotten or not
+ * awaited, and option names, of which a misspelt one throws and names the nearest.
  */
 import { didYouMean } from "../checkpoints/nearest.ts";
 import { quoted } from "../checkpoints/quoted.ts";
@@ -25,7 +25,10 @@ export const MEASURE_OPTIONS: Record<keyof MeasureOptions, true> = {
   positions: true,
 };
 
-/** @param known every option that `what` takes @throws for one that is not among them, and for what is no object */
+/**
+ * @param known every option that `what` takes @throws for one that is not among them, and for what is no
+ * object
+ */
 export function checkOptions(what: string, given: object, known: Readonly<Record<string, true>>): void {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new Error(`${what}: got ${shown(given)} as options; expected an object, such as { threads: 1 }`);
@@ -46,7 +49,10 @@ export function shown(given: unknown): string {
   return typeof given === "number" ? String(given) : quoted(given, 60); // JSON has neither NaN nor infinities
 }
 
-/** The largest whole number that an option may be: seeds are counted up, and beyond 2^53 one more is no other number. */
+/**
+ * The largest whole number that an option may be: seeds are counted up, and beyond 2^53 one more is no other
+ * number.
+ */
 const MOST = 2 ** 31 - 1;
 
 /** @throws for what is no number in `least` … `most`, or no whole one where it must be. */

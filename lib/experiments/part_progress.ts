@@ -1,7 +1,9 @@
 /** Progress of several runs over the same prompts, one after the other, told as one. */
 import type { RunOptions } from "../tensor/run.ts";
 
-/** Options for part 0 … count − 1. `weights`: how long the parts last, in any unit; default: all equally long. */
+/**
+ * Options for part 0 … count − 1. `weights`: how long the parts last, in any unit; default: all equally long.
+ */
 export function inParts<T extends RunOptions>(
   options: T,
   count: number,

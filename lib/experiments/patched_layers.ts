@@ -1,4 +1,6 @@
-/** Which layers can be patched: those that come after the writer's, since others do not read what it writes. */
+/**
+ * Which layers can be patched: those that come after the writer's, since others do not read what it writes.
+ */
 import type { ModelConfig } from "../checkpoints/mod.ts";
 import { findNode } from "../transformer/nodes.ts";
 

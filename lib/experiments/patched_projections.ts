@@ -1,7 +1,7 @@
 /**
- * Figure 3: is it the writer's output that the cleaners read? The writer's output is taken out of their V input (with the
- * LayerNorm scale frozen; Q and K untouched), and the projections of Figures 1 and 2 are measured again.
- * Both runs project onto the writer's output of the clean run.
+ * Figure 3: is it the writer's output that the cleaners read? The writer's output is taken out of their V
+ * input (with the LayerNorm scale frozen; Q and K untouched), and the projections of Figures 1 and 2 are
+ * measured again. Both runs project onto the writer's output of the clean run.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { vInputPatch } from "../metrics/v_composition.ts";

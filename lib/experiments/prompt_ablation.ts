@@ -1,8 +1,9 @@
 /**
- * Figure 9: does direct logit attribution (DLA) of a head predict what the model loses without it? For every head on each
- * adversarial prompt: DLA, and the fall of the logit difference when the head's result at the last position is resampled from
- * unrelated text, or set to zero. Unlike DLA, the fall counts all that later nodes do with the head's output. Resampling leaves what
- * the head writes on any text; zero takes that away too.
+ * Figure 9: does direct logit attribution (DLA) of a head predict what the model loses without it? For every
+ * head on each adversarial prompt: DLA, and the fall of the logit difference when the head's result at the
+ * last position is resampled from unrelated text, or set to zero. Unlike DLA, the fall counts all that later
+ * nodes do with the head's output. Resampling leaves what the head writes on any text; zero takes that away
+ * too.
  */
 import { type AdversarialPrompt, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { readDifference } from "../metrics/attribution.ts";

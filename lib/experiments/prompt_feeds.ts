@@ -3,7 +3,10 @@ import type { Prompts } from "../checkpoints/mod.ts";
 import { NdArray } from "../tensor/nd_array.ts";
 import type { Feeds } from "../tensor/run.ts";
 
-/** Positions start … start + length - 1 of every prompt: [batch, pos]. With start 1, the next token of each position. */
+/**
+ * Positions start … start + length - 1 of every prompt: [batch, pos]. With start 1, the next token of each
+ * position.
+ */
 export function cutPrompts(
   { tokens, count, length: whole }: Prompts,
   start: number,

@@ -1,6 +1,7 @@
 /**
- * Checks that take seconds and catch a wrong loader, a wrong weight processing or a wrong tokenizer before a figure is measured:
- * token ids, single neurons of the processed weights, and the length of the residual stream.
+ * Checks that take seconds and catch a wrong loader, a wrong weight processing or a wrong tokenizer before a
+ * figure is measured: token ids, single neurons of the processed weights, and the length of the residual
+ * stream.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { quantiles } from "../stats/quantiles.ts";
@@ -17,7 +18,10 @@ export interface TokenRow {
   length: number;
 }
 
-/** The model's adversarial prompts begin with BOS, as they are run; other texts, such as answers, are encoded as they are. */
+/**
+ * The model's adversarial prompts begin with BOS, as they are run; other texts, such as answers, are encoded
+ * as they are.
+ */
 export function tokenRows(model: Model, texts: Iterable<string>): TokenRow[] {
   const { tokenizer } = model;
   if (!tokenizer) {

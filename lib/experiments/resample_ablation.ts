@@ -1,9 +1,11 @@
 /**
- * Figure 7: how much does the model need each head of one layer? The head's result is replaced, at every position, by its result
- * on another prompt (the prompts turned by one), and the mean loss of each prompt is compared with the clean run's.
+ * Figure 7: how much does the model need each head of one layer? The head's result is replaced, at every
+ * position, by its result on another prompt (the prompts turned by one), and the mean loss of each prompt is
+ * compared with the clean run's.
  *
- * Two other replacements tell what that loss is of. Zero takes all away. The mean over prompts at the same position keeps what the head
- * writes on any text: what is lost is what it says about this one. Resampling loses that as well, and says something about another text.
+ * Two other replacements tell what that loss is of. Zero takes all away. The mean over prompts at the same
+ * position keeps what the head writes on any text: what is lost is what it says about this one. Resampling
+ * loses that as well, and says something about another text.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { type Feeds, run, type RunOptions, stream } from "../tensor/run.ts";

@@ -1,6 +1,6 @@
 /**
- * Figures 1 and 3a: how much of a writer's output the residual stream holds, from before the write to the end.
- * PR of the residual stream at each location onto the writer's output of the clean run.
+ * Figures 1 and 3a: how much of a writer's output the residual stream holds, from before the write to the
+ * end. PR of the residual stream at each location onto the writer's output of the clean run.
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { projectionRatio, projectionRatiosOntoHeads } from "../metrics/projection.ts";
@@ -33,7 +33,10 @@ export function residualOntoHeads(forward: Forward, layer = 0): Experiment<Locat
   return { outputs: { ratios, squared }, rows };
 }
 
-/** Figure 1, bottom, and Figure 3a: onto one writer, in one or several runs. `writer` is the clean run's output of `name`. */
+/**
+ * Figure 1, bottom, and Figure 3a: onto one writer, in one or several runs. `writer` is the clean run's
+ * output of `name`.
+ */
 export function residualOntoWriter(
   runs: Partial<Record<RunName, Forward>>,
   name: string,

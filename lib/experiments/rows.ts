@@ -1,15 +1,20 @@
 /**
- * The plain rows that experiments return and figures draw. No tensor, no model, no plot: rows can be saved as JSON or CSV,
- * compared with published values, and drawn, each without the others.
+ * The plain rows that experiments return and figures draw. No tensor, no model, no plot: rows can be saved as
+ * JSON or CSV, compared with published values, and drawn, each without the others.
  */
 
 /** A line through the points of Figure 5. */
 export type { Regression as Fit } from "../stats/regression.ts";
 
-/** Which forward pass a number comes from. Patched: the writer's output is taken out of the cleaners' V input. */
+/**
+ * Which forward pass a number comes from. Patched: the writer's output is taken out of the cleaners' V input.
+ */
 export type RunName = "clean" | "patched";
 
-/** Median and band of a quantity over prompts × positions. NaN with an n of 0: a ratio onto a node that writes nothing. */
+/**
+ * Median and band of a quantity over prompts × positions. NaN with an n of 0: a ratio onto a node that writes
+ * nothing.
+ */
 export interface Band {
   /** The median. */
   median: number;
@@ -50,7 +55,9 @@ export interface NodeRow extends Band {
 /** Which removal a retention is of: the writer's own output, or a control's. */
 export type RemovalName = "writer" | "control";
 
-/** Retention of a writer's output at one location, over tokens: 1 just after the write, 0 when it is erased. */
+/**
+ * Retention of a writer's output at one location, over tokens: 1 just after the write, 0 when it is erased.
+ */
 export interface RetentionRow extends Band {
   /** The node whose output it is about, such as "L0H2". */
   writer: string;
@@ -82,7 +89,10 @@ export interface ResponseRow extends Band {
   interval: readonly [low: number, high: number];
 }
 
-/** A later node that takes back more of a writer's output than of the rotated one: see retention/cleaners.ts for the rule. */
+/**
+ * A later node that takes back more of a writer's output than of the rotated one: see retention/cleaners.ts
+ * for the rule.
+ */
 export interface CleanerRow {
   /** The node whose output it is about, such as "L0H2". */
   writer: string;
@@ -94,7 +104,9 @@ export interface CleanerRow {
   layer: number;
   /** Its response to the writer, a ratio of sums: −0.1 takes a tenth of the output back. */
   response: number;
-  /** How much more of the writer's output it takes back than of the control's: control's response − response. */
+  /**
+   * How much more of the writer's output it takes back than of the control's: control's response − response.
+   */
   specific: Estimate;
 }
 
@@ -120,7 +132,9 @@ export interface WriterRow {
   left: Estimate;
   /** The same of the control: mean over its draws. Absent without a control. */
   control?: Estimate;
-  /** control - left: what is erased beyond what happens to any such vector. Below 0: this output is protected. */
+  /**
+   * control - left: what is erased beyond what happens to any such vector. Below 0: this output is protected.
+   */
   specific?: Estimate;
   /** The control's median of each draw. */
   draws: number[];
@@ -182,7 +196,10 @@ export interface PairRow {
   total: number;
 }
 
-/** Figure 5: how the DLA of one node goes with that of what the cleaners make of it. Positions from 1 on, intervals over prompts. */
+/**
+ * Figure 5: how the DLA of one node goes with that of what the cleaners make of it. Positions from 1 on,
+ * intervals over prompts.
+ */
 export interface FitRow {
   /** The node whose DLA is on the horizontal axis. */
   node: string;
@@ -214,7 +231,10 @@ export interface NormRow {
   share: number;
 }
 
-/** What stands in a head's place in Figure 7: its result on another prompt, zero, or its mean over prompts at the same position. */
+/**
+ * What stands in a head's place in Figure 7: its result on another prompt, zero, or its mean over prompts at
+ * the same position.
+ */
 export type Replacement = "resampled" | "zero" | "mean";
 
 /** Figure 7: mean loss of a prompt, in nats, when one head's result is replaced. n counts prompts. */
@@ -227,7 +247,9 @@ export interface LossRow extends Band {
   mean: number;
 }
 
-/** Figure 8: PR of the summed heads of the patched layers onto one part of the writer's output, over prompts. */
+/**
+ * Figure 8: PR of the summed heads of the patched layers onto one part of the writer's output, over prompts.
+ */
 export interface PositionRow extends Band {
   /** The node whose output it is about, such as "L0H2". */
   writer: string;
@@ -237,7 +259,10 @@ export interface PositionRow extends Band {
   part: "BOS" | "rest";
 }
 
-/** Figure 9: DLA of one head on one prompt, and what resampling that head's result does to the logit difference. In logits. */
+/**
+ * Figure 9: DLA of one head on one prompt, and what resampling that head's result does to the logit
+ * difference. In logits.
+ */
 export interface AblationRow {
   /** The prompt it is of. */
   prompt: string;

@@ -1,4 +1,7 @@
-/** Another text for each prompt: the prompts turned by one (the post's cyclic shift), whatever the batch size of a run. @throws for a single prompt. */
+/**
+ * Another text for each prompt: the prompts turned by one (the post's cyclic shift), whatever the batch size
+ * of a run. @throws for a single prompt.
+ */
 import type { Prompts } from "../checkpoints/mod.ts";
 
 export function shiftedPrompts(prompts: Prompts): Prompts {

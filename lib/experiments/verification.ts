@@ -1,6 +1,6 @@
 /**
- * All that is compared with expected values, as a list of steps: which numbers, over which prompts, by which experiment. What a step
- * measures is exactly what the notebook of that figure shows.
+ * All that is compared with expected values, as a list of steps: which numbers, over which prompts, by which
+ * experiment. What a step measures is exactly what the notebook of that figure shows.
  */
 import { type Prompts, shorten } from "../checkpoints/mod.ts";
 import type { RunOptions } from "../tensor/run.ts";
@@ -52,7 +52,10 @@ function against(expected: Expected, rows: Record<string, readonly object[]>): C
   );
 }
 
-/** Bands and positions in which a figure's values are expected: quartiles, 12.5 to 87.5 %, and both without the first and last position. */
+/**
+ * Bands and positions in which a figure's values are expected: quartiles, 12.5 to 87.5 %, and both without
+ * the first and last position.
+ */
 function viewsFor(
   expected: Expected,
   figures: readonly string[],

@@ -1,6 +1,7 @@
 /**
- * The appendix plot: the projection ratio of the residual stream at every location onto every node, with quantile bands, one small
- * panel a node. Figure 1 for all nodes at once: who else is written and later erased?
+ * The appendix plot: the projection ratio of the residual stream at every location onto every node, with
+ * quantile bands, one small panel a node. Figure 1 for all nodes at once: who else is written and later
+ * erased?
  */
 import type { LocationRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";

@@ -1,9 +1,9 @@
 /**
  * A figure of one or more plots: title, subtitle, one legend, panels, caption.
  *
- * The result is an HTML `<figure>`, as Plot's own are, so that it can be shown as it is; svg.ts turns it into one SVG. Panels are
- * stacked, or stand in rows of `columns`. The legend is an `<svg>` of its own, since Plot's legends show either colour or
- * symbol, never line, dash, symbol and band together.
+ * The result is an HTML `<figure>`, as Plot's own are, so that it can be shown as it is; svg.ts turns it into
+ * one SVG. Panels are stacked, or stand in rows of `columns`. The legend is an `<svg>` of its own, since
+ * Plot's legends show either colour or symbol, never line, dash, symbol and band together.
  */
 import { plotDocument } from "./document.ts";
 import { fontFamily, textWidth } from "./font.ts";
@@ -13,7 +13,10 @@ import { figureWidth, fontSize, ink, type PlotElement, type Style } from "./them
 export interface Key {
   label: string;
   style: Style;
-  /** What is drawn before the label: a line with its symbol, a symbol, a small one, a band, a symbol with error bar, a line. */
+  /**
+   * What is drawn before the label: a line with its symbol, a symbol, a small one, a band, a symbol with
+   * error bar, a line.
+   */
   kind: "line-dot" | "dot" | "small-dot" | "band" | "interval" | "line";
   /** Symbols are filled unless this is true. */
   hollow?: boolean;

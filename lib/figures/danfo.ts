@@ -1,9 +1,11 @@
 /**
- * Loads danfojs-node 1.1.2 without TensorFlow, of which it uses a few functions and which is 271 MB to fetch. package.json says that
- * tfjs-node is not wanted; here a stand-in takes the place of @tensorflow/tfjs while danfojs is loaded.
+ * Loads danfojs-node 1.1.2 without TensorFlow, of which it uses a few functions and which is 271 MB to fetch.
+ * package.json says that tfjs-node is not wanted; here a stand-in takes the place of @tensorflow/tfjs while
+ * danfojs is loaded.
  *
- * What remains: everything that works on plain arrays (DataFrame, groupby, query, sortValues, describe, merge, apply …). What computes with
- * tensors (arithmetic between two frames, `tensor`, scalers, encoders, sample) says that it is not here.
+ * What remains: everything that works on plain arrays (DataFrame, groupby, query, sortValues, describe,
+ * merge, apply …). What computes with tensors (arithmetic between two frames, `tensor`, scalers, encoders,
+ * sample) says that it is not here.
  */
 import Module from "node:module";
 import process from "node:process";
@@ -39,7 +41,10 @@ interface Loader {
 
 let loading: Promise<Danfo> | undefined;
 
-/** danfojs takes half a second to load, so only who makes a data frame pays for it. @throws when it is not installed */
+/**
+ * danfojs takes half a second to load, so only who makes a data frame pays for it. @throws when it is not
+ * installed
+ */
 export function danfo(): Promise<Danfo> {
   return loading ??= load();
 }

@@ -2,8 +2,8 @@
  * The document that Observable Plot draws on where there is no browser: linkedom's, with a small canvas.
  *
  * Plot needs a canvas for two things only: the ramp of a continuous colour legend (one `fillRect` a step) and
- * `Plot.raster` (`putImageData`). The canvas here does these two and `toDataURL`, and throws on anything else.
- * It does not draw text, paths or gradients.
+ * `Plot.raster` (`putImageData`). The canvas here does these two and `toDataURL`, and throws on anything
+ * else. It does not draw text, paths or gradients.
  */
 import { rgb } from "d3-color";
 import { parseHTML } from "linkedom";

@@ -1,8 +1,8 @@
 /**
  * What every figure asks of its rows before it draws: that there are some, and which have finite numbers.
  *
- * A row without finite numbers (a writer of zero norm has no projection ratio) is not drawn, and the figure's caption says how many were left
- * out and names the first. No row is changed.
+ * A row without finite numbers (a writer of zero norm has no projection ratio) is not drawn, and the figure's
+ * caption says how many were left out and names the first. No row is changed.
  */
 
 /** Rows that can be drawn, and a sentence for the caption about those that cannot (empty when all can). */

@@ -1,8 +1,9 @@
 /**
- * Figure 1: the projection ratio of the residual stream onto the outputs of possible writers, over the forward pass.
+ * Figure 1: the projection ratio of the residual stream onto the outputs of possible writers, over the
+ * forward pass.
  *
- * Top: one line a head (medians), the named writer emphasised. Bottom: the named writer alone with its quantile band.
- * A writer whose output is cleaned up rises to 1 where it writes and falls towards 0 later.
+ * Top: one line a head (medians), the named writer emphasised. Bottom: the named writer alone with its
+ * quantile band. A writer whose output is cleaned up rises to 1 where it writes and falls towards 0 later.
  */
 import type { LocationRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
@@ -30,8 +31,8 @@ const others = [
 ];
 
 /**
- * The top panel's largest range. A head that writes next to nothing has ratios of ±10 and more, which would flatten the line that
- * matters: such lines are cut off, and the caption names them.
+ * The top panel's largest range. A head that writes next to nothing has ratios of ±10 and more, which would
+ * flatten the line that matters: such lines are cut off, and the caption names them.
  */
 const FRAME = [-2, 3] as const;
 

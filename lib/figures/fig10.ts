@@ -1,6 +1,6 @@
 /**
- * Figure 10: the projection ratio of the residual stream onto the writer at the last position of each adversarial prompt, one line a
- * prompt. What Figure 1 shows for many positions is seen here in single ones.
+ * Figure 10: the projection ratio of the residual stream onto the writer at the last position of each
+ * adversarial prompt, one line a prompt. What Figure 1 shows for many positions is seen here in single ones.
  */
 import type { PromptLocationRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";

@@ -1,9 +1,10 @@
 /**
- * Figure 2: the projection ratio of every other node's output onto the writer's output, from the first node to the last.
+ * Figure 2: the projection ratio of every other node's output onto the writer's output, from the first node
+ * to the last.
  *
- * One line a node: the median with its quantile band as an error bar, and the median as a number at the right. Layers are
- * separated by rules; cleaners are squares in green, all others grey circles; the sum over the cleaners stands below. A
- * cleaner has a negative ratio: it writes the opposite of what the writer wrote.
+ * One line a node: the median with its quantile band as an error bar, and the median as a number at the
+ * right. Layers are separated by rules; cleaners are squares in green, all others grey circles; the sum over
+ * the cleaners stands below. A cleaner has a negative ratio: it writes the opposite of what the writer wrote.
  */
 import * as Plot from "@observablehq/plot";
 import type { NodeRow } from "../experiments/rows.ts";
@@ -25,7 +26,10 @@ export interface Fig2Options {
 /** Pixels for each node. */
 const rowHeight = 15;
 
-/** Rows of the clean run onto one writer, in the order of the forward pass. Throws when the rows name two writers. */
+/**
+ * Rows of the clean run onto one writer, in the order of the forward pass. Throws when the rows name two
+ * writers.
+ */
 export function fig2(rows: readonly NodeRow[], options: Fig2Options = {}): PlotElement {
   const { band = "25–75 %", width = figureWidth } = options;
   const clean = rows.filter((row) => row.run === "clean");

@@ -1,9 +1,10 @@
 /**
  * Figure 3: what is left of the clean-up when the cleaners' V input does not contain the writer's output.
  *
- * a: the projection ratio of the residual stream onto the writer, clean and patched, with bands. b: that of each head given
- * (the post: the heads of layer 2), clean and patched, side by side. In the patched run the writer's output is taken out of
- * the V input of the cleaners' layer; what the cleaners wrote only because they read the writer there is then missing.
+ * a: the projection ratio of the residual stream onto the writer, clean and patched, with bands. b: that of
+ * each head given (the post: the heads of layer 2), clean and patched, side by side. In the patched run the
+ * writer's output is taken out of the V input of the cleaners' layer; what the cleaners wrote only because
+ * they read the writer there is then missing.
  */
 import type { LocationRow, NodeRow, RunName } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";

@@ -1,10 +1,10 @@
 /**
  * Figure 4: adversarial prompts for direct logit attribution (DLA).
  *
- * One line a prompt: the node's DLA of the logit difference in the clean run (circle on a stem), and below it its distribution when
- * the node's input at the last position is replaced by that of unrelated texts (dots for single texts, a diamond for the
- * median, a bar for the quantiles). A node that reads the prompt to write its answer would lose its DLA by the replacement; one whose DLA is
- * unmoved does not depend on the prompt.
+ * One line a prompt: the node's DLA of the logit difference in the clean run (circle on a stem), and below it
+ * its distribution when the node's input at the last position is replaced by that of unrelated texts (dots
+ * for single texts, a diamond for the median, a bar for the quantiles). A node that reads the prompt to write
+ * its answer would lose its DLA by the replacement; one whose DLA is unmoved does not depend on the prompt.
  */
 import * as Plot from "@observablehq/plot";
 import type { PromptRow } from "../experiments/rows.ts";
@@ -17,7 +17,10 @@ import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, style
 
 /** How Figure 4 is drawn. */
 export interface Fig4Options {
-  /** Which panel is drawn of rows of both; the axis is the same for both then. Needed when the rows are of both. */
+  /**
+   * Which panel is drawn of rows of both; the axis is the same for both then. Needed when the rows are of
+   * both.
+   */
   panel?: PromptRow["panel"];
   /** The bar in words. Default "25–75 %". */
   band?: string;
@@ -35,7 +38,10 @@ const labelWidth = 250, lineHeight = 14, rowGap = 14, leastRow = 48;
 /** How far the resampled distribution lies below the middle of its row; the clean value is above it. */
 const lane = 7;
 
-/** Rows of one panel, or of both with the option `panel`: then both are drawn on one axis, and can be compared. */
+/**
+ * Rows of one panel, or of both with the option `panel`: then both are drawn on one axis, and can be
+ * compared.
+ */
 export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): PlotElement {
   const { band = "25–75 %", promptCharacters = 140, width = figureWidth } = options;
   const { rows: all, note } = drawable(

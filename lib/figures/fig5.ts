@@ -1,9 +1,11 @@
 /**
- * Figure 5: the writer's direct logit attribution (DLA) against that of its cleaners, one dot a (prompt, position).
+ * Figure 5: the writer's direct logit attribution (DLA) against that of its cleaners, one dot a (prompt,
+ * position).
  *
- * Left: the cleaners' V-composition output with the writer, what they write because they read the writer. Right: their
- * total output. Both with the least-squares line. With a baseline, two panels more: r and slope of the left panel for every early head,
- * since a layer that writes back a part of whatever it reads cancels them all.
+ * Left: the cleaners' V-composition output with the writer, what they write because they read the writer.
+ * Right: their total output. Both with the least-squares line. With a baseline, two panels more: r and slope
+ * of the left panel for every early head, since a layer that writes back a part of whatever it reads cancels
+ * them all.
  */
 import * as Plot from "@observablehq/plot";
 import type { Estimate, FitRow, PairRow } from "../experiments/rows.ts";
@@ -19,7 +21,10 @@ export interface Fig5Options {
   writer?: string;
   /** The fit of "composition" for other heads as well: a row a head. Default: none. */
   baseline?: readonly FitRow[];
-  /** Most dots that are drawn in a panel; of more rows, a seeded choice. The fits always use all. Default 3000. */
+  /**
+   * Most dots that are drawn in a panel; of more rows, a seeded choice. The fits always use all. Default
+   * 3000.
+   */
   dots?: number;
   /** Seed of the choice. Default 1. */
   seed?: number;

@@ -1,6 +1,7 @@
 /**
- * Figure 6: how long the vectors are that each head of a layer makes of the embeddings: ‖scaled embedding · W_V · W_O‖,
- * as histograms over the vocabulary (tokens) and over the positions. One panel a head; the writer's is marked.
+ * Figure 6: how long the vectors are that each head of a layer makes of the embeddings: ‖scaled embedding ·
+ * W_V · W_O‖, as histograms over the vocabulary (tokens) and over the positions. One panel a head; the
+ * writer's is marked.
  *
  * Histograms have bins of different widths, so the height of a bin is its share divided by its width.
  */
@@ -33,7 +34,10 @@ const scales: Record<NormRow["scale"], string> = {
     "All embeddings are divided by one scale, that of a token plus a position, as they are in the model.",
 };
 
-/** Panels share the horizontal axis, so that lengths can be compared; a shared vertical one would flatten a head of many lengths. */
+/**
+ * Panels share the horizontal axis, so that lengths can be compared; a shared vertical one would flatten a
+ * head of many lengths.
+ */
 export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotElement {
   const { writer, width = figureWidth } = options;
   const { rows: kept, note } = drawable(
@@ -51,7 +55,10 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
   const density = (row: NormRow) => row.to > row.from ? row.share / (row.to - row.from) : 0;
   const most = Math.max(...kept.map((row) => row.share > 0 ? row.to : 0));
   const top = (head: string) => Math.max(...kept.map((row) => row.node === head ? density(row) : 0));
-  /** The outline of a histogram: up at the first bin's left edge, down to 0 after the last bin that holds anything. */
+  /**
+   * The outline of a histogram: up at the first bin's left edge, down to 0 after the last bin that holds
+   * anything.
+   */
   const outline = (bins: NormRow[]) => {
     const full = bins.slice(0, bins.findLastIndex((row) => row.share > 0) + 1);
     return full.length === 0
@@ -105,8 +112,9 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
 }
 
 /**
- * The same at the scale that tokens and positions share in the model, where one kind may be many times shorter than the other, so that
- * histograms would be spikes: median and quartiles over the embeddings of a kind, side by side for each head.
+ * The same at the scale that tokens and positions share in the model, where one kind may be many times
+ * shorter than the other, so that histograms would be spikes: median and quartiles over the embeddings of a
+ * kind, side by side for each head.
  */
 export function fig6Shared(summary: readonly NormSummary[], options: Fig6Options = {}): PlotElement {
   const { writer, width = figureWidth } = options;

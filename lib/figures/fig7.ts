@@ -1,6 +1,7 @@
 /**
- * Figure 7: how much the loss grows when one head's result is replaced by that of another prompt, for each head of a layer; and, where
- * the rows have them, what zero and the mean over prompts in its place do to one head.
+ * Figure 7: how much the loss grows when one head's result is replaced by that of another prompt, for each
+ * head of a layer; and, where the rows have them, what zero and the mean over prompts in its place do to one
+ * head.
  */
 import type { LossRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";

@@ -1,6 +1,6 @@
 /**
- * Figure 8: what the cleaners erase, by position: the projection ratio of the sum of their outputs onto the part of the writer's
- * output that comes from BOS, and onto the part that comes from all other positions.
+ * Figure 8: what the cleaners erase, by position: the projection ratio of the sum of their outputs onto the
+ * part of the writer's output that comes from BOS, and onto the part that comes from all other positions.
  */
 import * as Plot from "@observablehq/plot";
 import type { PositionRow } from "../experiments/rows.ts";
@@ -13,7 +13,10 @@ import { figureWidth, fontSize, ink, plot, type PlotElement, type Style, styles 
 export interface Fig8Options {
   /** The band in words. Default "25–75 %". */
   band?: string;
-  /** False when the two parts lie on one line, so that the curves cannot tell them apart: the caption says so. Default true. */
+  /**
+   * False when the two parts lie on one line, so that the curves cannot tell them apart: the caption says so.
+   * Default true.
+   */
   apart?: boolean;
   /** Default "Figure 8 · …". */
   title?: string;

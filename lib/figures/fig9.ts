@@ -1,6 +1,7 @@
 /**
- * Figure 9: does DLA say what a head does? The direct logit attribution (DLA) of each head on each prompt against the effect of
- * resampling its result. Were DLA the whole story, the marks would lie on the dotted diagonal.
+ * Figure 9: does DLA say what a head does? The direct logit attribution (DLA) of each head on each prompt
+ * against the effect of resampling its result. Were DLA the whole story, the marks would lie on the dotted
+ * diagonal.
  */
 import * as Plot from "@observablehq/plot";
 import type { AblationRow } from "../experiments/rows.ts";

@@ -1,9 +1,10 @@
 /**
  * The fonts that figures are drawn with, and the width of text set in them.
  *
- * Both fonts come from npm packages, so a machine without any font draws the same picture: Inter (SIL Open Font License)
- * for everything, DejaVu Sans (Bitstream Vera licence) for the glyphs that Inter lacks. Text is measured from the fonts'
- * own tables: `cmap` (character → glyph, format 12) and `hmtx` (advance widths), as in the OpenType specification 1.9.
+ * Both fonts come from npm packages, so a machine without any font draws the same picture: Inter (SIL Open
+ * Font License) for everything, DejaVu Sans (Bitstream Vera licence) for the glyphs that Inter lacks. Text is
+ * measured from the fonts' own tables: `cmap` (character → glyph, format 12) and `hmtx` (advance widths), as
+ * in the OpenType specification 1.9.
  *
  * Kerning and ligatures are not applied: a measured width is an upper bound to within about 1 %.
  * No outline is read here; drawing is png.ts.
@@ -68,7 +69,8 @@ export function textWidth(text: string, size: number, bold = false): number {
     : fallback;
   let width = 0;
   for (const character of text) {
-    if (!invisible.test(character)) width += whole.of(character) ?? 1; // an unknown glyph is a box of about 1 em
+    // an unknown glyph is a box of about 1 em
+    if (!invisible.test(character)) width += whole.of(character) ?? 1;
   }
   return width * size;
 }

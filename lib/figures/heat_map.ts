@@ -1,8 +1,10 @@
 /**
- * Heat map for the scan's report: the response of every later node (columns) to every earlier one's output (rows).
+ * Heat map for the scan's report: the response of every later node (columns) to every earlier one's output
+ * (rows).
  *
- * Colours diverge from white at 0: orange below (the later node erases), purple above (it amplifies). Both ends have the same
- * lightness at the same distance from 0. Cells of nodes that do not read each other stay empty.
+ * Colours diverge from white at 0: orange below (the later node erases), purple above (it amplifies). Both
+ * ends have the same lightness at the same distance from 0. Cells of nodes that do not read each other stay
+ * empty.
  */
 import * as Plot from "@observablehq/plot";
 import type { PairResponseRow } from "../experiments/rows.ts";

@@ -1,5 +1,6 @@
 /**
- * Medians with error bars for a few named things on the x axis, one or more series side by side: the plot of Figures 3b and 7.
+ * Medians with error bars for a few named things on the x axis, one or more series side by side: the plot of
+ * Figures 3b and 7.
  */
 import * as Plot from "@observablehq/plot";
 import { tickLayout } from "./location_plot.ts";

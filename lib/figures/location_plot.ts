@@ -1,7 +1,7 @@
 /**
- * Lines over the locations of the residual stream, in the order of the forward pass: the plot of Figures 1, 3a, 10 and the
- * appendix. One line a series, with an optional quantile band, reference lines at 0 and 1, and labels at the lines' right
- * ends that are moved apart where they would overlap.
+ * Lines over the locations of the residual stream, in the order of the forward pass: the plot of Figures 1,
+ * 3a, 10 and the appendix. One line a series, with an optional quantile band, reference lines at 0 and 1, and
+ * labels at the lines' right ends that are moved apart where they would overlap.
  */
 import * as Plot from "@observablehq/plot";
 import { textWidth } from "./font.ts";
@@ -217,7 +217,10 @@ function extent(series: LocationSeries[]): [number, number] {
   return [low - room, high + room];
 }
 
-/** Which ticks are shown and how: level where the names fit, else slanted, else every second, third … one slanted. */
+/**
+ * Which ticks are shown and how: level where the names fit, else slanted, else every second, third … one
+ * slanted.
+ */
 export function tickLayout(
   names: string[],
   step: number,
@@ -234,8 +237,8 @@ export function tickLayout(
 }
 
 /**
- * Moves values apart until neighbours differ by at least `gap`, each as little as needed, all inside `range` when they fit:
- * neighbouring clusters that collide are merged around their mean (pool adjacent violators).
+ * Moves values apart until neighbours differ by at least `gap`, each as little as needed, all inside `range`
+ * when they fit: neighbouring clusters that collide are merged around their mean (pool adjacent violators).
  */
 export function spread(values: number[], gap: number, range: readonly [number, number]): number[] {
   const order = values.map((_, i) => i).sort((i, j) => values[i] - values[j]);

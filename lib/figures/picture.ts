@@ -1,11 +1,14 @@
 /**
- * How a figure is drawn in a notebook, and as which files it is saved: PNG, which GitHub, VS Code and Jupyter all draw. A web page draws
- * SVG itself: there lib/site/browser/picture.ts stands in this file's place.
+ * How a figure is drawn in a notebook, and as which files it is saved: PNG, which GitHub, VS Code and Jupyter
+ * all draw. A web page draws SVG itself: there lib/site/browser/picture.ts stands in this file's place.
  */
 import { toPng } from "./png.ts";
 import { base64 } from "./png_file.ts";
 
-/** Pixels of the PNG for each pixel of the SVG: in a notebook, where Jupyter draws a PNG pixel by pixel, and in a file. */
+/**
+ * Pixels of the PNG for each pixel of the SVG: in a notebook, where Jupyter draws a PNG pixel by pixel, and
+ * in a file.
+ */
 const SCALE = { notebook: 1.5, file: 2 };
 
 /** The MIME type that a notebook shows, and its value. */

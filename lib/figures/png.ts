@@ -1,8 +1,9 @@
 /**
- * PNG of an SVG, by resvg, with the fonts of font.ts only: never the system's, so that every machine draws the same pixels.
+ * PNG of an SVG, by resvg, with the fonts of font.ts only: never the system's, so that every machine draws
+ * the same pixels.
  *
- * Permissions: resvg is a native library and asks how the machine was built when it is loaded, so a script that draws needs
- * --allow-ffi, --allow-read and --allow-sys besides.
+ * Permissions: resvg is a native library and asks how the machine was built when it is loaded, so a script
+ * that draws needs --allow-ffi, --allow-read and --allow-sys besides.
  */
 import { Resvg } from "@resvg/resvg-js";
 import { fontFiles } from "./font.ts";

@@ -1,13 +1,16 @@
 /**
  * Pixels → bytes of a PNG file (ISO/IEC 15948), small enough for notebooks.
  *
- * Line drawings have few colours, so opaque pictures get a palette of their 256 commonest colours and one byte a pixel; the
- * rare others (blends at edges) take the nearest of the palette. When those others are more than 1 % of the pixels, or a
- * pixel is transparent, all four channels are kept. Scanlines are not filtered, one IDAT chunk.
+ * Line drawings have few colours, so opaque pictures get a palette of their 256 commonest colours and one
+ * byte a pixel; the rare others (blends at edges) take the nearest of the palette. When those others are more
+ * than 1 % of the pixels, or a pixel is transparent, all four channels are kept. Scanlines are not filtered,
+ * one IDAT chunk.
  */
 import { crc32, deflateSync } from "node:zlib";
 
-/** A colour may change by more than `smallChange` in a channel (of 255) only if it has at most `fewPixels`. */
+/**
+ * A colour may change by more than `smallChange` in a channel (of 255) only if it has at most `fewPixels`.
+ */
 const smallChange = 8, fewPixels = 16;
 
 /** Largest share of pixels whose colour may change at all. */

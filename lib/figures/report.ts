@@ -1,6 +1,7 @@
 /**
- * The plots of a scan's report, from its result: what is left of each examined writer's output beside its control, the same of anything
- * written in each layer, a heat map of responses, and for each writer found its retention over the depth and who takes it back.
+ * The plots of a scan's report, from its result: what is left of each examined writer's output beside its
+ * control, the same of anything written in each layer, a heat map of responses, and for each writer found its
+ * retention over the depth and who takes it back.
  */
 import type { PairResponseRow } from "../experiments/rows.ts";
 import type { ExaminedWriter } from "../experiments/scan/examine.ts";
@@ -24,7 +25,10 @@ export interface ReportFigure {
 /** More rows or columns cannot be read; those with the largest responses are drawn. */
 const MOST_WRITERS = 40, MOST_NODES = 60, MOST_CLEANERS = 16;
 
-/** What is left of each examined writer's output, and of its control, with intervals. `undefined` when none was examined. */
+/**
+ * What is left of each examined writer's output, and of its control, with intervals. `undefined` when none
+ * was examined.
+ */
 export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
   if (writers.length === 0) return undefined;
   const points = (which: "left" | "control") =>
@@ -53,7 +57,10 @@ export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
   });
 }
 
-/** What is left at the end of what is written in each layer, whatever it says. `undefined` with fewer than two layers. */
+/**
+ * What is left at the end of what is written in each layer, whatever it says. `undefined` with fewer than two
+ * layers.
+ */
 export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
   const kinds = ["head", "mlp"] as const;
   const silent = layers.filter(isWide);
@@ -87,7 +94,10 @@ export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
   });
 }
 
-/** Responses of later nodes (columns) to writers (rows), in the order of the forward pass. `undefined`: no node reads another. */
+/**
+ * Responses of later nodes (columns) to writers (rows), in the order of the forward pass. `undefined`: no
+ * node reads another.
+ */
 export function scanHeatMap({ responses, writers, passedOver }: ScanResult): PlotElement | undefined {
   const { nodes, ratios } = responses;
   const ranked = [...writers.map((w) => w.writer), ...passedOver.map((c) => c.name)]; // the most erased first

@@ -1,6 +1,7 @@
 /**
- * Retention over the locations of the residual stream: 1 just after the write, 0 when what is left is orthogonal to what was written.
- * The writer's line stands beside that of its output rotated, which is what any vector of that size and course suffers.
+ * Retention over the locations of the residual stream: 1 just after the write, 0 when what is left is
+ * orthogonal to what was written. The writer's line stands beside that of its output rotated, which is what
+ * any vector of that size and course suffers.
  */
 import type { RetentionRow } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";
@@ -67,7 +68,10 @@ const tokens = (rows: readonly RetentionRow[], writer: string) =>
   Math.max(...rows.filter((row) => row.writer === writer && row.run === "writer").map((row) => row.n))
     .toLocaleString("en");
 
-/** Figure 1's other panel: retention of several writers of one layer, the named one with its band and its control. */
+/**
+ * Figure 1's other panel: retention of several writers of one layer, the named one with its band and its
+ * control.
+ */
 export function fig1Retention(
   rows: readonly RetentionRow[],
   options: RetentionFigureOptions,
@@ -106,7 +110,10 @@ export function fig1Retention(
   });
 }
 
-/** Figure 3c: retention of the writer beside its control, in the whole model and through the V input of the patched layers alone. */
+/**
+ * Figure 3c: retention of the writer beside its control, in the whole model and through the V input of the
+ * patched layers alone.
+ */
 export function fig3c(
   whole: readonly RetentionRow[],
   patched: readonly RetentionRow[],

@@ -1,7 +1,7 @@
 /**
- * Shows a figure in a notebook, as PNG (which GitHub, VS Code and Jupyter all draw), and saves it: NAME.svg, NAME.png, and the
- * rows behind it as NAME.json (many points as NAME.csv), in the folder that `deno task figures` names by CLEANUP_LENS_OUT. Without
- * that folder nothing is saved.
+ * Shows a figure in a notebook, as PNG (which GitHub, VS Code and Jupyter all draw), and saves it: NAME.svg,
+ * NAME.png, and the rows behind it as NAME.json (many points as NAME.csv), in the folder that `deno task
+ * figures` names by CLEANUP_LENS_OUT. Without that folder nothing is saved.
  */
 import { writeWhole } from "../checkpoints/write_whole.ts";
 import { environment } from "../platform/environment.ts";
@@ -21,7 +21,9 @@ export interface ShowOptions {
   points?: readonly object[];
   /** Where to save. Default: the folder that CLEANUP_LENS_OUT names, if it does. */
   folder?: string;
-  /** What the figure shows, for readers who do not see it. Default: the figure's title, subtitle and caption. */
+  /**
+   * What the figure shows, for readers who do not see it. Default: the figure's title, subtitle and caption.
+   */
   alt?: string;
 }
 
@@ -75,7 +77,10 @@ export function rowsAsJson(rows: unknown): string {
   return `[\n${rows.map((row) => JSON.stringify(row, short)).join(",\n")}\n]\n`;
 }
 
-/** CSV with the fields of the first row as its header; numbers as in `rowsAsJson`. Text is not quoted, so none may hold a comma. */
+/**
+ * CSV with the fields of the first row as its header; numbers as in `rowsAsJson`. Text is not quoted, so none
+ * may hold a comma.
+ */
 export function rowsAsCsv(rows: readonly object[]): string {
   const fields = Object.keys(rows[0] ?? {});
   const cell = (value: unknown) =>

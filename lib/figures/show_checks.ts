@@ -1,9 +1,13 @@
-/** A figure's check cell: the measured rows beside the expected ones, or a line that says that none are known for this model. */
+/**
+ * A figure's check cell: the measured rows beside the expected ones, or a line that says that none are known
+ * for this model.
+ */
 import { compare, type Expected, summary, worst } from "../experiments/expected.ts";
 import { table } from "./table.ts";
 
 /**
- * Shows the comparisons with the largest differences, whether they agree or not, and how many agree; `await` it.
+ * Shows the comparisons with the largest differences, whether they agree or not, and how many agree; `await`
+ * it.
  * @param rows the measured rows of `figure` @param most how many comparisons are shown. Default 5
  * @param missing whether an expected row that was not measured counts as a comparison. Default true
  */

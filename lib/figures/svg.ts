@@ -1,10 +1,11 @@
 /**
  * One standalone SVG from what Observable Plot returns.
  *
- * `Plot.plot` gives an `<svg>`, or, with a title, subtitle, legend or caption, a `<figure>` in which these are HTML around
- * the `<svg>`. Here everything becomes SVG: headings and captions are wrapped to the width of the widest drawing, swatches
- * are set in rows, and elements in a flex box stand side by side (compose.ts makes such boxes). The result has its own namespace, size, white
- * background and fonts, no style sheet and no class, so that it looks the same in a browser, an editor and a PNG.
+ * `Plot.plot` gives an `<svg>`, or, with a title, subtitle, legend or caption, a `<figure>` in which these
+ * are HTML around the `<svg>`. Here everything becomes SVG: headings and captions are wrapped to the width of
+ * the widest drawing, swatches are set in rows, and elements in a flex box stand side by side (compose.ts
+ * makes such boxes). The result has its own namespace, size, white background and fonts, no style sheet and
+ * no class, so that it looks the same in a browser, an editor and a PNG.
  *
  * Not a layout engine: only the elements that Plot and compose.ts make are understood; others throw.
  */

@@ -1,6 +1,7 @@
 /**
- * A small table in a notebook, as HTML and as plain text; `frame` makes a danfojs DataFrame of rows, for exploring. For aggregated
- * rows; heavy numbers stay in typed arrays (see lib/stats), since danfojs is slow on more than some thousand rows.
+ * A small table in a notebook, as HTML and as plain text; `frame` makes a danfojs DataFrame of rows, for
+ * exploring. For aggregated rows; heavy numbers stay in typed arrays (see lib/stats), since danfojs is slow
+ * on more than some thousand rows.
  */
 import { unturned } from "../checkpoints/quoted.ts";
 import { display } from "../jupyter/display.ts";
@@ -9,7 +10,10 @@ import { formatNumber } from "./theme.ts";
 
 /** How rows become a table. */
 export interface TableOptions {
-  /** Which fields, in which order; default: those of the first row. An object gives headings: `{ location: "where" }`. */
+  /**
+   * Which fields, in which order; default: those of the first row. An object gives headings: `{ location:
+   * "where" }`.
+   */
   columns?: readonly string[] | Readonly<Record<string, string>>;
   /** Decimals of numbers that are not whole. Default 3. */
   digits?: number;
@@ -92,8 +96,8 @@ function plain(headings: string[], rows: string[][], rest: number): string {
 }
 
 /**
- * Line breaks and tabs as they are written in code, since a cell is one line; spaces that HTML would drop as in the figures, so that the
- * answers " params" and "params" do not look alike.
+ * Line breaks and tabs as they are written in code, since a cell is one line; spaces that HTML would drop as
+ * in the figures, so that the answers " params" and "params" do not look alike.
  */
 function visible(text: string): string {
   const lines = unturned(text).replace(/\n/g, "\\n").replace(/\t/g, "\\t");

@@ -1,14 +1,16 @@
 /**
  * The look of all figures: colours, sizes, and `plot`, which is `Plot.plot` with both applied.
  *
- * Colours are of Okabe and Ito (2008), which people with any of the common forms of colour blindness can tell apart. Every colour comes
- * with a dash and a symbol of its own, so that nothing is told by colour alone.
+ * Colours are of Okabe and Ito (2008), which people with any of the common forms of colour blindness can tell
+ * apart. Every colour comes with a dash and a symbol of its own, so that nothing is told by colour alone.
  */
 import * as Plot from "@observablehq/plot";
 import { plotDocument } from "./document.ts";
 import { fontFamily } from "./font.ts";
 
-/** What Plot.plot returns, and what every figure here returns: an `<svg>`, or a `<figure>` around one or more. */
+/**
+ * What Plot.plot returns, and what every figure here returns: an `<svg>`, or a `<figure>` around one or more.
+ */
 export type PlotElement = SVGSVGElement | HTMLElement;
 
 /** Width of a figure in pixels, without its margin. Options named `width` default to it. */

@@ -1,7 +1,8 @@
 /**
- * From attribution to effect: a waterfall for each node. It starts with the node's DLA, goes step by step through what later nodes take
- * back or add to what is left at the end of the stream, then through the answer of the final scale to the true effect of removing the
- * node. Below each bar, thin and grey: the same for the node's own output, rotated, scaled to the node's DLA.
+ * From attribution to effect: a waterfall for each node. It starts with the node's DLA, goes step by step
+ * through what later nodes take back or add to what is left at the end of the stream, then through the answer
+ * of the final scale to the true effect of removing the node. Below each bar, thin and grey: the same for the
+ * node's own output, rotated, scaled to the node's DLA.
  */
 import * as Plot from "@observablehq/plot";
 import { compose, type Key } from "./compose.ts";
@@ -118,7 +119,10 @@ export function attributionWaterfall(
   });
 }
 
-/** @param rows of the longest panel beside it: these are equally high @param gap pixels that stay empty at the right */
+/**
+ * @param rows of the longest panel beside it: these are equally high @param gap pixels that stay empty at the
+ * right
+ */
 function panel(bars: readonly Bar[], rows: number, width: number, gap: number): PlotElement {
   const hasControl = bars.some((bar) => bar.control);
   const columnWidth = 46;

@@ -1,4 +1,7 @@
-/** The bars of a waterfall from a node's DLA to its effect, from its rows: totals start at 0, a step where the one before it ended. */
+/**
+ * The bars of a waterfall from a node's DLA to its effect, from its rows: totals start at 0, a step where the
+ * one before it ended.
+ */
 import type { AttributionRow, Credit, StepRow } from "../experiments/attribution/rows.ts";
 
 /** One node's waterfall. */

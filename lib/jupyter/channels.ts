@@ -1,7 +1,7 @@
 /**
- * The channels between this process and a kernel: requests go out on shell and control, each answered by one reply there
- * and by broadcasts on iopub that end with the status `idle`. The stdin and heartbeat channels are not used: cells run
- * unattended, and the kernel is a child whose end shows by itself.
+ * The channels between this process and a kernel: requests go out on shell and control, each answered by one
+ * reply there and by broadcasts on iopub that end with the status `idle`. The stdin and heartbeat channels
+ * are not used: cells run unattended, and the kernel is a child whose end shows by itself.
  */
 import type { Connection } from "./connection.ts";
 import { decodeMessage, encodeMessage, type Fields, type Message, newMessage } from "./messages.ts";

@@ -17,8 +17,9 @@ export interface Connection {
 }
 
 /**
- * A connection with a new key and five ports that were free a moment ago. Another process can take one of them before the
- * kernel listens; the kernel then exits at once, and starting again with a new connection is the cure.
+ * A connection with a new key and five ports that were free a moment ago. Another process can take one of
+ * them before the kernel listens; the kernel then exits at once, and starting again with a new connection is
+ * the cure.
  */
 export function newConnection(): Connection {
   const listeners = Array.from({ length: 5 }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
@@ -38,7 +39,10 @@ export function newConnection(): Connection {
   };
 }
 
-/** Writes the connection file into `directory`, readable by its owner alone (it holds the key). Returns its path. */
+/**
+ * Writes the connection file into `directory`, readable by its owner alone (it holds the key). Returns its
+ * path.
+ */
 export async function writeConnectionFile(connection: Connection, directory: string): Promise<string> {
   const path = `${directory}/kernel-${crypto.randomUUID()}.json`;
   try {

@@ -1,15 +1,15 @@
 /**
- * Shows a value in the cell that runs, in several representations of which the front end picks one: GitHub and VS Code
- * draw image/png and text/html; a terminal has text/plain.
+ * Shows a value in the cell that runs, in several representations of which the front end picks one: GitHub
+ * and VS Code draw image/png and text/html; a terminal has text/plain.
  *
- * The only file that touches `Deno.jupyter`. Source: https://docs.deno.com/runtime/reference/cli/jupyter/ and the
- * messages `display_data` and `update_display_data` of the Jupyter protocol.
+ * The only file that touches `Deno.jupyter`. Source: https://docs.deno.com/runtime/reference/cli/jupyter/ and
+ * the messages `display_data` and `update_display_data` of the Jupyter protocol.
  */
 import type { MimeBundle } from "./notebook.ts";
 
 /**
- * The kernel says that a cell is done up to 8 ms before the cell's last outputs leave it, and front ends such as nbclient
- * stop listening there. A cell that waits this long inside `display` loses nothing.
+ * The kernel says that a cell is done up to 8 ms before the cell's last outputs leave it, and front ends such
+ * as nbclient stop listening there. A cell that waits this long inside `display` loses nothing.
  */
 const SETTLE_MS = 10;
 
@@ -44,7 +44,8 @@ export function inNotebook(): boolean {
 }
 
 /**
- * Shows `bundle` as an output of the current cell; `await` it. Outside a kernel it prints text/plain, if there is one.
+ * Shows `bundle` as an output of the current cell; `await` it. Outside a kernel it prints text/plain, if
+ * there is one.
  *
  * @throws for more than 8 MB in one output
  *

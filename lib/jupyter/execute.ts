@@ -1,9 +1,11 @@
 /**
  * Executes a notebook from top to bottom in a new kernel, without a browser or Jupyter.
  *
- * As Jupyter does: one kernel for all cells, code cells in order, empty ones skipped, execution counts from 1. Unlike
- * Jupyter's "run all", the first cell that fails ends the run, whatever its tags: outputs of a notebook that failed halfway
- * are no result. A promise that was rejected unheard and an exception in a timer are failures of the cell after which they show. Nothing is read from or written to disk here but the kernel's connection file.
+ * As Jupyter does: one kernel for all cells, code cells in order, empty ones skipped, execution counts from
+ * 1. Unlike Jupyter's "run all", the first cell that fails ends the run, whatever its tags: outputs of a
+ * notebook that failed halfway are no result. A promise that was rejected unheard and an exception in a timer
+ * are failures of the cell after which they show. Nothing is read from or written to disk here but the
+ * kernel's connection file.
  */
 import { listenForFaults, takeFaults } from "./faults.ts";
 import { Kernel } from "./kernel.ts";
@@ -66,7 +68,10 @@ export class CellError extends Error {
   }
 }
 
-/** The kernel answers a syntax error and an import that does not resolve with these two words and nothing else. */
+/**
+ * The kernel answers a syntax error and an import that does not resolve with these two words and nothing
+ * else.
+ */
 const UNEXPLAINED = "Execution failed";
 
 function reasonOf(error: ErrorOutput): string {
@@ -81,7 +86,8 @@ function reasonOf(error: ErrorOutput): string {
 
 /**
  * Returns an executed copy of `notebook`; the given one stays as it is.
- * @throws CellError at the first cell that fails, that runs too long, or in which the kernel dies; the signal's reason.
+ * @throws CellError at the first cell that fails, that runs too long, or in which the kernel dies; the
+ * signal's reason.
  */
 export async function executeNotebook(
   notebook: Notebook,

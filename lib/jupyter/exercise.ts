@@ -1,9 +1,11 @@
 /**
- * Exercises: a stub cell holds `undefined` until the reader writes an answer; the checker below it says whether the answer is right.
- * An untouched stub is "not attempted" and no error, so that running all cells always finishes.
+ * Exercises: a stub cell holds `undefined` until the reader writes an answer; the checker below it says
+ * whether the answer is right. An untouched stub is "not attempted" and no error, so that running all cells
+ * always finishes.
  *
- * A right value that is given as a function is computed only when there is an answer, so an untouched exercise costs nothing. The
- * verdict says how an answer is wrong (its sign, a known mistake) and never what the right value is.
+ * A right value that is given as a function is computed only when there is an answer, so an untouched
+ * exercise costs nothing. The verdict says how an answer is wrong (its sign, a known mistake) and never what
+ * the right value is.
  */
 import { display } from "./display.ts";
 
@@ -36,12 +38,16 @@ function same(a: Answer, b: Answer, tolerance: number): boolean {
 const shown = (answer: unknown): string =>
   typeof answer === "number" ? String(Number(answer.toPrecision(4))) : JSON.stringify(answer);
 
-/** Whether a value can be compared with: expected values are missing, or NaN, for models of which none are known. */
+/**
+ * Whether a value can be compared with: expected values are missing, or NaN, for models of which none are
+ * known.
+ */
 const isAnswer = (value: unknown): value is Answer =>
   typeof value === "string" || (typeof value === "number" && !Number.isNaN(value)) || Array.isArray(value);
 
 /**
- * Judges an answer, without showing anything. `right`: the right value, or a function that computes it; undefined or NaN where none is known.
+ * Judges an answer, without showing anything. `right`: the right value, or a function that computes it;
+ * undefined or NaN where none is known.
  */
 export async function judge(
   answer: Answer | undefined,
@@ -84,7 +90,8 @@ export async function judge(
  *
  * @example
  * ```ts ignore
- * const answer1: number | undefined = undefined; // the stub cell: the reader writes a number in place of undefined
+ * // The stub cell: the reader writes a number in place of undefined.
+ * const answer1: number | undefined = undefined;
  * await exercise("Exercise 1", answer1, () => rightValue(model));
  * ```
  */
@@ -101,7 +108,8 @@ export async function exercise(
     wrong: `not yet: ${say}`,
     unknown: `${say}.`,
   }[verdict];
-  // No text colour reads well on both a light and a dark theme: the text keeps the theme's, and a bar beside it is coloured.
+  // No text colour reads well on both a light and a dark theme: the text keeps the theme's, and a bar beside
+  // it is coloured.
   const [color, mark] = {
     "not attempted": ["#808080", ""],
     right: ["#2E9E6B", "✓ "],

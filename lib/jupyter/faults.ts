@@ -1,9 +1,10 @@
 /**
- * Errors that the kernel keeps to itself: a rejected promise that nobody awaits, an exception in a timer. The cell counts as run and
- * leaves no trace of them (denoland/deno#8858), so a hidden cell listens for them, and another asks after each cell what came.
+ * Errors that the kernel keeps to itself: a rejected promise that nobody awaits, an exception in a timer. The
+ * cell counts as run and leaves no trace of them (denoland/deno#8858), so a hidden cell listens for them, and
+ * another asks after each cell what came.
  *
- * The answer is a display output, and so also shows whether outputs still arrive: the kernel mixes up or loses messages of more than
- * about 8 MB, and all that follow.
+ * The answer is a display output, and so also shows whether outputs still arrive: the kernel mixes up or
+ * loses messages of more than about 8 MB, and all that follow.
  */
 import type { Kernel } from "./kernel.ts";
 import type { DisplayOutput } from "./notebook.ts";

@@ -4,7 +4,8 @@
  * Measured habits of this kernel (Deno 2.9.6) that the code answers to:
  * - it may broadcast before a subscriber has joined: start-up asks `kernel_info` until its `idle` was *seen*;
  * - it sends the reply and `idle` before some outputs: `execute` then waits for a quiet spell;
- * - a syntax error or an import that does not resolve comes as a reply alone, without an error output: one is made of it;
+ * - a syntax error or an import that does not resolve comes as a reply alone, without an error output: one is
+ *   made of it;
  * - `Deno.exit` in a cell ends the process with no reply: every wait also waits for the process;
  * - `interrupt_request` stops a busy loop but no pending `await`: what does not stop is killed.
  *
@@ -16,9 +17,9 @@ import { OutputCollector } from "./outputs.ts";
 import { KernelDiedError, KernelProcess, type ProcessOptions } from "./process.ts";
 
 /**
- * The kernel sends outputs up to about 8 ms after `idle`, and its small packets can wait 40 ms more for an acknowledgement
- * (it leaves Nagle's algorithm on). In 1600 cells on a busy machine the latest came 45 ms after `idle`; with a spell of
- * 20 ms one cell in 2000 lost outputs.
+ * The kernel sends outputs up to about 8 ms after `idle`, and its small packets can wait 40 ms more for an
+ * acknowledgement (it leaves Nagle's algorithm on). In 1600 cells on a busy machine the latest came 45 ms
+ * after `idle`; with a spell of 20 ms one cell in 2000 lost outputs.
  */
 const QUIET_MS = 60;
 /** How long an interrupted cell may take to end before its kernel is killed. */
@@ -36,7 +37,10 @@ export class KernelTimeoutError extends Error {
 }
 
 export interface KernelOptions extends ProcessOptions {
-  /** Default 90 000: a second on an idle machine, more than 30 s on one with ten times as much to do as it can. */
+  /**
+   * Default 90 000: a second on an idle machine, more than 30 s on one with ten times as much to do as it
+   * can.
+   */
   startTimeoutMs?: number;
   /** Ends the start, with the signal's reason. */
   signal?: AbortSignal;
@@ -71,8 +75,8 @@ export class Kernel {
   }
 
   /**
-   * Starts a kernel and waits until it answers. A kernel that ends at once is started again, twice: another process may
-   * have taken one of its ports.
+   * Starts a kernel and waits until it answers. A kernel that ends at once is started again, twice: another
+   * process may have taken one of its ports.
    * @throws KernelDiedError with what it wrote; KernelTimeoutError; the signal's reason.
    */
   static async start(options: KernelOptions): Promise<Kernel> {
@@ -115,7 +119,8 @@ export class Kernel {
 
   /**
    * Runs one cell. An exception in the cell is a result, not an exception.
-   * @throws KernelDiedError; KernelTimeoutError; the signal's reason. After the latter two the kernel may be dead as well.
+   * @throws KernelDiedError; KernelTimeoutError; the signal's reason. After the latter two the kernel may be
+   * dead as well.
    */
   async execute(code: string, options: ExecuteOptions = {}): Promise<ExecuteResult> {
     options.signal?.throwIfAborted();
@@ -216,7 +221,9 @@ export class Kernel {
     }
   }
 
-  /** True when `promise` resolved, false when `timeoutMs` passed first; rejects when the kernel died first. */
+  /**
+   * True when `promise` resolved, false when `timeoutMs` passed first; rejects when the kernel died first.
+   */
   async #within(promise: Promise<unknown>, timeoutMs?: number): Promise<boolean> {
     const timeout = Promise.withResolvers<boolean>();
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => timeout.resolve(false), timeoutMs);

@@ -3,9 +3,9 @@
  *
  *     [identities …] "<IDS|MSG>" signature header parent_header metadata content [buffers …]
  *
- * The four dictionaries are JSON; the signature is HMAC-SHA256, as lower-case hex, over their bytes in that order.
- * Source: https://jupyter-client.readthedocs.io/en/stable/messaging.html (wire protocol). Buffers are dropped: the outputs
- * of a notebook cell never use them.
+ * The four dictionaries are JSON; the signature is HMAC-SHA256, as lower-case hex, over their bytes in that
+ * order. Source: https://jupyter-client.readthedocs.io/en/stable/messaging.html (wire protocol). Buffers are
+ * dropped: the outputs of a notebook cell never use them.
  */
 import { createHmac, randomUUID } from "node:crypto";
 
@@ -57,7 +57,9 @@ export function newMessage(
   };
 }
 
-/** HMAC-SHA256 of the concatenated parts, as lower-case hex. An empty key means unsigned: the empty string. */
+/**
+ * HMAC-SHA256 of the concatenated parts, as lower-case hex. An empty key means unsigned: the empty string.
+ */
 export function sign(parts: Uint8Array[], key: string): string {
   if (key === "") return "";
   const hmac = createHmac("sha256", key);

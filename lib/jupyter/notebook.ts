@@ -1,13 +1,13 @@
 /**
  * Jupyter notebooks as files: nbformat 4.5 in, nbformat 4.5 out.
  *
- * In memory, sources and text outputs are plain strings; on disk they are arrays of lines, keys are in alphabetical order
- * and the indent is one space, as Jupyter itself writes them, so that a re-executed notebook differs only where its
- * content does. Writing goes to a temporary file beside the target, which then replaces it: a full disk or a killed
- * process leaves the old file whole.
+ * In memory, sources and text outputs are plain strings; on disk they are arrays of lines, keys are in
+ * alphabetical order and the indent is one space, as Jupyter itself writes them, so that a re-executed
+ * notebook differs only where its content does. Writing goes to a temporary file beside the target, which
+ * then replaces it: a full disk or a killed process leaves the old file whole.
  *
- * Source: https://nbformat.readthedocs.io/en/stable/format_description.html. It does not read formats before 4.5 (Jupyter
- * converts them when it saves), nor attachments in any way but by keeping them.
+ * Source: https://nbformat.readthedocs.io/en/stable/format_description.html. It does not read formats before
+ * 4.5 (Jupyter converts them when it saves), nor attachments in any way but by keeping them.
  */
 import type { Fields } from "./messages.ts";
 
@@ -85,7 +85,10 @@ const isText = (value: unknown) =>
 const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** MIME types whose values are text that nbformat splits into lines; base64 stays one string, JSON stays a value. */
+/**
+ * MIME types whose values are text that nbformat splits into lines; base64 stays one string, JSON stays a
+ * value.
+ */
 const isLines = (mime: string) =>
   mime.startsWith("text/") || mime === "image/svg+xml" || mime === "application/javascript";
 
@@ -204,7 +207,10 @@ export async function readNotebook(path: string): Promise<Notebook> {
   return parseNotebook(await Deno.readTextFile(path), path);
 }
 
-/** Writes `text` beside `path` and renames it there: `path` holds the old content or the new, never a part of it. */
+/**
+ * Writes `text` beside `path` and renames it there: `path` holds the old content or the new, never a part of
+ * it.
+ */
 export async function writeTextFileAtomic(path: string, text: string): Promise<void> {
   const partial = `${path}.partial`;
   try {

@@ -1,6 +1,7 @@
 /**
- * Ends a kernel whose parent was killed without notice: it is asked over its own control channel, with the key of its connection
- * file, so that no other process can be meant (a process id may belong to somebody else by now).
+ * Ends a kernel whose parent was killed without notice: it is asked over its own control channel, with the
+ * key of its connection file, so that no other process can be meant (a process id may belong to somebody else
+ * by now).
  */
 import type { Connection } from "./connection.ts";
 import { decodeMessage, encodeMessage, newMessage } from "./messages.ts";
@@ -9,7 +10,10 @@ import { ZmtpSocket } from "./zmtp.ts";
 /** How long a kernel that lives takes to be reached, and to answer. */
 const GRACE_MS = 3000;
 
-/** Asks the kernel of a connection file to end. Returns whether one answered; when none does, it has ended already. */
+/**
+ * Asks the kernel of a connection file to end. Returns whether one answered; when none does, it has ended
+ * already.
+ */
 export async function endOrphan(connectionFile: string): Promise<boolean> {
   let connection: Connection;
   try {

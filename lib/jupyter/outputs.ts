@@ -1,9 +1,10 @@
 /**
  * From the messages that a kernel broadcasts during one cell to the outputs that a notebook file holds.
  *
- * Neighbouring stream messages of one name become one output; `update_display_data` replaces the output that carries its
- * display id; `clear_output` empties the list, at once or (wait) when the next output comes. The names of the fields are
- * nbformat's. Source: https://jupyter-client.readthedocs.io/en/stable/messaging.html, section on iopub.
+ * Neighbouring stream messages of one name become one output; `update_display_data` replaces the output that
+ * carries its display id; `clear_output` empties the list, at once or (wait) when the next output comes. The
+ * names of the fields are nbformat's. Source: https://jupyter-client.readthedocs.io/en/stable/messaging.html,
+ * section on iopub.
  */
 import type { Message } from "./messages.ts";
 import type { DisplayOutput, ErrorOutput, Output, ResultOutput } from "./notebook.ts";
@@ -14,7 +15,9 @@ export class OutputCollector {
   readonly #byDisplayId = new Map<string, DisplayOutput | ResultOutput>();
   #clearBeforeNext = false;
 
-  /** Takes in one iopub message; other types than outputs are ignored. Returns whether the outputs changed. */
+  /**
+   * Takes in one iopub message; other types than outputs are ignored. Returns whether the outputs changed.
+   */
   add({ header, content }: Message): boolean {
     switch (header.msg_type) {
       case "stream": {

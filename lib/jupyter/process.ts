@@ -1,9 +1,9 @@
 /**
  * The kernel's process: `deno jupyter --kernel` as a child, what it wrote, and how it ended.
  *
- * The child is `Deno.execPath()`, never the `deno` that npm puts on the PATH: that one is a wrapper, and killing it leaves
- * the real process behind. What this does not do: end the kernel when this process itself is killed without notice
- * (SIGKILL); the idle kernel then stays.
+ * The child is `Deno.execPath()`, never the `deno` that npm puts on the PATH: that one is a wrapper, and
+ * killing it leaves the real process behind. What this does not do: end the kernel when this process itself
+ * is killed without notice (SIGKILL); the idle kernel then stays.
  */
 import { type Connection, newConnection, writeConnectionFile } from "./connection.ts";
 

@@ -1,21 +1,25 @@
 /**
- * ZMTP 3.0, the wire protocol of ZeroMQ, as a client over loopback TCP: as much of it as a Jupyter front end needs.
+ * ZMTP 3.0, the wire protocol of ZeroMQ, as a client over loopback TCP: as much of it as a Jupyter front end
+ * needs.
  *
- * A connection opens with a 64-byte greeting from each side and one READY command from each; after that, both sides send
- * messages of one or more frames:
+ * A connection opens with a 64-byte greeting from each side and one READY command from each; after that, both
+ * sides send messages of one or more frames:
  *
- *     frame  = flags, length, body      flags: bit 0 "more frames follow", bit 1 "length is 8 bytes, not 1", bit 2 "command"
- *     length = big-endian
+ *     frame  = flags, length (big-endian), body
+ *     flags  = bit 0 "more frames follow", bit 1 "length is 8 bytes, not 1", bit 2 "command"
  *
- * Source: https://rfc.zeromq.org/spec/23/ (ZMTP 3.0). The npm package `zeromq` loads in Deno but loses about one reply in
- * 500, which is why this exists. It does not: listen, reconnect, authenticate (mechanism NULL only; the Jupyter protocol
- * signs its messages instead) or speak socket types other than DEALER and SUB.
+ * Source: https://rfc.zeromq.org/spec/23/ (ZMTP 3.0). The npm package `zeromq` loads in Deno but loses about
+ * one reply in 500, which is why this exists. It does not: listen, reconnect, authenticate (mechanism NULL
+ * only; the Jupyter protocol signs its messages instead) or speak socket types other than DEALER and SUB.
  */
 
 /** DEALER for request channels (shell, control, stdin), SUB for the broadcast channel (iopub). */
 export type SocketType = "DEALER" | "SUB";
 
-/** A frame longer than this is taken for a broken stream, not for a message: the largest cell output seen is under 10 MB. */
+/**
+ * A frame longer than this is taken for a broken stream, not for a message: the largest cell output seen is
+ * under 10 MB.
+ */
 const MAX_FRAME_BYTES = 1 << 30;
 
 const GREETING_BYTES = 64;
@@ -84,8 +88,8 @@ export class ZmtpSocket {
   }
 
   /**
-   * Connects to 127.0.0.1:`port` and shakes hands. A refused connection is tried again until `signal` aborts, because a
-   * kernel that is starting does not listen yet.
+   * Connects to 127.0.0.1:`port` and shakes hands. A refused connection is tried again until `signal` aborts,
+   * because a kernel that is starting does not listen yet.
    */
   static async connect(port: number, type: SocketType, signal: AbortSignal): Promise<ZmtpSocket> {
     let connection: Deno.TcpConn;
@@ -138,12 +142,16 @@ export class ZmtpSocket {
     return this.#receiving;
   }
 
-  /** Sends one message of several frames. Concurrent calls are written one after the other, never interleaved. */
+  /**
+   * Sends one message of several frames. Concurrent calls are written one after the other, never interleaved.
+   */
   send(frames: Uint8Array[]): Promise<void> {
     return this.#write(concat(...frames.map((frame, i) => encodeFrame(frame, i < frames.length - 1))));
   }
 
-  /** Messages in order of arrival, until either side closes. A connection that breaks inside a message throws. */
+  /**
+   * Messages in order of arrival, until either side closes. A connection that breaks inside a message throws.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array[]> {
     let frames: Uint8Array[] = [];
     for (;;) {

@@ -1,4 +1,6 @@
-/** Which nodes can answer to what a writer wrote, and which locations of the residual stream come after it. */
+/**
+ * Which nodes can answer to what a writer wrote, and which locations of the residual stream come after it.
+ */
 import type { ModelConfig } from "../checkpoints/mod.ts";
 import { findNode, locations, type ModelNode, modelNodes } from "../transformer/nodes.ts";
 
@@ -12,7 +14,10 @@ export interface LaterNode {
   layer: number;
 }
 
-/** Whether `node` reads the residual stream after `writer` has written to it. Heads of one layer do not read each other. */
+/**
+ * Whether `node` reads the residual stream after `writer` has written to it. Heads of one layer do not read
+ * each other.
+ */
 export function readsAfter(config: ModelConfig, node: ModelNode, writer: ModelNode): boolean {
   if (node.kind === "embed") return false;
   if (writer.kind === "embed" || node.layer > writer.layer) return true;
@@ -30,8 +35,8 @@ export function laterNodes(config: ModelConfig, writer: string): LaterNode[] {
 }
 
 /**
- * The locations from the write on. `after`: how many of `laterNodes` are written by then, so that R there is 1 plus the first `after`
- * responses. The first location has 0.
+ * The locations from the write on. `after`: how many of `laterNodes` are written by then, so that R there is
+ * 1 plus the first `after` responses. The first location has 0.
  */
 export function laterLocations(
   config: ModelConfig,

@@ -1,16 +1,20 @@
 /**
- * Retention: how much of what a writer wrote is still in the residual stream. It is measured by taking the output away and looking at
- * what is missing, not by looking for its direction in one run. δ(t) is the writer's output w(t), or a part of it, at the positions that
- * count. x is the residual stream of the clean run, x̃ that of a run in which what the writer adds lacks δ:
+ * Retention: how much of what a writer wrote is still in the residual stream. It is measured by taking the
+ * output away and looking at what is missing, not by looking for its direction in one run. δ(t) is the
+ * writer's output w(t), or a part of it, at the positions that count. x is the residual stream of the clean
+ * run, x̃ that of a run in which what the writer adds lacks δ:
  *
- *     R_L(t) = (x_L - x̃_L)·δ / ‖δ‖²      retention at location L: 1 just after the write, 0 when what is left is orthogonal to δ
+ *     R_L(t) = (x_L - x̃_L)·δ / ‖δ‖²      retention at location L: 1 just after the write,
+ *                                        0 when what is left is orthogonal to δ
  *     ρ_c(t) = (c - c̃)·δ / ‖δ‖²          response of a later node c: below 0, it writes back what it reads
  *     R_L = 1 + Σ ρ_c over the nodes written between the write and L, exactly
  *
- * What all tokens have in common, what others write along the same direction and the growth of the stream cancel in the difference.
- * Some of any vector is written back, whatever it says: a retention is read beside that of the rotated output (rotation.ts).
+ * What all tokens have in common, what others write along the same direction and the growth of the stream
+ * cancel in the difference. Some of any vector is written back, whatever it says: a retention is read beside
+ * that of the rotated output (rotation.ts).
  *
- * Position 0 is left alone unless asked for: many models write vectors there a hundred times as long as elsewhere (attention sinks).
+ * Position 0 is left alone unless asked for: many models write vectors there a hundred times as long as
+ * elsewhere (attention sinks).
  */
 import { concat, iota, type Tensor, where } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
@@ -36,8 +40,8 @@ export function atPositions(w: Tensor, positions: RemovedPositions = "rest"): Te
  * What of the model answers to the missing output.
  *
  * - all: the whole model, as it is.
- * - patterns: queries and keys stay those of the clean run, so the attention patterns do. What is left goes through values, MLP inputs
- *   and the normalisations' scales.
+ * - patterns: queries and keys stay those of the clean run, so the attention patterns do. What is left goes
+ *   through values, MLP inputs and the normalisations' scales.
  * - values: scales stay those of the clean run as well.
  * - position: keys and values stay those of the clean run: each position lacks its own output alone.
  */
@@ -57,7 +61,10 @@ export function addedAt(config: Forward["config"], name: string): string {
   return `blocks.${node.layer}.hook_${node.kind === "head" ? "attn" : "mlp"}_out`;
 }
 
-/** Hooks of the run in which what node `name` adds lacks `delta` [batch, pos, d_model]. `clean`: the run whose values are frozen. */
+/**
+ * Hooks of the run in which what node `name` adds lacks `delta` [batch, pos, d_model]. `clean`: the run whose
+ * values are frozen.
+ */
 export function removal(clean: Forward, name: string, delta: Tensor, route: Route = "all"): Hooks {
   const hooks: Record<string, Hook> = { [addedAt(clean.config, name)]: (added) => added.sub(delta) };
   for (const point of hookPoints(clean.config).keys()) {
@@ -71,14 +78,17 @@ function square(delta: Tensor): Tensor {
   return delta.sumSquares("d_model").atLeast(TINY);
 }
 
-/** R at a hook point of the residual stream, such as "blocks.3.hook_resid_post": [batch, pos]. 0 where δ is 0. */
+/**
+ * R at a hook point of the residual stream, such as "blocks.3.hook_resid_post": [batch, pos]. 0 where δ is 0.
+ */
 export function retained(clean: Forward, without: Forward, delta: Tensor, hook: string): Tensor {
   return clean.hook(hook).sub(without.hook(hook)).dot(delta, "d_model").div(square(delta));
 }
 
 /**
- * (c - c̃)·δ for each of the later nodes: [batch, pos, node]. Divided by ‖δ‖², the responses ρ; summed over tokens and divided by
- * Σ ‖δ‖², those of a whole text. `nodes`: see laterNodes. A layer's heads stand together.
+ * (c - c̃)·δ for each of the later nodes: [batch, pos, node]. Divided by ‖δ‖², the responses ρ; summed over
+ * tokens and divided by Σ ‖δ‖², those of a whole text. `nodes`: see laterNodes. A layer's heads stand
+ * together.
  */
 export function responseDots(
   clean: Forward,

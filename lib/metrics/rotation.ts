@@ -1,11 +1,13 @@
 /**
- * The control of retention: a writer's own output, rotated. δ_Q(t) = Q w(t) with Q a random orthogonal matrix: as long as w at every
- * token, with the same course over the tokens and as many dimensions; only the direction, as later nodes see it, is another.
+ * The control of retention: a writer's own output, rotated. δ_Q(t) = Q w(t) with Q a random orthogonal
+ * matrix: as long as w at every token, with the same course over the tokens and as many dimensions; only the
+ * direction, as later nodes see it, is another.
  *
- * Q is made of Haar-distributed blocks of at most 64 × 64 (one block where d_model is no larger: Q is Haar-distributed then), a random
- * permutation and such blocks once more, so that every entry of Q w depends on every entry of w. A full Haar matrix costs d_model³, this
- * one 64² · d_model. Where the model's normalisation subtracts the mean, Q leaves the direction (1, …, 1) alone: what a node writes has
- * no part there that anybody reads, and its rotated output must have none either.
+ * Q is made of Haar-distributed blocks of at most 64 × 64 (one block where d_model is no larger: Q is
+ * Haar-distributed then), a random permutation and such blocks once more, so that every entry of Q w depends
+ * on every entry of w. A full Haar matrix costs d_model³, this one 64² · d_model. Where the model's
+ * normalisation subtracts the mean, Q leaves the direction (1, …, 1) alone: what a node writes has no part
+ * there that anybody reads, and its rotated output must have none either.
  */
 import { Random } from "../stats/random.ts";
 import { NdArray } from "../tensor/nd_array.ts";
@@ -17,7 +19,10 @@ const BLOCK = 64;
 /** What a rotation depends on: the stream's width, and whether its mean counts. */
 export type RotatedConfig = { d_model: number; normalization: string };
 
-/** Haar-distributed orthogonal [n, n], row by row: Gaussian vectors, each freed of those before it (twice, against rounding). */
+/**
+ * Haar-distributed orthogonal [n, n], row by row: Gaussian vectors, each freed of those before it (twice,
+ * against rounding).
+ */
 function haar(n: number, random: Random): Float64Array[] {
   const rows: Float64Array[] = [];
   while (rows.length < n) {
@@ -66,7 +71,10 @@ export function randomOrthogonal(n: number, seed: number): Float64Array {
   return Q;
 }
 
-/** The same for vectors without a mean: Q maps (1, …, 1) to itself. A reflection takes that direction to the first axis and back. */
+/**
+ * The same for vectors without a mean: Q maps (1, …, 1) to itself. A reflection takes that direction to the
+ * first axis and back.
+ */
 export function randomOrthogonalCentred(n: number, seed: number): Float64Array {
   const Q = new Float64Array(n * n);
   const rest = randomOrthogonal(n - 1, seed);
@@ -103,8 +111,9 @@ export function rotation(config: RotatedConfig, seed: number): Tensor {
 }
 
 /**
- * Several rotations for one prompt that stands in a run as many times, each row with its own Q; the first row is not rotated. The tensor,
- * and what the run is fed as "turns". One graph serves all draws; the matrices take (draws + 1) · d_model² floats.
+ * Several rotations for one prompt that stands in a run as many times, each row with its own Q; the first row
+ * is not rotated. The tensor, and what the run is fed as "turns". One graph serves all draws; the matrices
+ * take (draws + 1) · d_model² floats.
  */
 export function rotationsByRow(
   config: RotatedConfig,

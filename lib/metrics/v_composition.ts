@@ -3,9 +3,9 @@
  *
  *     v_h(i) = Σ_{j ≤ i} A^h[i, j] · ((w_j - mean(w_j)) / σ_j) · W_V^h · W_O^h
  *
- * with A and σ = ln1.hook_scale of the clean run. Source: the post, section "V-composition"; arXiv 2310.07325,
- * equation 3. What Q and K read of the writer is left out. Where a norm stands after attention, what reaches the
- * stream is v_h through that norm, with the clean run's scale (`writtenByHeads`).
+ * with A and σ = ln1.hook_scale of the clean run. Source: the post, section "V-composition"; arXiv
+ * 2310.07325, equation 3. What Q and K read of the writer is left out. Where a norm stands after attention,
+ * what reaches the stream is v_h through that norm, with the clean run's scale (`writtenByHeads`).
  *
  * With processed weights, clean minus patched head result (the V-input patch below) is v_h exactly.
  */

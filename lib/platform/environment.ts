@@ -8,8 +8,8 @@ export const environment = (name: string): string | undefined => process.env[nam
 export const isWindows: boolean = process.platform === "win32";
 
 /**
- * Path of a file in an npm package that is in the module graph. Code on disk finds it by its name; code that came over HTTP has no map of
- * names, and gives the version too.
+ * Path of a file in an npm package that is in the module graph. Code on disk finds it by its name; code that
+ * came over HTTP has no map of names, and gives the version too.
  */
 export function packageFile({ name, version }: { name: string; version: string }, file: string): string {
   const onDisk = import.meta.url.startsWith("file:");

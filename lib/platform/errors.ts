@@ -1,6 +1,6 @@
 /**
- * What an error of the system means, whichever runtime reports it: Deno, Node and Bun give errors of files a `code`; what Deno's
- * permissions forbid it reports as `NotCapable`, by name.
+ * What an error of the system means, whichever runtime reports it: Deno, Node and Bun give errors of files a
+ * `code`; what Deno's permissions forbid it reports as `NotCapable`, by name.
  */
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;

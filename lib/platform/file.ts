@@ -1,7 +1,7 @@
 /**
- * An open file, by Node's own functions, which Deno and Bun have too. Reads and writes name their position, so several at once do not
- * disturb each other. Unlike a `FileHandle`, it is closed at once and needs no waiting; a file that is closed while a read is under way
- * is closed after it.
+ * An open file, by Node's own functions, which Deno and Bun have too. Reads and writes name their position,
+ * so several at once do not disturb each other. Unlike a `FileHandle`, it is closed at once and needs no
+ * waiting; a file that is closed while a read is under way is closed after it.
  */
 import * as fs from "node:fs";
 

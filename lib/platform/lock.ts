@@ -1,9 +1,9 @@
 /**
  * A lock on a file that one process holds at a time.
  *
- * In Deno it is the system's (flock), which Python's filelock takes too, and which ends with the process. Node and Bun do not offer that:
- * there it is a second file, PATH.pid, with the number of the process that holds it; a file whose process has ended counts for nothing.
- * The two kinds do not see each other.
+ * In Deno it is the system's (flock), which Python's filelock takes too, and which ends with the process.
+ * Node and Bun do not offer that: there it is a second file, PATH.pid, with the number of the process that
+ * holds it; a file whose process has ended counts for nothing. The two kinds do not see each other.
  */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import process from "node:process";
@@ -41,7 +41,8 @@ export async function lockByName(path: string): Promise<Lock | undefined> {
     if (!isThere(error)) throw error;
   }
   const holder = Number(await readFile(path, "utf8").catch(() => "0"));
-  if (Number.isInteger(holder) && holder > 0 && !lives(holder)) await rm(path, { force: true }); // the next try takes it
+  // the next try takes it
+  if (Number.isInteger(holder) && holder > 0 && !lives(holder)) await rm(path, { force: true });
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Quantiles of values that are kept as one histogram for each block of prompts, over all blocks or over those that a bootstrap drew. A
- * draw costs a binary search over the bins, not a pass over them.
+ * Quantiles of values that are kept as one histogram for each block of prompts, over all blocks or over those
+ * that a bootstrap drew. A draw costs a binary search over the bins, not a pass over them.
  */
 import { BINS, edge, type Histograms } from "./histogram.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Histograms of many series at once, for quantiles of more values than can be kept. Bins are 0.005 wide in -2 … 2, where projection
- * ratios and retentions are read, 0.05 out to ±10 and 1 out to ±40; values beyond fall into the outermost bins. A quantile is interpolated
- * within its bin, so it is off by at most its width.
+ * Histograms of many series at once, for quantiles of more values than can be kept. Bins are 0.005 wide in -2
+ * … 2, where projection ratios and retentions are read, 0.05 out to ±10 and 1 out to ±40; values beyond fall
+ * into the outermost bins. A quantile is interpolated within its bin, so it is off by at most its width.
  */
 
 /** From 0 outwards: bins of one width up to `to`. */

@@ -1,4 +1,7 @@
-/** Quantiles with linear interpolation between order statistics (type 7: the default of NumPy, PyTorch and d3). */
+/**
+ * Quantiles with linear interpolation between order statistics (type 7: the default of NumPy, PyTorch and
+ * d3).
+ */
 import { quantileSorted } from "d3-array";
 
 /** A value is NaN or ±∞: quantiles would be of what is left, or of nothing. */

@@ -1,6 +1,7 @@
 /**
- * Ordinary least squares of y on x with standard errors, and Pearson's r; and the same by blocks of prompts, for a bootstrap: positions of
- * one text depend on each other, so the standard errors of independent points are too small.
+ * Ordinary least squares of y on x with standard errors, and Pearson's r; and the same by blocks of prompts,
+ * for a bootstrap: positions of one text depend on each other, so the standard errors of independent points
+ * are too small.
  */
 
 export interface Regression {
@@ -18,7 +19,10 @@ export interface Regression {
   interceptError: number;
 }
 
-/** y ≈ slope · x + intercept. Errors assume independent residuals of equal variance; tokens of one text are not quite that. */
+/**
+ * y ≈ slope · x + intercept. Errors assume independent residuals of equal variance; tokens of one text are
+ * not quite that.
+ */
 export function regress(x: ArrayLike<number>, y: ArrayLike<number>): Regression {
   const n = x.length;
   if (n !== y.length || n < 3) {
@@ -56,7 +60,10 @@ export type Line = Pick<Regression, "r" | "slope" | "intercept">;
 /** n, Σx, Σy, Σx², Σxy, Σy². */
 const SUMS = 6;
 
-/** Points in blocks, kept as sums, so that the regression over any draw of blocks costs one pass over the blocks. */
+/**
+ * Points in blocks, kept as sums, so that the regression over any draw of blocks costs one pass over the
+ * blocks.
+ */
 export class BlockRegression {
   readonly blocks: number;
   readonly #sums: Float64Array;

@@ -1,8 +1,8 @@
 /**
  * The shape rules: each function checks the dims of its operands and returns the view of a new node.
  *
- * A broadcast dimension is carried in the view's dims and never in the node's, so `expand` costs nothing, and whatever is
- * done to a broadcast tensor is done once, not once for each element of the dimension.
+ * A broadcast dimension is carried in the view's dims and never in the node's, so `expand` costs nothing, and
+ * whatever is done to a broadcast tensor is done once, not once for each element of the dimension.
  */
 import { ANY, describe, type Dim, find, has, names, shapeError, type Size, unify, without } from "./dims.ts";
 import type { BinaryKind, CompareKind, DType, Node, Op, ReduceKind, View } from "./node.ts";
@@ -18,8 +18,8 @@ export function mustHave(operation: string, t: View, name: string): Dim {
 }
 
 /**
- * The dimension, when an operation may walk along it. A run is split into batches: what is picked, summed or compared along
- * "batch" would depend on how.
+ * The dimension, when an operation may walk along it. A run is split into batches: what is picked, summed or
+ * compared along "batch" would depend on how.
  */
 export function within(operation: string, t: View, name: string): Dim {
   const dim = mustHave(operation, t, name);

@@ -1,5 +1,6 @@
 /**
- * The shape rules of what takes values from tensors or puts tensors together: parts, lookups, joins. See build.ts for the rest.
+ * The shape rules of what takes values from tensors or puts tensors together: parts, lookups, joins. See
+ * build.ts for the rest.
  */
 import { materialise, oneType, view, within } from "./build.ts";
 import { ANY, describe, type Dim, has, names, shapeError, unify, without } from "./dims.ts";
@@ -48,13 +49,17 @@ export function stack(parts: readonly View[], over: string): View {
   return view(
     { kind: "stack", over },
     parts.map((p) => p.node),
-    [...own.slice(0, -1), added, ...own.slice(-1)], // before the last: whole rows are copied, not single values
+    // before the last: whole rows are copied, not single values
+    [...own.slice(0, -1), added, ...own.slice(-1)],
     first.node.dtype,
     [...dims, added],
   );
 }
 
-/** Joins tensors of equal dims along one of them, which has a known size in all and may differ. It keeps its place. */
+/**
+ * Joins tensors of equal dims along one of them, which has a known size in all and may differ. It keeps its
+ * place.
+ */
 export function concat(parts: readonly View[], over: string): View {
   if (parts.length === 0) throw new Error(`concat along "${over}": got no tensors; expected at least one`);
   const full = parts.map((p) => materialise("concat", p, over));
@@ -100,7 +105,9 @@ export function gather(table: View, over: string, indices: View): View {
   );
 }
 
-/** One element along `over` for each index; indices have dims of `values` other than `over`, and may add none. */
+/**
+ * One element along `over` for each index; indices have dims of `values` other than `over`, and may add none.
+ */
 export function pick(values: View, over: string, indices: View): View {
   within("pick", values, over);
   wholeNumbers("pick", indices);

@@ -1,6 +1,6 @@
 /**
- * Common subexpressions: nodes with the same operation on the same operands become one node, whoever built them, so that a
- * patched forward pass shares with the clean one all that the patch does not reach.
+ * Common subexpressions: nodes with the same operation on the same operands become one node, whoever built
+ * them, so that a patched forward pass shares with the clean one all that the patch does not reach.
  */
 import type { Data, Node, Op } from "./node.ts";
 

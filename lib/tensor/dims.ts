@@ -1,6 +1,7 @@
 /**
- * Named dimensions. Every tensor knows the name of each of its dimensions, and every operation aligns its operands by name,
- * never by place. A size is a number, or the name of a symbol ("batch", "pos") that gets its value when a graph is compiled.
+ * Named dimensions. Every tensor knows the name of each of its dimensions, and every operation aligns its
+ * operands by name, never by place. A size is a number, or the name of a symbol ("batch", "pos") that gets
+ * its value when a graph is compiled.
  */
 
 /** A number, or a symbol that is bound to a number at compile time. */

@@ -50,7 +50,10 @@ export class Graph {
     return { name, dims, shape: dims.map((d) => this.size(d)), dtype };
   }
 
-  /** Adds a node; returns the names of its outputs. `outputs`: the byte size of each, 0 for one that is not wanted. */
+  /**
+   * Adds a node; returns the names of its outputs. `outputs`: the byte size of each, 0 for one that is not
+   * wanted.
+   */
   emit(
     op: string,
     inputs: readonly string[],
@@ -104,8 +107,9 @@ export class Graph {
   }
 
   /**
-   * Makes a value an output and returns the output's name. The runtime hands out the array that a node made, by whatever shape: values
-   * that are reshapes of one array are one output. Only what no node made (a fed array, a constant) is copied.
+   * Makes a value an output and returns the output's name. The runtime hands out the array that a node made,
+   * by whatever shape: values that are reshapes of one array are one output. Only what no node made (a fed
+   * array, a constant) is copied.
    */
   output({ name, shape, dtype }: Value): string {
     const made = this.#reshaped.get(name) ?? { name, shape };
@@ -134,7 +138,8 @@ export class Graph {
     const key = `${value.name}:${order}`;
     if (!this.#arranged.has(key)) {
       const perm = order.map((n) => from.indexOf(n));
-      const moved = perm.filter((p) => value.shape[p] !== 1); // moving a dim of size 1 moves nothing in memory
+      // moving a dim of size 1 moves nothing in memory
+      const moved = perm.filter((p) => value.shape[p] !== 1);
       const shape = perm.map((p) => value.shape[p]);
       const name = moved.every((p, i) => i === 0 || p > moved[i - 1])
         ? this.reshape(value.name, value.shape, shape)

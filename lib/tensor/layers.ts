@@ -11,8 +11,8 @@ import { param, Tensor } from "./tensor.ts";
 const unit = memo((size: number) => new Float32Array(size).fill(1));
 
 /**
- * (x - mean(x)) / scale over one dimension, with scale = √(mean((x - mean)²) + eps), then · weight + bias where given.
- * `scale` has the dims of x without `over`.
+ * (x - mean(x)) / scale over one dimension, with scale = √(mean((x - mean)²) + eps), then · weight + bias
+ * where given. `scale` has the dims of x without `over`.
  */
 export function layerNorm(
   x: Tensor,

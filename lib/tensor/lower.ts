@@ -1,5 +1,6 @@
 /**
- * Lowers expressions to a graph: equal expressions become one node, and only what the outputs need is emitted.
+ * Lowers expressions to a graph: equal expressions become one node, and only what the outputs need is
+ * emitted.
  */
 import { describe, type Dim, find, has, names, product, type Sizes, without } from "./dims.ts";
 import { Graph, type Value } from "./graph.ts";
@@ -17,7 +18,10 @@ const ATTENTION = ["batch", "pos", "head", "d_head"];
 export class Lowering {
   readonly graph: Graph;
   readonly inputs = new Map<string, { op: Of<"input">; dims: readonly Dim[]; dtype: DType }>();
-  /** Which of the graph's outputs holds each result, in its declared order. Dims along which it repeats are not written out. */
+  /**
+   * Which of the graph's outputs holds each result, in its declared order. Dims along which it repeats are
+   * not written out.
+   */
   readonly outputs = new Map<string, { from: string; names: string[]; shape: readonly number[] }>();
   #values = new Map<Node, Value>();
   #shared = new Map<string, string[]>();

@@ -1,8 +1,9 @@
 /**
- * Lowers fused causal attention to blocks of queries: queries s … e - 1 read keys 0 … e - 1 only (in local attention those of the
- * window), so that of the square of scores little more than the causal half is computed, and one block's scores stay in the
- * processor's caches. With 1024 positions of gelu-4l's heads this takes 0.64 of the time of one Attention node over all, and an eighth
- * of its scratch memory (tests/bench/results.md).
+ * Lowers fused causal attention to blocks of queries: queries s … e - 1 read keys 0 … e - 1 only (in local
+ * attention those of the window), so that of the square of scores little more than the causal half is
+ * computed, and one block's scores stay in the processor's caches. With 1024 positions of gelu-4l's heads
+ * this takes 0.64 of the time of one Attention node over all, and an eighth of its scratch memory
+ * (tests/bench/results.md).
  */
 import { product } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
@@ -14,7 +15,10 @@ const BLOCK = 128;
 /** What ONNX Runtime itself adds to the score of a hidden key. */
 const HIDDEN = -3.4028234663852886e38;
 
-/** q, k, v as [batch, pos, head, d_head] → the same dims, with d_head of v. Options as in `attention` (layers.ts). */
+/**
+ * q, k, v as [batch, pos, head, d_head] → the same dims, with d_head of v. Options as in `attention`
+ * (layers.ts).
+ */
 export function lowerAttention(
   graph: Graph,
   q: Value,
@@ -72,7 +76,8 @@ export function lowerAttention(
 }
 
 /**
- * What is added to the scores [query, key] of a block that has `before` keys before its first query: one mask for all layers and runs.
+ * What is added to the scores [query, key] of a block that has `before` keys before its first query: one mask
+ * for all layers and runs.
  */
 const maskValues = memo((before: number, queries: number, window: number) => {
   const keys = before + queries;

@@ -1,7 +1,8 @@
 /**
- * Lowers Σ over named dims to one matrix product. With B the dims that both operands keep, M and N those of one only and K the
- * summed ones, operands become [B, M, K] and [B, K, N] (either matrix may be transposed as it lies; a dim moves in memory only
- * where it must), so that a product with weights is one large GEMM over batch × pos.
+ * Lowers Σ over named dims to one matrix product. With B the dims that both operands keep, M and N those of
+ * one only and K the summed ones, operands become [B, M, K] and [B, K, N] (either matrix may be transposed as
+ * it lies; a dim moves in memory only where it must), so that a product with weights is one large GEMM over
+ * batch × pos.
  */
 import { find, has, names, product } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
@@ -52,8 +53,8 @@ export function lowerContract(
 }
 
 /**
- * a · b row by row: a product of [1, K] and [K, 1] matrices for each row costs more in calls than in work, so the elements are
- * multiplied and summed in two passes.
+ * a · b row by row: a product of [1, K] and [K, 1] matrices for each row costs more in calls than in work, so
+ * the elements are multiplied and summed in two passes.
  */
 function dotRows(graph: Graph, a: Value, b: Value, over: readonly string[]): Value {
   const other = graph.arrange(b, names(a.dims));
@@ -67,7 +68,10 @@ function dotRows(graph: Graph, a: Value, b: Value, over: readonly string[]): Val
   return { ...result, name };
 }
 
-/** Whether `bias` could be added inside the product of `left` and `right`: no shared dims, and exactly the weights' own. */
+/**
+ * Whether `bias` could be added inside the product of `left` and `right`: no shared dims, and exactly the
+ * weights' own.
+ */
 export function canTakeBias(
   graph: Graph,
   left: Value,
@@ -82,8 +86,8 @@ export function canTakeBias(
 }
 
 /**
- * Weights come second, so that the result lies as [batch, pos, …] and takes a bias; of two of a kind the one with more dims of its own
- * comes first.
+ * Weights come second, so that the result lies as [batch, pos, …] and takes a bias; of two of a kind the one
+ * with more dims of its own comes first.
  */
 function activationsFirst(graph: Graph, left: Value, right: Value): [Value, Value] {
   const [fixedLeft, fixedRight] = [left, right].map((value) => graph.params.has(value.name));

@@ -1,6 +1,7 @@
 /**
- * One array for each list of arguments. Equal expressions are recognised by their arrays (canonical.ts), so what two expressions make of
- * the same numbers has to be one array. It is held weakly: when no expression uses it any more, it goes.
+ * One array for each list of arguments. Equal expressions are recognised by their arrays (canonical.ts), so
+ * what two expressions make of the same numbers has to be one array. It is held weakly: when no expression
+ * uses it any more, it goes.
  */
 
 /** `make`, which depends on its arguments alone: plain values, compared as JSON. Finite numbers only. */

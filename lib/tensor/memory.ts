@@ -1,4 +1,7 @@
-/** How much memory and work a graph takes, from its shapes alone: the basis of the batch size and of cost estimates. */
+/**
+ * How much memory and work a graph takes, from its shapes alone: the basis of the batch size and of cost
+ * estimates.
+ */
 import type { Step } from "./graph.ts";
 
 /** What a run takes. */
@@ -9,7 +12,10 @@ export interface Cost {
   flops: number;
 }
 
-/** Walks the steps in order, as ONNX Runtime does, and frees a value after its last use. Those named in `kept` stay to the end. */
+/**
+ * Walks the steps in order, as ONNX Runtime does, and frees a value after its last use. Those named in `kept`
+ * stay to the end.
+ */
 export function estimateCost(steps: readonly Step[], kept: Iterable<string> = []): Cost {
   const owner = new Map<string, string>();
   const own = (name: string): string => owner.get(name) ?? name;

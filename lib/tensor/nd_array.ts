@@ -73,8 +73,8 @@ export class NdArray<D extends Data = Data> {
 }
 
 /**
- * An array with more dims, along which the values repeat; the dims that `values` has stand in its order. Written out when it is
- * first looked at.
+ * An array with more dims, along which the values repeat; the dims that `values` has stand in its order.
+ * Written out when it is first looked at.
  */
 export function repeated(values: NdArray, names: readonly string[], shape: readonly number[]): NdArray {
   if (values.names.length === names.length) return values;

@@ -1,6 +1,7 @@
 /**
- * The nodes of an expression: what is computed, from what, with which dimensions. Nodes are immutable and hold no values,
- * except parameters, which hold a reference to a typed array. Equal expressions are merged when a graph is compiled.
+ * The nodes of an expression: what is computed, from what, with which dimensions. Nodes are immutable and
+ * hold no values, except parameters, which hold a reference to a typed array. Equal expressions are merged
+ * when a graph is compiled.
  */
 import type { Dim } from "./dims.ts";
 
@@ -29,7 +30,10 @@ export type ReduceKind = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceSumSq
 export type Op =
   /** Weights or other fixed arrays, fed by reference. */
   | { kind: "param"; data: Data; label: string }
-  /** What a run is given, such as token ids. `below`: ids must lie in 0 … below - 1. `atMost`: the largest size of a symbol. */
+  /**
+   * What a run is given, such as token ids. `below`: ids must lie in 0 … below - 1. `atMost`: the largest
+   * size of a symbol.
+   */
   | { kind: "input"; name: string; below?: number; atMost?: Record<string, number> }
   | { kind: "constant"; value: number }
   /** 0, 1, 2 … along its one dimension, as float32. */
@@ -42,15 +46,24 @@ export type Op =
   | { kind: "reduce"; op: ReduceKind; over: readonly string[] }
   /** `log`: the logarithm of it, computed without ever taking the logarithm of a rounded 0. */
   | { kind: "softmax"; over: string; log?: true }
-  /** x → (x - mean) / √(var + eps) · weight + bias over one dimension. Output 0: the normalised; 2: 1 / √(var + eps). */
+  /**
+   * x → (x - mean) / √(var + eps) · weight + bias over one dimension. Output 0: the normalised; 2: 1 / √(var
+   * + eps).
+   */
   | { kind: "layerNorm"; over: string; eps: number; output: 0 | 2 }
   /** x → x / √(mean(x²) + eps) · weight. */
   | { kind: "rmsNorm"; over: string; eps: number }
-  /** softmax(scale · q kᵀ, causal) v, fused. inputs: q [batch, pos, head, d_head], k, v. `window`: positions seen, the own included. */
+  /**
+   * softmax(scale · q kᵀ, causal) v, fused. inputs: q [batch, pos, head, d_head], k, v. `window`: positions
+   * seen, the own included.
+   */
   | { kind: "attention"; scale: number; window?: number; softCap?: number }
   /** inputs: table, indices: one slice of `table` along `over` for each index. */
   | { kind: "gather"; over: string }
-  /** inputs: values, indices: one element of `values` along `over` for each index; the other dims are matched by name. */
+  /**
+   * inputs: values, indices: one element of `values` along `over` for each index; the other dims are matched
+   * by name.
+   */
   | { kind: "pick"; over: string }
   | { kind: "select"; over: string; index: number }
   | { kind: "slice"; over: string; start: number; end: number }
@@ -73,7 +86,10 @@ export interface Node {
   readonly dtype: DType;
 }
 
-/** A node, seen with declared dims: a superset of the node's own, in any order. Dims that the node lacks are broadcast. */
+/**
+ * A node, seen with declared dims: a superset of the node's own, in any order. Dims that the node lacks are
+ * broadcast.
+ */
 export interface View {
   /** Internal: what is computed. */
   readonly node: Node;

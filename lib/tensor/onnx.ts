@@ -1,6 +1,7 @@
 /**
- * Writes ONNX models: the few messages of onnx.proto that a graph needs, over a protobuf library's wire writer.
- * Field numbers are those of onnx.proto (ONNX 1.19, IR version 10). Weights are graph inputs, so no large tensor is written.
+ * Writes ONNX models: the few messages of onnx.proto that a graph needs, over a protobuf library's wire
+ * writer. Field numbers are those of onnx.proto (ONNX 1.19, IR version 10). Weights are graph inputs, so no
+ * large tensor is written.
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 

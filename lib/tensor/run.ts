@@ -1,6 +1,6 @@
 /**
- * Runs expressions: compiles them, once for each batch shape, into one graph that computes just what is asked for, and feeds it
- * batch by batch under a memory budget.
+ * Runs expressions: compiles them, once for each batch shape, into one graph that computes just what is asked
+ * for, and feeds it batch by batch under a memory budget.
  */
 import { setImmediate } from "node:timers";
 import { describe, find, names, shapeOf, type Sizes } from "./dims.ts";
@@ -26,13 +26,14 @@ export interface RunOptions {
   /** Prompts in one batch. Default: as many as `memoryBytes` holds by the estimate of memory.ts. */
   batchSize?: number;
   /**
-   * Budget for activations, in bytes; one prompt is run in any case. Default 32 MiB: larger batches are slower, since they leave the
-   * processor's caches, and smaller ones pay more for each operation.
+   * Budget for activations, in bytes; one prompt is run in any case. Default 32 MiB: larger batches are
+   * slower, since they leave the processor's caches, and smaller ones pay more for each operation.
    */
   memoryBytes?: number;
   /**
-   * At least so many tokens in a batch, also where `memoryBytes` holds fewer: products with the weights of wide models run at two thirds of
-   * their speed with 128 rows (SmolLM2-135M: 71 GFLOP/s with 128, 95 with 512, 105 with 1024). Default 0.
+   * At least so many tokens in a batch, also where `memoryBytes` holds fewer: products with the weights of
+   * wide models run at two thirds of their speed with 128 rows (SmolLM2-135M: 71 GFLOP/s with 128, 95 with
+   * 512, 105 with 1024). Default 0.
    */
   leastTokens?: number;
   /** Ends the run between two batches; the promise rejects with the signal's reason. */
@@ -89,7 +90,8 @@ function bind(inputs: Lowering["inputs"], feeds: Feeds): { sizes: Record<string,
     });
     if (op.below !== undefined) checkIds(name, fed, op.below);
   }
-  // What no output reads still tells how many prompts there are: an ablated model's logits may depend on no token.
+  // What no output reads still tells how many prompts there are: an ablated model's logits may depend on no
+  // token.
   for (const { names, shape } of Object.values(feeds)) names.forEach((n, i) => sizes[n] ??= shape[i]);
   return { sizes, total: sizes.batch ?? 1 };
 }
@@ -181,7 +183,8 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
   if (Object.keys(outputs).length === 0) throw new Error("run: got no outputs; expected at least one tensor");
   const inputs = inputsOf(outputs);
   const { sizes, total } = bind(inputs, feeds);
-  for (const { dims } of Object.values(outputs)) shapeOf(dims, sizes); // every size is known, or it throws before work is done
+  // every size is known, or it throws before work is done
+  for (const { dims } of Object.values(outputs)) shapeOf(dims, sizes);
   const size = Math.min(
     total,
     options.batchSize ??
@@ -225,9 +228,11 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
       }
       yield { start, total, arrays, sizes: lowering.graph.sizes };
       options.onProgress?.({ done: start + count, total, seconds: (performance.now() - began) / 1000 });
-      // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get their turn. Ctrl-C and SIGTERM
-      // reach Deno through its event loop, which setImmediate alone does not let turn: a run that can be stopped pays for a timer.
-      await new Promise((resolve) => options.signal ? setTimeout(resolve, 1) : setImmediate(resolve)); // 2 ms or 0
+      // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get
+      // their turn. Ctrl-C and SIGTERM reach Deno through its event loop, which setImmediate alone does not
+      // let turn: a run that can be stopped pays for a timer.
+      // 2 ms or 0
+      await new Promise((resolve) => options.signal ? setTimeout(resolve, 1) : setImmediate(resolve));
     }
   } finally {
     await compiled?.session.release?.();
@@ -240,7 +245,10 @@ function fitting(outputs: Outputs, sizes: Readonly<Record<string, number>>, budg
   return Math.max(1, Math.floor(budget / Math.max(peakBytes, 1)));
 }
 
-/** Runs and collects: results have all prompts along "batch", which comes first in each output that depends on a prompt. */
+/**
+ * Runs and collects: results have all prompts along "batch", which comes first in each output that depends on
+ * a prompt.
+ */
 export async function run<T extends Outputs>(
   outputs: T,
   feeds: Feeds,
@@ -264,7 +272,10 @@ export async function run<T extends Outputs>(
   return written(outputs, Object.fromEntries(whole), bound);
 }
 
-/** Batches, one after the other. They are copied into one array when that is first looked at: what nobody looks at is not. */
+/**
+ * Batches, one after the other. They are copied into one array when that is first looked at: what nobody
+ * looks at is not.
+ */
 function joined(parts: NdArray[]): NdArray {
   const [{ data: { constructor }, names, shape }] = parts;
   if (parts.length === 1) return parts[0];

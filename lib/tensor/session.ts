@@ -1,6 +1,6 @@
 /**
- * The gateway to ONNX Runtime: the only file that imports it. Sessions hold no weights (those are fed), so they are cheap to
- * make and are cached by their graph.
+ * The gateway to ONNX Runtime: the only file that imports it. Sessions hold no weights (those are fed), so
+ * they are cheap to make and are cached by their graph.
  */
 import * as ort from "onnxruntime-node";
 import type { Data } from "./node.ts";
@@ -39,7 +39,8 @@ async function create(
     return await ort.InferenceSession.create(encodeModel(graph), {
       executionProviders: ["cpu"],
       graphOptimizationLevel: level,
-      // Blocks laid out in advance are no faster here, and the first run, which learns the layout, takes its memory beside them.
+      // Blocks laid out in advance are no faster here, and the first run, which learns the layout, takes its
+      // memory beside them.
       enableMemPattern: false,
       // Warnings of the optimiser are about our graph, not about anything that a user could mend.
       logSeverityLevel: 3,
@@ -50,7 +51,9 @@ async function create(
   }
 }
 
-/** The session of a graph, made again if others have pushed it out; the least recently used one makes room. */
+/**
+ * The session of a graph, made again if others have pushed it out; the least recently used one makes room.
+ */
 function lookUp(key: string, graph: OnnxGraph, threads?: number): Entry {
   const entry = cache.get(key) ?? { session: create(graph, threads), busy: 0, dropped: false };
   cache.delete(key);
@@ -100,8 +103,9 @@ export const createSession: CreateSession = async (graph, threads) => {
 };
 
 /**
- * A session for one run: of large graphs that do not come again, each would keep its memory arena. The runtime's own optimiser is left
- * out: a graph of 5,700 steps is ready in 0.41 s in place of 0.89, and runs as fast (what can be fused is emitted so).
+ * A session for one run: of large graphs that do not come again, each would keep its memory arena. The
+ * runtime's own optimiser is left out: a graph of 5,700 steps is ready in 0.41 s in place of 0.89, and runs
+ * as fast (what can be fused is emitted so).
  */
 export const createOnce: CreateSession = async (graph, threads) => {
   const session = await create(graph, threads, "disabled");

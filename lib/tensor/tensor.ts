@@ -1,14 +1,15 @@
 /**
  * Lazy tensors with named dimensions: the vocabulary in which models, interventions and metrics are written.
  *
- * Nothing is computed here. An operation returns a new {@linkcode Tensor} that remembers how it is made; `run` (run.ts)
- * compiles exactly what is asked for. Operands are aligned by the names of their dims, never by place, and a tensor that
- * lacks a dimension of the other is broadcast along it. When neither operand has all the other's dims, the operation throws:
- * an outer product is asked for by `expand`.
+ * Nothing is computed here. An operation returns a new {@linkcode Tensor} that remembers how it is made;
+ * `run` (run.ts) compiles exactly what is asked for. Operands are aligned by the names of their dims, never
+ * by place, and a tensor that lacks a dimension of the other is broadcast along it. When neither operand has
+ * all the other's dims, the operation throws: an outer product is asked for by `expand`.
  *
- * **The invariant: a broadcast dimension is in the view, never in the node.** A tensor is a view: a node, which says what is computed and
- * over which dims, and the dims that the tensor shows, a superset of the node's in any order. So `expand` and `order` cost nothing, and
- * what is done to a broadcast tensor is done once, not once for each element of the dimension:
+ * **The invariant: a broadcast dimension is in the view, never in the node.** A tensor is a view: a node,
+ * which says what is computed and over which dims, and the dims that the tensor shows, a superset of the
+ * node's in any order. So `expand` and `order` cost nothing, and what is done to a broadcast tensor is done
+ * once, not once for each element of the dimension:
  *
  * @example
  * ```ts
@@ -134,7 +135,9 @@ export class Tensor implements View {
     return this.#unary("Gelu", approximate);
   }
 
-  /** Σ over the dims `over` of this · other; dims that both have and that are not summed are matched by name. */
+  /**
+   * Σ over the dims `over` of this · other; dims that both have and that are not summed are matched by name.
+   */
   dot(other: Tensor, ...over: string[]): Tensor {
     return new Tensor(build.contract(this, other, over));
   }
@@ -160,8 +163,8 @@ export class Tensor implements View {
   }
 
   /**
-   * log Σ exp(x), without overflow. Spelt out: ONNX Runtime's ReduceLogSumExp takes 4 times as long (208 ms against 49 ms for
-   * [512, 48262]).
+   * log Σ exp(x), without overflow. Spelt out: ONNX Runtime's ReduceLogSumExp takes 4 times as long (208 ms
+   * against 49 ms for [512, 48262]).
    */
   logSumExp(...over: string[]): Tensor {
     const largest = this.max(...over);

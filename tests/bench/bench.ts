@@ -1,12 +1,15 @@
 /**
- * `deno task bench`: how fast and how small the engine is at gelu-4l's dimensions, with seeded random weights.
+ * `deno task bench`: how fast and how small the engine is at gelu-4l's dimensions, with seeded random
+ * weights.
  *
- * 1. Figures 1, 2 and 3 (clean and patched run) over 300 × 1024 tokens in one pass: time and peak resident memory.
- * 2. Interleaved rounds of a bare MatMul, a plain forward pass (all that the residual stream after the last layer needs; no
- *    logits), Figures 1–2 and Figures 1–3. Machines are noisy: read the ratios, which are medians over rounds, not the seconds.
+ * 1. Figures 1, 2 and 3 (clean and patched run) over 300 × 1024 tokens in one pass: time and peak resident
+ *    memory.
+ * 2. Interleaved rounds of a bare MatMul, a plain forward pass (all that the residual stream after the last
+ *    layer needs; no logits), Figures 1–2 and Figures 1–3. Machines are noisy: read the ratios, which are
+ *    medians over rounds, not the seconds.
  *
- * FLOPs are those of the graph: 2 for each multiply-add of matrix products, attention over all pairs of positions.
- * Options: --prompts N (default 300), --rounds N (default 7), --threads N (default: all cores).
+ * FLOPs are those of the graph: 2 for each multiply-add of matrix products, attention over all pairs of
+ * positions. Options: --prompts N (default 300), --rounds N (default 7), --threads N (default: all cores).
  */
 import { parseArgs } from "node:util";
 import { nodesOntoWriter } from "../../lib/experiments/node_projections.ts";

@@ -1,17 +1,20 @@
 /**
- * `deno task bench:peer`: this project beside TransformerLens 3 and 4 and nnsight, on one machine, in one run: the same random weights of
- * gelu-4l's dimensions, the same tokens, the same number of threads. Each peer has a Python of its own, named by an environment variable:
- * PEER_PYTHON (TransformerLens 3, tests/reference/requirements.txt; default python3), PEER_PYTHON_4 (transformer-lens 4) and
+ * `deno task bench:peer`: this project beside TransformerLens 3 and 4 and nnsight, on one machine, in one
+ * run: the same random weights of gelu-4l's dimensions, the same tokens, the same number of threads. Each
+ * peer has a Python of its own, named by an environment variable: PEER_PYTHON (TransformerLens 3,
+ * tests/reference/requirements.txt; default python3), PEER_PYTHON_4 (transformer-lens 4) and
  * PEER_PYTHON_NNSIGHT (nnsight). A peer that cannot be imported is left out, with a line that says so.
  *
- * Two processes of each peer (with the C library's default memory management, and with the settings that make PyTorch faster) are loaded;
- * then, peer by peer, one of ours and the peer's take turns, task by task, after a warm-up: whatever else the machine does hits all of them. Medians of Figures 1 to 3 and
- * of the retention must agree to 1e-3 in the warm-up, or the run ends. Reported are medians over the rounds, and medians of each round's
- * ratio, of time and of processor time: on a busy machine the latter says more. Memory is the largest resident memory of the process during the task, from the kernel.
+ * Two processes of each peer (with the C library's default memory management, and with the settings that make
+ * PyTorch faster) are loaded; then, peer by peer, one of ours and the peer's take turns, task by task, after
+ * a warm-up: whatever else the machine does hits all of them. Medians of Figures 1 to 3 and of the retention
+ * must agree to 1e-3 in the warm-up, or the run ends. Reported are medians over the rounds, and medians of
+ * each round's ratio, of time and of processor time: on a busy machine the latter says more. Memory is the
+ * largest resident memory of the process during the task, from the kernel.
  *
- * The table in tests/bench/results.md is written anew; the text around it stays. Options: --rounds N (default 5), --prompts N (4),
- * --cache-prompts N (2), --peer-batch N (2), --threads N (all cores), --memory GB for the unbatched scripts (8; 0: leave them out),
- * --no-kept (without the second process of each peer).
+ * The table in tests/bench/results.md is written anew; the text around it stays. Options: --rounds N (default
+ * 5), --prompts N (4), --cache-prompts N (2), --peer-batch N (2), --threads N (all cores), --memory GB for
+ * the unbatched scripts (8; 0: leave them out), --no-kept (without the second process of each peer).
  */
 import { parseArgs } from "node:util";
 import { GELU_4L } from "./gelu_4l_config.ts";
@@ -37,7 +40,10 @@ const LENGTH = 1024;
 /** The most that the unbatched scripts try. */
 const MOST_PROMPTS = 64;
 const here = import.meta.dirname!;
-/** Memory is neither mapped anew for every large tensor nor given back: three times as fast here, for more memory. */
+/**
+ * Memory is neither mapped anew for every large tensor nor given back: three times as fast here, for more
+ * memory.
+ */
 const KEEP_MEMORY = {
   MALLOC_MMAP_MAX_: "0",
   MALLOC_TRIM_THRESHOLD_: "200000000000",
@@ -101,8 +107,8 @@ function taken({ turns, rested }: TurnProcess, own?: TurnProcess) {
 }
 
 /**
- * One task. Returns what each side took, ours first, and how far the medians are apart. Ours is a new process each time: its runtime keeps
- * what a task has used, where a peer's process gives it back.
+ * One task. Returns what each side took, ours first, and how far the medians are apart. Ours is a new process
+ * each time: its runtime keeps what a task has used, where a peer's process gives it back.
  */
 async function measure(task: string, prompts: number, theirs: TurnProcess[]) {
   const all = [await ours(), ...theirs];

@@ -1,12 +1,14 @@
 /**
- * `deno task bench:full-size`: the whole way of gelu-4l at its own size, with random weights in place of the download. A checkpoint
- * with gelu-4l's key names, shapes, types and buffers is written in PyTorch's format; this process then loads it, processes its
- * weights, and measures Figures 1 to 5 on 300 × 1024 tokens. Reported are the time of each part, the largest resident memory
- * (VmHWM, the kernel's own record) beyond the weights, and how right the time was that the progress bar said to be left.
+ * `deno task bench:full-size`: the whole way of gelu-4l at its own size, with random weights in place of the
+ * download. A checkpoint with gelu-4l's key names, shapes, types and buffers is written in PyTorch's format;
+ * this process then loads it, processes its weights, and measures Figures 1 to 5 on 300 × 1024 tokens.
+ * Reported are the time of each part, the largest resident memory (VmHWM, the kernel's own record) beyond the
+ * weights, and how right the time was that the progress bar said to be left.
  *
- * Options: --prompts N (default 300), --length N (default 1024), --limit GB (memory beyond the weights, default 1.5), --json (one line for a test),
- * --folder DIR (where the checkpoint is written and removed again; default: the system's temporary folder).
- * Exits 1 when the limit is passed. The checkpoint is written by a process of its own, so that its memory does not count here.
+ * Options: --prompts N (default 300), --length N (default 1024), --limit GB (memory beyond the weights,
+ * default 1.5), --json (one line for a test), --folder DIR (where the checkpoint is written and removed
+ * again; default: the system's temporary folder). Exits 1 when the limit is passed. The checkpoint is written
+ * by a process of its own, so that its memory does not count here.
  */
 import { resourceUsage } from "node:process";
 import { parseArgs } from "node:util";
@@ -30,12 +32,18 @@ const { values: options } = parseArgs({
 });
 const GB = 1e9;
 
-/** The largest resident memory of this process so far, in bytes: ru_maxrss, which on Linux is VmHWM of /proc (reading that needs all permissions). */
+/**
+ * The largest resident memory of this process so far, in bytes: ru_maxrss, which on Linux is VmHWM of /proc
+ * (reading that needs all permissions).
+ */
 function peak(): number {
   return resourceUsage().maxRSS * 1024;
 }
 
-/** Errors of "seconds left" after the first tenth, each as a part of the whole time: the middle one and the largest. */
+/**
+ * Errors of "seconds left" after the first tenth, each as a part of the whole time: the middle one and the
+ * largest.
+ */
 function estimateErrors(bar: RunProgress): [number, number] {
   const end = bar.reports.at(-1)!;
   const errors = bar.reports.flatMap((at, i) => {

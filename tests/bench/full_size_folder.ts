@@ -1,6 +1,7 @@
 /**
- * Writes what full_size.ts loads: weights of gelu-4l's size, the embedded model's tokenizer with as many tokens added as gelu-4l's has more, what
- * is known of gelu-4l, and random prompts. Arguments: folder, number of prompts, tokens of each.
+ * Writes what full_size.ts loads: weights of gelu-4l's size, the embedded model's tokenizer with as many
+ * tokens added as gelu-4l's has more, what is known of gelu-4l, and random prompts. Arguments: folder, number
+ * of prompts, tokens of each.
  */
 import { dataPath } from "../../lib/checkpoints/mod.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";

@@ -1,4 +1,6 @@
-/** A model with gelu-4l's dimensions and seeded random weights: what a benchmark needs, without a download. */
+/**
+ * A model with gelu-4l's dimensions and seeded random weights: what a benchmark needs, without a download.
+ */
 import type { ModelConfig } from "../../lib/checkpoints/mod.ts";
 import { stateDictShapes } from "../../lib/checkpoints/state_dict.ts";
 import { Model } from "../../lib/transformer/model.ts";
@@ -8,7 +10,10 @@ import { CLEANUP } from "./gelu_4l_config.ts";
 
 export { GELU_4L, randomPrompts } from "./gelu_4l_config.ts";
 
-/** Uniform in ±0.035 (the standard deviation of GPT-2's initialisation), by a multiplicative congruential generator. */
+/**
+ * Uniform in ±0.035 (the standard deviation of GPT-2's initialisation), by a multiplicative congruential
+ * generator.
+ */
 export function randomWeights(config: ModelConfig, seed = 1): Weights {
   let state = seed;
   const weights: Weights = new Map();

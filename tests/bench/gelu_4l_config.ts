@@ -1,4 +1,7 @@
-/** gelu-4l's dimensions, and prompts of random ids: what a benchmark says of the model without loading the runtime. */
+/**
+ * gelu-4l's dimensions, and prompts of random ids: what a benchmark says of the model without loading the
+ * runtime.
+ */
 import type { Cleanup, ModelConfig } from "../../lib/checkpoints/mod.ts";
 
 export const GELU_4L: ModelConfig = {

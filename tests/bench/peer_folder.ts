@@ -1,4 +1,7 @@
-/** What all sides of bench_peer.ts read: weights and tokens of gelu-4l's dimensions, random but the same, unprocessed; and a rotation. */
+/**
+ * What all sides of bench_peer.ts read: weights and tokens of gelu-4l's dimensions, random but the same,
+ * unprocessed; and a rotation.
+ */
 import { stateDictShapes } from "../../lib/checkpoints/state_dict.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import type { RawTensor } from "../../lib/checkpoints/dtypes.ts";
@@ -9,8 +12,8 @@ import { CLEANUP, GELU_4L, randomPrompts } from "./gelu_4l_config.ts";
 export const ROTATION = 1;
 
 /**
- * Uniform in ±0.035, LayerNorm weights around 1; biases and LayerNorm biases are not zero, so that folding them counts. b_U is: GPT-2 of
- * `transformers`, which two of the peers take, has none.
+ * Uniform in ±0.035, LayerNorm weights around 1; biases and LayerNorm biases are not zero, so that folding
+ * them counts. b_U is: GPT-2 of `transformers`, which two of the peers take, has none.
  */
 export async function writePeerFolder(folder: string, prompts: number, length: number): Promise<void> {
   const config = { ...GELU_4L, normalization: "LN" as const };

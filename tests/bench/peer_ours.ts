@@ -1,6 +1,7 @@
 /**
- * What bench_peer.ts times on this project's side, in a process of its own: the tasks of peer.py, on the same weights and tokens.
- * Arguments: folder (see peer_folder.ts), threads. Lines, answers and names of the medians are those of peer.py --turns.
+ * What bench_peer.ts times on this project's side, in a process of its own: the tasks of peer.py, on the same
+ * weights and tokens. Arguments: folder (see peer_folder.ts), threads. Lines, answers and names of the
+ * medians are those of peer.py --turns.
  */
 import process from "node:process";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
@@ -29,7 +30,10 @@ async function readPrompts(file: string): Promise<Prompts> {
   }
 }
 
-/** Medians of Figures 1 to 3 under the names that peer.py gives them: nodes in the order L0H0 … MLP3, the writer among them (ratio 1). */
+/**
+ * Medians of Figures 1 to 3 under the names that peer.py gives them: nodes in the order L0H0 … MLP3, the
+ * writer among them (ratio 1).
+ */
 function figureMedians(model: Model, { fig1, fig2, fig3a, fig3b }: FirstFigures): Record<string, number[]> {
   const { n_layers, n_heads } = model.config;
   const found: Record<string, number[]> = {};
@@ -54,8 +58,8 @@ function figureMedians(model: Model, { fig1, fig2, fig3a, fig3b }: FirstFigures)
 }
 
 /**
- * R at the end of the stream and the response of every later node, of the model's writer and of its output rotated: [run, prompt, pos] and
- * [run, prompt, pos, node]; then their medians over positions ≥ 1.
+ * R at the end of the stream and the response of every later node, of the model's writer and of its output
+ * rotated: [run, prompt, pos] and [run, prompt, pos, node]; then their medians over positions ≥ 1.
  */
 async function retentionMedians(
   model: Model,

@@ -1,5 +1,7 @@
 /**
- * A process that runs once what each line it is sent says (peer.py --turns, peer_ours.ts), with its memory watched from outside: all sides by the same few lines of Python over /proc, which Deno itself reads only with all permissions.
+ * A process that runs once what each line it is sent says (peer.py --turns, peer_ours.ts), with its memory
+ * watched from outside: all sides by the same few lines of Python over /proc, which Deno itself reads only
+ * with all permissions.
  */
 const WATCH = `
 import re, sys

@@ -19,7 +19,10 @@ export const PEERS: readonly Peer[] = [
   known("nnsight", "nnsight", "PEER_PYTHON_NNSIGHT"),
 ];
 
-/** Fails where the library, in the version that this peer is, is not installed. Asked of its metadata: to import it takes long. */
+/**
+ * Fails where the library, in the version that this peer is, is not installed. Asked of its metadata: to
+ * import it takes long.
+ */
 const CHECKS: Record<Peer["key"], string> = {
   lens3: "assert version('transformer-lens').startswith('3.')",
   lens4: "assert version('transformer-lens').startswith('4.')",

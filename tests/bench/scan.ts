@@ -1,11 +1,11 @@
 /**
- * `deno task bench:scan`: what retention and responses of all nodes cost, as a ratio to a plain forward pass (without logits) of the same
- * tokens, interleaved in one process: on the embedded model with three controls a node, once on few tokens, where compiling the graph is
- * much of it, and once on more; and at GPT-2 small's dimensions (seeded random weights) with one control a layer, as the scan's screen does
- * it.
+ * `deno task bench:scan`: what retention and responses of all nodes cost, as a ratio to a plain forward pass
+ * (without logits) of the same tokens, interleaved in one process: on the embedded model with three controls
+ * a node, once on few tokens, where compiling the graph is much of it, and once on more; and at GPT-2 small's
+ * dimensions (seeded random weights) with one control a layer, as the scan's screen does it.
  *
- * Machines are noisy: read the ratio. Options: --rounds N (default 3), --count N and --length N (prompts at GPT-2 small's size; default
- * 4 of 128), --threads N (default: all cores).
+ * Machines are noisy: read the ratio. Options: --rounds N (default 3), --count N and --length N (prompts at
+ * GPT-2 small's size; default 4 of 128), --threads N (default: all cores).
  */
 import { parseArgs } from "node:util";
 import { type ModelConfig, shorten } from "../../lib/checkpoints/mod.ts";

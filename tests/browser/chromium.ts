@@ -1,8 +1,9 @@
 /**
- * Opens pages in Chromium, without a window, and gives what became of them after their scripts, if any, have run. Started as a process of
- * its own with every permission: tests may run Deno alone.
+ * Opens pages in Chromium, without a window, and gives what became of them after their scripts, if any, have
+ * run. Started as a process of its own with every permission: tests may run Deno alone.
  *
- * `chromium.ts PAGE …` prints a JSON list: of each page the document as HTML, or null where there is no Chromium.
+ * `chromium.ts PAGE …` prints a JSON list: of each page the document as HTML, or null where there is no
+ * Chromium.
  */
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];

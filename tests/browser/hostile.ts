@@ -1,4 +1,7 @@
-/** Texts that would act if they stood in a page as they are, and the pages of this project that show texts of others. */
+/**
+ * Texts that would act if they stood in a page as they are, and the pages of this project that show texts of
+ * others.
+ */
 import { parseHTML } from "linkedom";
 import { describeNotebook, renderIndex } from "../../lib/cli/index_page.ts";
 import { renderReport } from "../../lib/cli/scan_report.ts";

@@ -1,4 +1,5 @@
-// Texts of others (names of models, files and notebooks, headings, cells, tokens) act in no page: looked at as a document, and in Chromium.
+// Texts of others (names of models, files and notebooks, headings, cells, tokens) act in no page: looked at
+// as a document, and in Chromium.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { parseHTML } from "linkedom";
 import { withFolder } from "../checkpoints/small_model.ts";

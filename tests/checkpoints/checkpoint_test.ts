@@ -11,7 +11,8 @@ Deno.test("openModelFolder() opens the embedded model with tokenizer and cleanup
   assertEquals([config.n_layers, config.n_heads, config.d_model, config.d_vocab], [4, 8, 64, 4096]);
   let parameters = 0;
   for (const name of checkpoint.names()) parameters += (await checkpoint.read(name)).length;
-  // Embedding and unembedding, positions, b_U and ln_final; in each layer two LayerNorms, Q K V O with biases, and the MLP.
+  // Embedding and unembedding, positions, b_U and ln_final; in each layer two LayerNorms, Q K V O with
+  // biases, and the MLP.
   const layer = 4 * 64 + (4 * 8 * 64 * 16 + 3 * 8 * 16 + 64) + (2 * 64 * 512 + 512 + 64);
   assertEquals(parameters, 2 * 4096 * 64 + 256 * 64 + 4096 + 2 * 64 + 4 * layer);
   assertEquals(tokenizer?.size, config.d_vocab);

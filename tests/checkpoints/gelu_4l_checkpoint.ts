@@ -1,6 +1,7 @@
 /**
- * A checkpoint with gelu-4l's exact names, shapes, types and buffers, and seeded random weights: 62,555,136 parameters, 250 MB, in
- * PyTorch's format. It stands for the post's model wherever size and format matter and the values do not.
+ * A checkpoint with gelu-4l's exact names, shapes, types and buffers, and seeded random weights: 62,555,136
+ * parameters, 250 MB, in PyTorch's format. It stands for the post's model wherever size and format matter and
+ * the values do not.
  */
 import { parseModelConfig } from "../../lib/checkpoints/config.ts";
 import { elementCount } from "../../lib/checkpoints/dtypes.ts";
@@ -25,7 +26,10 @@ export const gelu4lConfigJson = {
 
 export const gelu4lParameters = 62_555_136;
 
-/** One tensor: uniform numbers of standard deviation `sd` around `mean` (xorshift32, quick enough for 62 million). */
+/**
+ * One tensor: uniform numbers of standard deviation `sd` around `mean` (xorshift32, quick enough for 62
+ * million).
+ */
 function uniform(length: number, seed: number, sd: number, mean = 0): Float32Array<ArrayBuffer> {
   const values = new Float32Array(length);
   const scale = sd * Math.sqrt(12) / 2 ** 32;
@@ -39,7 +43,10 @@ function uniform(length: number, seed: number, sd: number, mean = 0): Float32Arr
   return values;
 }
 
-/** The weights of one name, the same each time. LayerNorm weights lie around 1, biases around 0, matrices as wide as they are deep. */
+/**
+ * The weights of one name, the same each time. LayerNorm weights lie around 1, biases around 0, matrices as
+ * wide as they are deep.
+ */
 export function gelu4lWeights(
   name: string,
   dims: readonly number[],
@@ -56,7 +63,10 @@ export function gelu4lWeights(
   return uniform(elementCount(dims), hash, sd, isScale ? 1 : 0);
 }
 
-/** Writes `config.json` and `model_final.pth`, one tensor in memory at a time. `b_U` is left out, as its parameter count says. */
+/**
+ * Writes `config.json` and `model_final.pth`, one tensor in memory at a time. `b_U` is left out, as its
+ * parameter count says.
+ */
 export async function writeGelu4l(folder: string, seed = 0): Promise<void> {
   const config = parseModelConfig(gelu4lConfigJson);
   const entries: Record<string, TorchEntry> = {};

@@ -1,4 +1,7 @@
-/** GGUF files by gguf-py: every kind of block against its own dequantisation, whole models against transformers' logits. */
+/**
+ * GGUF files by gguf-py: every kind of block against its own dequantisation, whole models against
+ * transformers' logits.
+ */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { GgufFile } from "../../lib/checkpoints/gguf/gguf_file.ts";
 import { openGguf } from "../../lib/checkpoints/gguf/gguf_model.ts";
@@ -46,7 +49,8 @@ for (const name of ["llama-Q8_0", "llama-F16", "qwen2-Q4_1", "gpt2-Q4_0"]) {
     const error = off(logits.data, expected.get("logits")!.data);
     assert(error < 5e-6, `logits are off by ${error} of their scale`);
     assertEquals(notes, []);
-    // The tokenizer of the file: "%" and "&" are merged, BOS is <|endoftext|>, which no tokenizer but GPT-2's habit puts first.
+    // The tokenizer of the file: "%" and "&" are merged, BOS is <|endoftext|>, which no tokenizer but GPT-2's
+    // habit puts first.
     const first = name.startsWith("gpt2") ? [0] : [];
     assertEquals([...model.prompts(["!%&"]).tokens], [...first, 1, 63]);
   });
@@ -69,7 +73,8 @@ Deno.test("A GGUF file of another architecture, or with factors of rotation that
   );
   const config = { rope_theta: 500000 };
   assertEquals(ropeScaling(new Float32Array(64).fill(1), config, "a.gguf"), null);
-  // Llama 3.2's: d_head 64, factor 32; values by transformers' _compute_llama3_parameters, inverse frequencies before ÷ after.
+  // Llama 3.2's: d_head 64, factor 32; values by transformers' _compute_llama3_parameters, inverse
+  // frequencies before ÷ after.
   const llama32 = Float32Array.from(LLAMA_32);
   assertEquals(ropeScaling(llama32, config, "a.gguf"), {
     rope_type: "llama3",

@@ -1,6 +1,6 @@
 /**
- * Run as a process of its own by torch_file_test.ts: reads every weight of a checkpoint, keeps them all, and prints the resident
- * memory before and at its highest (ru_maxrss, the system's own record), in bytes.
+ * Run as a process of its own by torch_file_test.ts: reads every weight of a checkpoint, keeps them all, and
+ * prints the resident memory before and at its highest (ru_maxrss, the system's own record), in bytes.
  */
 import process from "node:process";
 import { openCheckpointFile } from "../../lib/checkpoints/checkpoint.ts";

@@ -1,5 +1,6 @@
 /**
- * Small random models for tests: a state dict of the right names and shapes, and a model folder on disk that holds it.
+ * Small random models for tests: a state dict of the right names and shapes, and a model folder on disk that
+ * holds it.
  */
 import { type ModelConfig, parseModelConfig } from "../../lib/checkpoints/config.ts";
 import type { RawTensor } from "../../lib/checkpoints/dtypes.ts";

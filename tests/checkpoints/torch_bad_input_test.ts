@@ -1,6 +1,7 @@
 /**
- * PyTorch files that must be refused: pickles that want to run something, archives that contradict themselves, and files that
- * were changed at random. None may hang, exhaust memory, or give a tensor of another shape than it says.
+ * PyTorch files that must be refused: pickles that want to run something, archives that contradict
+ * themselves, and files that were changed at random. None may hang, exhaust memory, or give a tensor of
+ * another shape than it says.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { TorchFile } from "../../lib/checkpoints/torch/torch_file.ts";
@@ -258,7 +259,9 @@ Deno.test("TorchFile: a table of records that no state dict has is refused at on
   await assertRejects(() => open(bytes), Error, "its table of records has 250000 entries");
 });
 
-/** Opens and reads everything; returns "opened" or the error's message. Checks what every file must keep to. */
+/**
+ * Opens and reads everything; returns "opened" or the error's message. Checks what every file must keep to.
+ */
 async function exercise(bytes: Uint8Array): Promise<string> {
   const started = performance.now();
   let result = "opened";
@@ -300,7 +303,8 @@ Deno.test("TorchFile: files changed at random are refused, or read with every te
   for (let round = 0; round < 3000; round++) {
     const bytes = mutate(original, random);
     if (await exercise(bytes) !== "opened") continue;
-    // The checksums leave only changes in what is not read: padding, time stamps, versions, the checksum itself set to 0.
+    // The checksums leave only changes in what is not read: padding, time stamps, versions, the checksum
+    // itself set to 0.
     const file = await open(bytes);
     assertEquals([...file.tensors.keys()], [...reference.tensors.keys()]);
     for (const name of file.tensors.keys()) {

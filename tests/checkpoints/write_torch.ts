@@ -1,9 +1,11 @@
 /**
- * Writes PyTorch checkpoints as `torch.save(state_dict, path)` does, for tests: zip64 archive of stored records that begin at
- * multiples of 64 bytes, sizes in data descriptors, a pickle of protocol 2 with an OrderedDict of tensors over storages.
+ * Writes PyTorch checkpoints as `torch.save(state_dict, path)` does, for tests: zip64 archive of stored
+ * records that begin at multiples of 64 bytes, sizes in data descriptors, a pickle of protocol 2 with an
+ * OrderedDict of tensors over storages.
  *
- * The format was checked against PyTorch 2.15 (`torch.load(…, weights_only=True)` gives back every tensor). Tensors are asked
- * for one at a time, so that a model of any size can be written to disk without being in memory.
+ * The format was checked against PyTorch 2.15 (`torch.load(…, weights_only=True)` gives back every tensor).
+ * Tensors are asked for one at a time, so that a model of any size can be written to disk without being in
+ * memory.
  */
 import { crc32 } from "node:zlib";
 import {

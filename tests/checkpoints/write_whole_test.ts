@@ -1,4 +1,5 @@
-// A file is written whole or not at all, and what a killed process left of it is removed by the next that writes it.
+// A file is written whole or not at all, and what a killed process left of it is removed by the next that
+// writes it.
 import { assertEquals, assertRejects } from "@std/assert";
 import { writeWhole } from "../../lib/checkpoints/write_whole.ts";
 import { withFolder } from "./small_model.ts";

@@ -127,7 +127,8 @@ Deno.test("runFigures(): a failing cell leaves out/ and the notebook as they wer
     await project.put("fig1", bad);
     const error = await assertRejects(() => project.run({ inPlace: true }), CellError);
     assertStringIncludes(error.message, "fig1, cell 3 failed:\n  | throw new Error('boo')\nError: boo");
-    assertEquals(project.out(), ["fig1.ipynb", "fig1.json", "fig1.svg", "index.html"]); // and fig2 did not run
+    // and fig2 did not run
+    assertEquals(project.out(), ["fig1.ipynb", "fig1.json", "fig1.svg", "index.html"]);
     assertEquals(await Promise.all(project.out().map((name) => project.read(`out/${name}`))), before);
     assertEquals(await project.read("notebooks/fig1.ipynb"), bad);
   });
@@ -186,7 +187,10 @@ Deno.test("runFigures(): a broken notebook is named with what is wrong, before a
   });
 });
 
-/** Runs figures.ts as a process, kills it while its cell runs, and returns its notebooks folder's state and the kernel's id. */
+/**
+ * Runs figures.ts as a process, kills it while its cell runs, and returns its notebooks folder's state and
+ * the kernel's id.
+ */
 async function killed(
   signal: Deno.Signal,
   use: (dir: string, code: number, kernel: number) => Promise<void>,
@@ -221,7 +225,10 @@ await runFigures({ notebooksDir: "${dir}/notebooks", outDir: "${dir}/out", signa
   });
 }
 
-/** Whether a process lives, a moment after it was ended. Looked at from outside: Deno reads /proc with every permission alone. */
+/**
+ * Whether a process lives, a moment after it was ended. Looked at from outside: Deno reads /proc with every
+ * permission alone.
+ */
 async function lives(pid: number): Promise<boolean> {
   const look =
     `try { console.log(Deno.readTextFileSync("/proc/${pid}/stat")); } catch { console.log("none"); }`;

@@ -1,4 +1,7 @@
-/** As much of JSON Schema (2020-12) as the project's own schema uses. A keyword that it does not know is an error, not passed over. */
+/**
+ * As much of JSON Schema (2020-12) as the project's own schema uses. A keyword that it does not know is an
+ * error, not passed over.
+ */
 
 type Schema = Record<string, unknown>;
 

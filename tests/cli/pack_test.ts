@@ -1,5 +1,5 @@
-// The packages: what is in the npm tarball, that it installs from an empty folder and measures Figures 1 to 3 there, and that the same
-// code runs when it comes over HTTP, as from JSR.
+// The packages: what is in the npm tarball, that it installs from an empty folder and measures Figures 1 to 3
+// there, and that the same code runs when it comes over HTTP, as from JSR.
 //
 // With CLEANUP_LENS_ALL=1 also pnpm and Bun, which npx fetches, and Node 24; it takes some minutes.
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";

@@ -1,4 +1,5 @@
-// The command as a user meets it: what it finds, what it writes, what it refuses, and that Ctrl-C loses nothing.
+// The command as a user meets it: what it finds, what it writes, what it refuses, and that Ctrl-C loses
+// nothing.
 import {
   assert,
   assertEquals,
@@ -210,7 +211,8 @@ Deno.test("runScan() gives a sound report of every family's checkpoint", async (
       through += result.writers.filter((w) => w.routes && w.attribution).length;
     }
   });
-  assert(through > 0, "some writers go through every pass"); // these weights are random: not one in each family
+  // these weights are random: not one in each family
+  assert(through > 0, "some writers go through every pass");
 });
 
 Deno.test("runScan() says what to do when prompts are missing, too few, or of a kind that it cannot read", async () => {

@@ -1,4 +1,5 @@
-// A task ends when it is told to, and when the process that started it is gone: a SIGKILL can be passed on by nobody.
+// A task ends when it is told to, and when the process that started it is gone: a SIGKILL can be passed on by
+// nobody.
 import { assertEquals } from "@std/assert";
 import { withFolder } from "../checkpoints/small_model.ts";
 

@@ -1,4 +1,5 @@
-// The tasks as they are started: each with permissions of its own, which follow its arguments and the environment.
+// The tasks as they are started: each with permissions of its own, which follow its arguments and the
+// environment.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { flagsOf, type Start, TASKS } from "../../lib/cli/permissions.ts";

@@ -1,4 +1,5 @@
-// Every experiment that a notebook calls refuses misspelt options and forgotten arguments, and names what was meant.
+// Every experiment that a notebook calls refuses misspelt options and forgotten arguments, and names what was
+// meant.
 import { assertRejects } from "@std/assert";
 import * as lib from "../../lib/mod.ts";
 import { embeddedPrompts } from "../transformer/models.ts";

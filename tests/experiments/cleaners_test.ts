@@ -1,4 +1,5 @@
-// The rule that says who is a cleaner, on responses made up by hand, so that each of its conditions is once the one that fails.
+// The rule that says who is a cleaner, on responses made up by hand, so that each of its conditions is once
+// the one that fails.
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { ModelConfig } from "../../lib/checkpoints/mod.ts";
 import { cleanersOf } from "../../lib/experiments/retention/cleaners.ts";
@@ -24,7 +25,8 @@ const summary = (own: RemovalStats, controls: RemovalStats[]) =>
   new Summary(config, "L0H0", own, controls, { seed: 1, quantiles: [0.25, 0.75] });
 
 Deno.test("cleaners: enough, and surely more than of the rotated output", () => {
-  // H0 cleans. H1 writes back as much of any vector. H2 is sure, but below 2 %. H3 takes back 0.1 on average, now more and now less.
+  // H0 cleans. H1 writes back as much of any vector. H2 is sure, but below 2 %. H3 takes back 0.1 on average,
+  // now more and now less.
   const own = stats((prompt) => [-0.3, -0.3, -0.019, prompt % 2 === 0 ? -1.2 : 1]);
   const controls = [0, 1].map((i) => stats(() => [-0.1 - 0.02 * i, -0.3 - 0.02 * i, 0, 0]));
   const found = cleanersOf(config, summary(own, controls));
@@ -34,7 +36,8 @@ Deno.test("cleaners: enough, and surely more than of the rotated output", () => 
   assertAlmostEquals(found[0].response, -0.3, 1e-12);
   assertAlmostEquals(found[0].specific.value, 0.19, 1e-12);
   const [low, high] = found[0].specific.interval;
-  // Both of the control's draws are the first: 0.01 below the mean of the two, stretched by √2 · 12.706 / 1.959964.
+  // Both of the control's draws are the first: 0.01 below the mean of the two, stretched by √2 · 12.706 /
+  // 1.959964.
   assertAlmostEquals(low, 0.19 - 0.01 * Math.SQRT2 * 12.706 / 1.959964, 1e-9);
   assertAlmostEquals(high, 0.19 + 0.01 * Math.SQRT2 * 12.706 / 1.959964, 1e-9);
 });

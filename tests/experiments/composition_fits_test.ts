@@ -12,7 +12,10 @@ import { regress } from "../../lib/stats/regression.ts";
 import { loadModel } from "../../lib/transformer/load.ts";
 import { embeddedPrompts } from "../transformer/models.ts";
 
-/** 20 prompts of 50 positions; each prompt has a slope of its own around -0.7, and position 0 is one point far away, 20 times. */
+/**
+ * 20 prompts of 50 positions; each prompt has a slope of its own around -0.7, and position 0 is one point far
+ * away, 20 times.
+ */
 function pairs(): PairRow[] {
   const random = new Random(3);
   return Array.from({ length: 20 }, (_, prompt) => {
@@ -35,7 +38,8 @@ Deno.test("fitsOverPrompts(): identical points at position 0 do not count, and i
   assertAlmostEquals(composition.slope.value, direct.slope, 1e-9);
   assertAlmostEquals(composition.r.value, direct.r, 1e-9);
   assertAlmostEquals(composition.intercept.value, direct.intercept, 1e-9);
-  // The points of a prompt share its slope: the standard error of independent points is several times too small.
+  // The points of a prompt share its slope: the standard error of independent points is several times too
+  // small.
   const [low, high] = composition.slope.interval;
   assert(high - low > 2 * 3.92 * direct.slopeError, `${high - low} against ${3.92 * direct.slopeError}`);
   assert(low < composition.slope.value && composition.slope.value < high);

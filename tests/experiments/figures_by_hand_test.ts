@@ -1,4 +1,5 @@
-// Figures 1 to 5 on a small random model, worked out from a forward pass in plain loops: which value stands in which row.
+// Figures 1 to 5 on a small random model, worked out from a forward pass in plain loops: which value stands
+// in which row.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { resampledAttribution } from "../../lib/experiments/adversarial.ts";
 import { compositionAttribution } from "../../lib/experiments/composition_attribution.ts";

@@ -1,4 +1,5 @@
-// What findAdversarialPrompts promises of the prompts that it returns, on the embedded model and held-out text.
+// What findAdversarialPrompts promises of the prompts that it returns, on the embedded model and held-out
+// text.
 import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "@std/assert";
 import { shorten } from "../../lib/checkpoints/mod.ts";
 import { resampledAttribution } from "../../lib/experiments/adversarial.ts";

@@ -19,7 +19,9 @@ export const letters: Tokenizer = {
   decodeToken: (id) => String.fromCharCode(97 + id),
 };
 
-/** A small random model with processed weights, that tokenizer, and L0H1 as the writer that layer 1 erases. */
+/**
+ * A small random model with processed weights, that tokenizer, and L0H1 as the writer that layer 1 erases.
+ */
 export function letterModel(seed: number, processed = true): Model {
   const { model } = small(seed, {}, processed ? ALL_STEPS : NO_STEPS);
   return new Model({
@@ -70,7 +72,9 @@ export function quantile(values: Iterable<number>, p: number): number {
 
 export const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** A model with every weight zero but those that are given, in the order in which a state dict stores them. */
+/**
+ * A model with every weight zero but those that are given, in the order in which a state dict stores them.
+ */
 export function handMade(changes: Record<string, unknown>, values: Record<string, number[]>): Model {
   const { config, tensors } = smallModel(0, changes);
   const weights = new Map<string, Weight>();

@@ -1,5 +1,5 @@
-// What retention() returns: by definition, by its options, and what it refuses. The numbers of one run against PyTorch stand in
-// tests/reference; the lazy metrics against plain loops in tests/metrics.
+// What retention() returns: by definition, by its options, and what it refuses. The numbers of one run
+// against PyTorch stand in tests/reference; the lazy metrics against plain loops in tests/metrics.
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { retention } from "../../lib/experiments/retention/retention.ts";
 import { loadModel } from "../../lib/transformer/load.ts";

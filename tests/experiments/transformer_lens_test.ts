@@ -1,5 +1,5 @@
-// Figures 1 to 5 on the embedded model against what TransformerLens gave (data/expected/tiny-gelu-4l.json, recorded by
-// tests/reference/expected.py), every number within the tolerance that the file states.
+// Figures 1 to 5 on the embedded model against what TransformerLens gave (data/expected/tiny-gelu-4l.json,
+// recorded by tests/reference/expected.py), every number within the tolerance that the file states.
 import { assertEquals, assertGreater } from "@std/assert";
 import { resampledAttribution } from "../../lib/experiments/adversarial.ts";
 import { compositionAttribution, REPOSITORY_FORM } from "../../lib/experiments/composition_attribution.ts";
@@ -77,7 +77,8 @@ Deno.test("Figure 3 with every layer after the writer's patched, without the fir
     positions: inner,
   };
   const { locations } = await patchedProjections(model, prompts, options);
-  const same = patchedLayers.length === later; // cleanup.json names them all: recorded once, under the figure's own name
+  // cleanup.json names them all: recorded once, under the figure's own name
+  const same = patchedLayers.length === later;
   agrees(`fig3a${same ? "" : ", every later layer patched"}, inner positions`, locations, 9 * 4);
 });
 

@@ -1,5 +1,6 @@
-// Every published value of gelu-4l finds its measured one. A small random model with gelu-4l's layers and heads stands in: values differ, but
-// names, fields, prompts and positions must be those that the experiments give, or an hour of measuring would end in "missing".
+// Every published value of gelu-4l finds its measured one. A small random model with gelu-4l's layers and
+// heads stands in: values differ, but names, fields, prompts and positions must be those that the experiments
+// give, or an hour of measuring would end in "missing".
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { loadExpected } from "../../lib/experiments/expected.ts";
 import { figureSteps, quickChecks } from "../../lib/experiments/verification.ts";

@@ -1,4 +1,5 @@
-// A node that writes nothing has no projection ratio onto it: its rows say so, and a live writer beside it has its own.
+// A node that writes nothing has no projection ratio onto it: its rows say so, and a live writer beside it
+// has its own.
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { bosParts } from "../../lib/experiments/bos_parts.ts";
 import { allPairs } from "../../lib/experiments/all_pairs.ts";

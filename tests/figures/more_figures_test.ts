@@ -74,7 +74,8 @@ Deno.test("fig6() draws both kinds of embeddings in a panel a head, as densities
   assertEquals(drawing.count("line"), 16);
   assertStringIncludes(drawing.words, "L0H2 (writer)");
   assertEquals(drawing.marks("legend entry").length, 2);
-  // A token's bins are half as wide as a position's, so the same shares stand twice as high; each panel has its own scale.
+  // A token's bins are half as wide as a position's, so the same shares stand twice as high; each panel has
+  // its own scale.
   const top = (line: Element) => {
     const ys = [...line.children[0].getAttribute("d")!.matchAll(/,(-?[\d.]+)/g)].map((m) => Number(m[1]));
     return Math.max(...ys) - Math.min(...ys);

@@ -92,7 +92,8 @@ Deno.test("encodePng() keeps few colours exactly, and all channels where pixels 
     (_, i) => i % 4 === 3 ? 255 : (i % 4 === 0 ? i >> 2 & 31 : i >> 7) * 8,
   );
   assertEquals(decode(encodePng(many, 32, 32)).type, 6, "1024 colours, each as common as the others");
-  // 300 greys and blues, each 32 pixels, below much white: hardly a share of the picture, but a ramp with steps would show.
+  // 300 greys and blues, each 32 pixels, below much white: hardly a share of the picture, but a ramp with
+  // steps would show.
   const ramp = new Uint8Array(4 * 1024 * 1024).fill(255);
   for (let i = 0; i < 300 * 32; i++) ramp.set([i >> 5 & 255, 0, (i >> 5 & 255) ^ 128, 255], 4 * i);
   for (let i = 0; i < 60 * 32; i++) ramp.set([0, i >> 3 & 252, 0, 255], 4 * (9000 + i));

@@ -1,6 +1,6 @@
 /**
- * Checks of a drawn figure that need no eyes: the SVG is parsed again, each text's box is computed from its font size, anchor
- * and transforms, and resvg says how far the drawing reaches.
+ * Checks of a drawn figure that need no eyes: the SVG is parsed again, each text's box is computed from its
+ * font size, anchor and transforms, and resvg says how far the drawing reaches.
  */
 import { Resvg } from "@resvg/resvg-js";
 import { DOMParser } from "linkedom";
@@ -130,7 +130,10 @@ function toRoot(element: Element, point: Point): Point {
   return [x, y];
 }
 
-/** Whether two rectangles at any angle share more than a touch: no edge of either separates them (separating axes). */
+/**
+ * Whether two rectangles at any angle share more than a touch: no edge of either separates them (separating
+ * axes).
+ */
 export function overlap(a: Point[], b: Point[]): boolean {
   const touch = 0.5;
   for (const box of [a, b]) {

@@ -1,6 +1,6 @@
 /**
- * A worker whose case 1 never ends, whose case 2 throws where nobody catches it, whose case 3 fails, whose case 5 waits for ever and whose
- * case 6 does so the first time. For fuzz_test.ts.
+ * A worker whose case 1 never ends, whose case 2 throws where nobody catches it, whose case 3 fails, whose
+ * case 5 waits for ever and whose case 6 does so the first time. For fuzz_test.ts.
  */
 import type { Order, Result } from "./worker.ts";
 

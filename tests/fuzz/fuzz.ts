@@ -1,7 +1,7 @@
 /**
- * `deno task fuzz [target …] [--cases N] [--seed S]`: reads damaged inputs of every kind, each in a worker with limits of time and
- * memory. Anything but success with right shapes, or one clear error of the project, is a failure; one of each kind is left in
- * out/fuzz/ with its seed.
+ * `deno task fuzz [target …] [--cases N] [--seed S]`: reads damaged inputs of every kind, each in a worker
+ * with limits of time and memory. Anything but success with right shapes, or one clear error of the project,
+ * is a failure; one of each kind is left in out/fuzz/ with its seed.
  *
  *     deno task fuzz                              every target, 10,000 cases each
  *     deno task fuzz parquet --cases 100000 --seed 7
@@ -15,14 +15,17 @@ import { TARGETS } from "./targets.ts";
 import { caseOf, type Order, type Result } from "./worker.ts";
 
 /**
- * One case may take so much processor time: that of the whole process, which does nothing else meanwhile. A process that others starve
- * gets little of it, and that is no fault of the case.
+ * One case may take so much processor time: that of the whole process, which does nothing else meanwhile. A
+ * process that others starve gets little of it, and that is no fault of the case.
  */
 const MOST_CPU_MS = 5000;
 /** A case that waits for ever takes none. After so long it runs again, alone; only then is it a failure. */
 const MOST_WALL_MS = 120_000;
 const LOOK_EVERY_MS = 200;
-/** Workers that hung. Deno does not end a loop: each goes on to take up to a core, which is not the next cases' time. */
+/**
+ * Workers that hung. Deno does not end a loop: each goes on to take up to a core, which is not the next
+ * cases' time.
+ */
 let hung = 0;
 const WORKER = new URL("./worker.ts", import.meta.url);
 
@@ -39,7 +42,9 @@ export interface Tally {
   accepted: number;
   refused: number;
   failures: Failure[];
-  /** Cases that ran again, alone, since they were not done in time while little processor time was to be had. */
+  /**
+   * Cases that ran again, alone, since they were not done in time while little processor time was to be had.
+   */
   again: number[];
 }
 

@@ -1,4 +1,5 @@
-// A short run of every target, with a fixed seed; that the harness sees what it is to see; and the damage itself.
+// A short run of every target, with a fixed seed; that the harness sees what it is to see; and the damage
+// itself.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { randomSource } from "../reference/random.ts";
 import { fuzz, line } from "./fuzz.ts";

@@ -1,5 +1,6 @@
 /**
- * Damage, by a seed: bytes turned, moved, cut and repeated; and JSON whose values, keys and structure are changed.
+ * Damage, by a seed: bytes turned, moved, cut and repeated; and JSON whose values, keys and structure are
+ * changed.
  */
 import { randomInt } from "../reference/random.ts";
 

@@ -1,6 +1,7 @@
 /**
- * What is fuzzed: for each kind of input some small good ones, how they are damaged, and what is done with the result. A target returns
- * when the input was accepted and everything in it was read; it throws the reader's error, or a WrongAnswer.
+ * What is fuzzed: for each kind of input some small good ones, how they are damaged, and what is done with
+ * the result. A target returns when the input was accepted and everything in it was read; it throws the
+ * reader's error, or a WrongAnswer.
  */
 import { parseAdversarial } from "../../lib/checkpoints/adversarial.ts";
 import { checkpointOf } from "../../lib/checkpoints/checkpoint.ts";
@@ -101,7 +102,8 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   torch: {
     make(random) {
       if (random() < 0.5) return mutateBytes(encodeTorch(entries()), random);
-      return encodeTorch(entries(), mutateBytes(stateDictPickle(entries()), random)); // with the right checksum
+      // with the right checksum
+      return encodeTorch(entries(), mutateBytes(stateDictPickle(entries()), random));
     },
     read: async (bytes) => await readAll(await TorchFile.from(memorySource(bytes))),
   },

@@ -46,7 +46,8 @@ async function one({ target, seed, folder }: Order, index: number): Promise<Resu
     const what = unclear(error);
     result = what === undefined ? { index, outcome: "refused" } : { index, outcome: "failed", what };
   }
-  if (index % 16 === 0) await new Promise((resolve) => setTimeout(resolve, 0)); // rejections that nobody heard come now
+  // rejections that nobody heard come now
+  if (index % 16 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
   if (unheard.length > 0) result = { index, outcome: "failed", what: `unheard: ${unheard.join("; ")}` };
   unheard = [];
   const taken = Math.round(1024 * (peakMemory() - before));

@@ -58,7 +58,8 @@ Deno.test("executeNotebook() fills outputs and counts of a copy, cell after cell
   });
   assertEquals(serializeNotebook(notebook), before); // the given one is untouched
   const code = executed.cells.filter((cell): cell is CodeCell => cell.cell_type === "code");
-  assertEquals(code.map((cell) => cell.execution_count), [1, null, 2, 3]); // the empty cell is skipped, as Jupyter does
+  // the empty cell is skipped, as Jupyter does
+  assertEquals(code.map((cell) => cell.execution_count), [1, null, 2, 3]);
   assertEquals(code.map((cell) => cell.outputs.length), [0, 0, 1, 1]); // and the stale outputs are gone
   assertEquals((code[2].outputs[0] as Fields).data["text/plain"], "42");
   assertEquals((code[3].outputs[0] as Fields).text, "2\n");

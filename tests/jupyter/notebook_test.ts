@@ -21,7 +21,10 @@ const code = (fields: Fields = {}): Fields => ({
 const file = (cells: Fields[], fields: Fields = {}) =>
   JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells, ...fields });
 
-/** What Jupyter itself writes for this notebook (checked with its library nbformat 5.5.0: sorted keys, indent 1, lines). */
+/**
+ * What Jupyter itself writes for this notebook (checked with its library nbformat 5.5.0: sorted keys, indent
+ * 1, lines).
+ */
 const AS_JUPYTER_WRITES = `{
  "cells": [
   {

@@ -5,7 +5,9 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (text: string) => new TextEncoder().encode(text);
 const hex = (bytes: Uint8Array) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
-/** Plays a ZMTP peer on a free port: sends `chunks` one by one, then closes. Resolves to all that it received. */
+/**
+ * Plays a ZMTP peer on a free port: sends `chunks` one by one, then closes. Resolves to all that it received.
+ */
 function peer(chunks: Uint8Array[], pauseMs = 5): { port: number; received: Promise<Uint8Array> } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const received = (async () => {

@@ -55,7 +55,10 @@ for (const processed of [true, false]) {
   });
 }
 
-/** Largest |Σ DLA - logit difference| as a part of Σ |DLA|, over all tokens, for answers that are not the most probable ones. */
+/**
+ * Largest |Σ DLA - logit difference| as a part of Σ |DLA|, over all tokens, for answers that are not the most
+ * probable ones.
+ */
 async function offSum(model: Model, prompts: Prompts): Promise<number> {
   const clean = model.forward();
   const [first, second] = [model.tokens("first"), model.tokens("second")];

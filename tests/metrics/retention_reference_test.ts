@@ -1,5 +1,5 @@
-// Retention, responses and DLA of the embedded model, position by position, against PyTorch in 64 bits that was written from the
-// definition alone (tests/reference/retention.py). The rotation is the recorded one.
+// Retention, responses and DLA of the embedded model, position by position, against PyTorch in 64 bits that
+// was written from the definition alone (tests/reference/retention.py). The rotation is the recorded one.
 import { assert, assertEquals } from "@std/assert";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
 import { attributionVector, unembedding } from "../../lib/metrics/attribution.ts";
@@ -30,7 +30,9 @@ const Q = param("recorded rotation", (await read("rotations")).slice(), [
 ]);
 const dims = [{ name: "batch", size: "batch" }, { name: "pos", size: "pos" }];
 
-/** In units of max(1, |value|): a ratio to the writer's square magnifies float32 rounding where that is small. */
+/**
+ * In units of max(1, |value|): a ratio to the writer's square magnifies float32 rounding where that is small.
+ */
 const TOLERANCE = 1e-4;
 
 /** Largest error against values of [row, batch, pos from 1 on], in units of max(1, |value|). */

@@ -1,4 +1,5 @@
-// Against the plain forward pass (loops, written separately), run again without the writer's output; and the identity R = 1 + Σ ρ.
+// Against the plain forward pass (loops, written separately), run again without the writer's output; and the
+// identity R = 1 + Σ ρ.
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import type { Prompts } from "../../lib/checkpoints/mod.ts";
 import { laterLocations, laterNodes } from "../../lib/metrics/later_nodes.ts";
@@ -19,7 +20,10 @@ import { ALL_STEPS } from "../../lib/transformer/processing.ts";
 import { dot, letterModel, minus, plainRun, vector } from "../experiments/plain_values.ts";
 import { embeddedPrompts, randomPrompts, small } from "../transformer/models.ts";
 
-/** Largest |R - (1 + Σ ρ)| over locations, positions from 1 on and all nodes that write, as far as |R| is at most 10. */
+/**
+ * Largest |R - (1 + Σ ρ)| over locations, positions from 1 on and all nodes that write, as far as |R| is at
+ * most 10.
+ */
 async function offIdentity(model: Model, prompts: Prompts, route: Route): Promise<number> {
   const clean = model.forward();
   let worst = 0;
@@ -50,7 +54,8 @@ for (const route of ["all", "patterns", "values", "position"] as const) {
   Deno.test(`R = 1 + Σ ρ at every location, of every node: route "${route}"`, async () => {
     assert(await offIdentity(await loadModel(), await embeddedPrompts(2, 24), route) < 1e-4);
     const { model } = small(7, { n_layers: 3 }, ALL_STEPS);
-    assert(await offIdentity(model, randomPrompts(model, 7, 2, 6), route) < 1e-3); // outputs of very different lengths
+    // outputs of very different lengths
+    assert(await offIdentity(model, randomPrompts(model, 7, 2, 6), route) < 1e-3);
   });
 }
 

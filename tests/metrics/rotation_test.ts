@@ -1,4 +1,5 @@
-// Orthogonality, from its definition; that nothing of a vector's direction is kept, from the mean of many draws.
+// Orthogonality, from its definition; that nothing of a vector's direction is kept, from the mean of many
+// draws.
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { randomOrthogonal, randomOrthogonalCentred, rotated, rotation } from "../../lib/metrics/rotation.ts";
 import { run } from "../../lib/tensor/run.ts";

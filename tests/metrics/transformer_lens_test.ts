@@ -1,6 +1,6 @@
 /**
- * Projection ratios and DLA at every position of two prompts of the embedded model, against values that TransformerLens gave in double
- * precision (tests/reference/record.py, "points/").
+ * Projection ratios and DLA at every position of two prompts of the embedded model, against values that
+ * TransformerLens gave in double precision (tests/reference/record.py, "points/").
  */
 import { assertEquals } from "@std/assert";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
@@ -79,7 +79,8 @@ for (const [name, forward] of Object.entries({ clean, patched })) {
         ? headProjectionRatios(forward, node.layer, writer).select("head", node.head)
         : projectionRatio(forward.node(node.name), writer);
     }
-    // Times ‖b‖²: where the writer's output is almost zero, the ratio itself magnifies what float32 rounds off.
+    // Times ‖b‖²: where the writer's output is almost zero, the ratio itself magnifies what float32 rounds
+    // off.
     await compare(`${name}/`, outputs, expected.get("writer_norm2")!.data);
   });
 }

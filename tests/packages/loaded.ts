@@ -1,6 +1,7 @@
 /**
- * Which npm packages a program really loads: those of the scripts that its JavaScript engine has parsed, as the debugger is told of them. A
- * package that stands in deno.lock, or in the graph of modules, need not be among them.
+ * Which npm packages a program really loads: those of the scripts that its JavaScript engine has parsed, as
+ * the debugger is told of them. A package that stands in deno.lock, or in the graph of modules, need not be
+ * among them.
  */
 
 /** Where Deno keeps packages: …/npm/registry.npmjs.org/@scope/name/1.2.3/… */

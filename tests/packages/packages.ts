@@ -1,6 +1,7 @@
 /**
- * `deno task packages [task …]`: runs tasks on small inputs and lists the npm packages that each has really loaded. Those that come through
- * danfojs-node alone (its own, and request, xlsx, mathjs …) are marked: only data frames in notebooks load them.
+ * `deno task packages [task …]`: runs tasks on small inputs and lists the npm packages that each has really
+ * loaded. Those that come through danfojs-node alone (its own, and request, xlsx, mathjs …) are marked: only
+ * data frames in notebooks load them.
  */
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { smallModel, writeModelFolder } from "../checkpoints/small_model.ts";

@@ -1,4 +1,5 @@
-// What each task really loads: packages that only danfojs-node brings are loaded by data frames in notebooks, and by nothing else.
+// What each task really loads: packages that only danfojs-node brings are loaded by data frames in notebooks,
+// and by nothing else.
 import { assert, assertEquals } from "@std/assert";
 import { broughtBy } from "./lock.ts";
 import { packagesOf } from "./packages.ts";

@@ -3,8 +3,9 @@
  *
  *     deno run --allow-read --allow-ffi tests/reference/compare_model.ts FOLDER
  *
- * FOLDER/logits.safetensors holds tokens [batch, pos], logits [batch, pos, d_vocab] and hooks by name, as recorded by
- * compare_model.py. Prints the largest difference of each, as a share of its largest value, unprocessed and processed.
+ * FOLDER/logits.safetensors holds tokens [batch, pos], logits [batch, pos, d_vocab] and hooks by name, as
+ * recorded by compare_model.py. Prints the largest difference of each, as a share of its largest value,
+ * unprocessed and processed.
  */
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
 import { loadModel } from "../../lib/transformer/load.ts";

@@ -1,8 +1,9 @@
 /**
  * The error function in double precision, for the reference forward pass.
  *
- * erf(x) = 2/√π · e^(−x²) · Σ_n 2^n x^(2n+1) / (1·3·5…(2n+1)). All terms have one sign, so nothing cancels: the relative error
- * stays near 1e-15. (Abramowitz and Stegun, 7.1.6.) Beyond 6, 1 − erf < 3e-17 and the result is ±1.
+ * erf(x) = 2/√π · e^(−x²) · Σ_n 2^n x^(2n+1) / (1·3·5…(2n+1)). All terms have one sign, so nothing cancels:
+ * the relative error stays near 1e-15. (Abramowitz and Stegun, 7.1.6.) Beyond 6, 1 − erf < 3e-17 and the
+ * result is ±1.
  */
 export function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x);

@@ -1,15 +1,17 @@
 /**
  * A forward pass in plain loops and double precision: the reference that the ONNX engine is compared with.
  *
- * It is written from the method's description alone (hook points, LayerNorm, attention scale 1/√d_head, causal mask, exact erf
- * GELU) and shares no code with lib/transformer or lib/tensor. It is slow and meant for a few short prompts.
+ * It is written from the method's description alone (hook points, LayerNorm, attention scale 1/√d_head,
+ * causal mask, exact erf GELU) and shares no code with lib/transformer or lib/tensor. It is slow and meant
+ * for a few short prompts.
  *
- * Every hook point is recorded under its TransformerLens name, with the shape that TransformerLens gives it. Masked attention
- * scores are −∞, as there. `edits` change a value where it arises:
- * - hook_q_input, hook_k_input, hook_v_input [batch, pos, head, d_model]: copies of the residual stream before ln1. A changed
- *   copy is normalised with its own scale, unless ln1.hook_scale has an edit, which then holds for Q, K and V of every head.
- * - ln1.hook_normalized [batch, pos, d_model]: what Q, K and V of every head read (times ln1.w, plus ln1.b), unless their own input
- *   has an edit.
+ * Every hook point is recorded under its TransformerLens name, with the shape that TransformerLens gives it.
+ * Masked attention scores are −∞, as there. `edits` change a value where it arises:
+ * - hook_q_input, hook_k_input, hook_v_input [batch, pos, head, d_model]: copies of the residual stream
+ *   before ln1. A changed copy is normalised with its own scale, unless ln1.hook_scale has an edit, which
+ *   then holds for Q, K and V of every head.
+ * - ln1.hook_normalized [batch, pos, d_model]: what Q, K and V of every head read (times ln1.w, plus ln1.b),
+ *   unless their own input has an edit.
  */
 import type { ModelConfig } from "../../lib/checkpoints/config.ts";
 import { erf } from "./erf.ts";
@@ -31,8 +33,9 @@ export interface PlainForwardOptions {
 }
 
 /**
- * Runs `tokens` [batch][pos] through the model. Weights by TransformerLens name; a missing LayerNorm weight is 1, a missing bias 0
- * (so that processed weights run too). Returns every hook point, and `logits` [batch, pos, d_vocab].
+ * Runs `tokens` [batch][pos] through the model. Weights by TransformerLens name; a missing LayerNorm weight
+ * is 1, a missing bias 0 (so that processed weights run too). Returns every hook point, and `logits` [batch,
+ * pos, d_vocab].
  */
 export function plainForward(
   config: ModelConfig,

@@ -4,7 +4,8 @@ import { erf } from "./erf.ts";
 import { plainForward } from "./plain_forward.ts";
 
 Deno.test("erf() agrees with published values to 1e-15", () => {
-  // Abramowitz and Stegun, table 7.1, and the complements erfc(3), erfc(5) from the same source's asymptotics.
+  // Abramowitz and Stegun, table 7.1, and the complements erfc(3), erfc(5) from the same source's
+  // asymptotics.
   for (const [x, y] of [[0.5, 0.5204998778130465], [1, 0.8427007929497149], [2, 0.9953222650189527]]) {
     assertAlmostEquals(erf(x), y, 1e-15);
     assertAlmostEquals(erf(-x), -y, 1e-15);
@@ -21,7 +22,8 @@ const weights = new Map(
 const tokens = [[0, 3, 5, 16], [0, 1, 1, 2]];
 
 Deno.test("plainForward() by hand: one layer of attention over two positions", () => {
-  // d_model 2, one head of size 1, no MLP; every weight chosen so that the arithmetic can be followed on paper.
+  // d_model 2, one head of size 1, no MLP; every weight chosen so that the arithmetic can be followed on
+  // paper.
   const { config } = smallModel(0, {
     d_model: 2,
     n_layers: 1,

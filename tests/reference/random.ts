@@ -1,5 +1,6 @@
 /**
- * Seeded random numbers for tests: mulberry32, 32 bits of state. Equal seeds give equal sequences on every machine.
+ * Seeded random numbers for tests: mulberry32, 32 bits of state. Equal seeds give equal sequences on every
+ * machine.
  */
 
 /** Uniform numbers in [0, 1). */

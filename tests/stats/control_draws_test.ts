@@ -1,4 +1,5 @@
-// The interval of a control's mean against what it is for: to hold the mean over all draws that could have been made.
+// The interval of a control's mean against what it is for: to hold the mean over all draws that could have
+// been made.
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { ControlDraws, studentT } from "../../lib/stats/control_draws.ts";
 import { bootstrapDraws, bootstrapInterval } from "../../lib/stats/significance.ts";
@@ -42,7 +43,8 @@ Deno.test("ControlDraws: intervals of 2 to 16 draws hold the true mean about as 
   };
   for (const n of [2, 3, 4, 8]) {
     const held = coverage(n, false);
-    // 400 repetitions of 95 %: 0.929 … 0.971. With two draws a bootstrap knows three means only, hence the wider bound.
+    // 400 repetitions of 95 %: 0.929 … 0.971. With two draws a bootstrap knows three means only, hence the
+    // wider bound.
     assert(held > 0.92 && held < 0.995, `${n} draws: ${held}`);
   }
   assert(coverage(3, true) < 0.85, `three draws, plain: ${coverage(3, true)}`);

@@ -1,5 +1,6 @@
-// Anscombe's quartet (The American Statistician 27, 1973): four data sets with one and the same fit. Published: y = 3.00 + 0.500 x,
-// standard error of the slope 0.118, multiple R² 0.667. More digits: R, summary(lm(y1 ~ x1, anscombe)) and so on.
+// Anscombe's quartet (The American Statistician 27, 1973): four data sets with one and the same fit.
+// Published: y = 3.00 + 0.500 x, standard error of the slope 0.118, multiple R² 0.667. More digits: R,
+// summary(lm(y1 ~ x1, anscombe)) and so on.
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { Random } from "../../lib/stats/random.ts";
 import { BlockRegression, regress } from "../../lib/stats/regression.ts";

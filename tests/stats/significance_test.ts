@@ -9,8 +9,8 @@ import {
   pBelowZero,
 } from "../../lib/stats/significance.ts";
 
-// Benjamini & Hochberg (1995), section 3.2: 15 comparisons of a study of thrombolysis, ordered. At q = 0.05 the procedure
-// rejects the first four, and Bonferroni's the first three.
+// Benjamini & Hochberg (1995), section 3.2: 15 comparisons of a study of thrombolysis, ordered. At q = 0.05
+// the procedure rejects the first four, and Bonferroni's the first three.
 const P = [
   0.0001,
   0.0004,

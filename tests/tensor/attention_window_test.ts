@@ -61,7 +61,8 @@ for (const window of [5, 128, 200, 1000]) {
   });
 }
 
-// Masks must come after the cap: a hidden key's −∞ would become −cap, and be seen. 300 positions are three blocks of queries.
+// Masks must come after the cap: a hidden key's −∞ would become −cap, and be seen. 300 positions are three
+// blocks of queries.
 for (
   const [softCap, window, pos] of [[0.5, undefined, 6], [2, undefined, 300], [0.5, 5, 300], [
     2,

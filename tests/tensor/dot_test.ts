@@ -3,11 +3,15 @@ import { constant } from "../../lib/tensor/tensor.ts";
 import { assertAlmostEquals } from "@std/assert";
 import { sumOver, World } from "./world.ts";
 
-/** Distributes `names` over: both and kept, left only, right only, both and summed. Each group may be empty but the last. */
+/**
+ * Distributes `names` over: both and kept, left only, right only, both and summed. Each group may be empty
+ * but the last.
+ */
 function roles(world: World, names: readonly string[]): { left: string[]; right: string[]; over: string[] } {
   const [left, right, over]: string[][] = [[], [], []];
   names.forEach((name, i) => {
-    const role = name === "batch" || name === "pos" ? world.int(3) : world.int(4); // those two are never summed here
+    // those two are never summed here
+    const role = name === "batch" || name === "pos" ? world.int(3) : world.int(4);
     const summed = i === names.length - 1 || role === 3;
     if (summed || role !== 1) left.push(name);
     if (summed || role !== 0) right.push(name);

@@ -15,7 +15,10 @@ const x = () =>
     dtype: "float32",
   });
 
-/** How often each ONNX operation stands in the lowered graph; reshapes and copies of what is fed to outputs left out. */
+/**
+ * How often each ONNX operation stands in the lowered graph; reshapes and copies of what is fed to outputs
+ * left out.
+ */
 function operations(outputs: Record<string, Tensor>): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { op } of new Lowering(outputs, sizes).graph.finish().nodes) {

@@ -1,4 +1,7 @@
-/** A run of some seconds that SIGINT ends, for interrupt_test.ts: says "ready" after its first batch, then how it ended. */
+/**
+ * A run of some seconds that SIGINT ends, for interrupt_test.ts: says "ready" after its first batch, then how
+ * it ended.
+ */
 
 import { retention } from "../../lib/experiments/retention/retention.ts";
 import { shorten } from "../../lib/checkpoints/mod.ts";

@@ -1,4 +1,5 @@
-// A signal of the system, not an abort from the same program, ends a run: it has to come through between two batches.
+// A signal of the system, not an abort from the same program, ends a run: it has to come through between two
+// batches.
 import { assert } from "@std/assert";
 
 Deno.test({

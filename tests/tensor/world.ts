@@ -1,8 +1,9 @@
 /**
- * Random tensors with a known value at every index, and the comparison of expressions over them with plain functions.
+ * Random tensors with a known value at every index, and the comparison of expressions over them with plain
+ * functions.
  *
- * A plain value is a function of a named index, `(i) => number`, that reads the names it knows and no others: broadcasting by name
- * then needs no code at all, and shares none with lib/tensor.
+ * A plain value is a function of a named index, `(i) => number`, that reads the names it knows and no others:
+ * broadcasting by name then needs no code at all, and shares none with lib/tensor.
  */
 import { assert, assertEquals } from "@std/assert";
 import { NdArray } from "../../lib/tensor/nd_array.ts";
@@ -114,7 +115,10 @@ export class World {
   }
 }
 
-/** Every value of `result` equals `at` there, to `tolerance` times the largest finite expected value (or 1 if that is less). */
+/**
+ * Every value of `result` equals `at` there, to `tolerance` times the largest finite expected value (or 1 if
+ * that is less).
+ */
 export function compare(result: NdArray, at: At, tolerance: number, what: string): void {
   const expected = new Float64Array(result.data.length);
   const index = indices(result);

@@ -1,6 +1,7 @@
 /**
- * A disk that can be full at a chosen moment. Where a file system in memory may be mounted (as root), it is a real one, and a filler takes
- * what is free. Elsewhere a limit on the size of files (`ulimit -f`) makes writes fail: no full disk, but the same place in the code.
+ * A disk that can be full at a chosen moment. Where a file system in memory may be mounted (as root), it is a
+ * real one, and a filler takes what is free. Elsewhere a limit on the size of files (`ulimit -f`) makes
+ * writes fail: no full disk, but the same place in the code.
  */
 
 const BYTES = 64 * 2 ** 20;
@@ -50,7 +51,10 @@ export function mountDisk(path: string): Disk {
   };
 }
 
-/** A command under a limit of so many blocks of 512 bytes a file, of which writes are told instead of being ended. */
+/**
+ * A command under a limit of so many blocks of 512 bytes a file, of which writes are told instead of being
+ * ended.
+ */
 export function limited(blocks: number, command: string, args: readonly string[]): [string, string[]] {
   return ["sh", ["-c", `trap '' XFSZ; ulimit -f ${blocks}; exec "$@"`, "sh", command, ...args]];
 }

@@ -1,4 +1,7 @@
-/** What lies in a folder after a run: the files that count, as texts that can be compared, and what should not be there. */
+/**
+ * What lies in a folder after a run: the files that count, as texts that can be compared, and what should not
+ * be there.
+ */
 import { createHash } from "node:crypto";
 
 /** Names of what is not whole, or holds something for a while. */

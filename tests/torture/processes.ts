@@ -1,6 +1,6 @@
 /**
- * The processes that a run started, whatever became of their parents: each carries the run's mark in its environment. Linux alone: read
- * from /proc, for which Deno asks for every permission.
+ * The processes that a run started, whatever became of their parents: each carries the run's mark in its
+ * environment. Linux alone: read from /proc, for which Deno asks for every permission.
  */
 
 /** The environment variable that holds the mark. */
@@ -17,7 +17,8 @@ export function processesOf(mark: string): Running[] {
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      const environment = Deno.readTextFileSync(`/proc/${name}/environ`); // empty of one that has ended and was not awaited
+      // empty of one that has ended and was not awaited
+      const environment = Deno.readTextFileSync(`/proc/${name}/environ`);
       if (!environment.split("\0").includes(`${MARK}=${mark}`)) continue;
       const command = Deno.readTextFileSync(`/proc/${name}/cmdline`).replaceAll("\0", " ").trim();
       found.push({ pid: Number(name), command });

@@ -1,6 +1,6 @@
 /**
- * What is disturbed: the tasks as users start them, on small inputs, and a download from a server on this machine. A new one is one entry
- * (`scan merge`, when there is one).
+ * What is disturbed: the tasks as users start them, on small inputs, and a download from a server on this
+ * machine. A new one is one entry (`scan merge`, when there is one).
  */
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { HubServer } from "../checkpoints/hub/hub_server.ts";

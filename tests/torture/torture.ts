@@ -1,7 +1,8 @@
 /**
- * `deno task torture [scenario …] [--times N] [--seed S] [--faults LIST]`: runs tasks and disturbs them at random moments: SIGTERM,
- * SIGKILL, a killed kernel, a full disk. Afterwards no process may be left, after the next run no unfinished file, the notebooks are
- * as they were, and the results are those of a run that nothing disturbed.
+ * `deno task torture [scenario …] [--times N] [--seed S] [--faults LIST]`: runs tasks and disturbs them at
+ * random moments: SIGTERM, SIGKILL, a killed kernel, a full disk. Afterwards no process may be left, after
+ * the next run no unfinished file, the notebooks are as they were, and the results are those of a run that
+ * nothing disturbed.
  *
  * Linux alone: it looks at /proc, for which Deno asks for every permission.
  */
@@ -78,7 +79,8 @@ async function torture(
     }
     const differs = difference(baselines[0].files, baselines[1].files);
     if (differs) throw new Error(`two undisturbed runs of ${name} differ: ${differs}`);
-    const baseline = baselines[0].ms < baselines[1].ms ? baselines[0] : baselines[1]; // moments within a run that nothing slowed down
+    // moments within a run that nothing slowed down
+    const baseline = baselines[0].ms < baselines[1].ms ? baselines[0] : baselines[1];
     console.log(`${name}: ${Object.keys(baseline.files).length} files, ${(baseline.ms / 1000).toFixed(1)} s`);
     for (const fault of scenario.faults.filter((each) => faults.includes(each))) {
       const moments = randomSource(seed + 1000 * FAULTS.indexOf(fault) + name.length);

@@ -5,7 +5,10 @@ import { difference, type Found, look } from "./files.ts";
 import { kill, MARK, processesOf, untilNone } from "./processes.ts";
 import type { Fault, Project, Scenario } from "./scenarios.ts";
 
-/** For a run to end by itself, and for its processes to be gone: far more than either takes on a machine that does other work. */
+/**
+ * For a run to end by itself, and for its processes to be gone: far more than either takes on a machine that
+ * does other work.
+ */
 const END_MS = 120_000, GONE_MS = 20_000;
 
 export interface Ended {
@@ -68,7 +71,10 @@ export interface TrialOptions {
   random: () => number;
 }
 
-/** Disturbs one run and lets the next one finish. Returns the moment (0 … 1 of an undisturbed run) and what is wrong, in words. */
+/**
+ * Disturbs one run and lets the next one finish. Returns the moment (0 … 1 of an undisturbed run) and what is
+ * wrong, in words.
+ */
 export async function trial(
   options: TrialOptions,
 ): Promise<{ moment: number; ended: boolean; wrong: string[] }> {

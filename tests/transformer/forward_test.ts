@@ -16,7 +16,10 @@ import {
   variants,
 } from "./models.ts";
 
-/** Every hook point and the logits equal the plain forward pass to 1e-4 of their scale, with its names and shapes. */
+/**
+ * Every hook point and the logits equal the plain forward pass to 1e-4 of their scale, with its names and
+ * shapes.
+ */
 async function compareAll(model: Model, weights: ReadonlyMap<string, Float32Array>, prompts: Prompts) {
   const { logits, cache } = await model.runWithCache(prompts);
   const plain = plainForward(model.config, weights, rows(prompts));

@@ -11,7 +11,10 @@ import { type SmallModel, smallModel } from "../checkpoints/small_model.ts";
 import type { Plain } from "../reference/plain_forward.ts";
 import { randomInt, randomSource } from "../reference/random.ts";
 
-/** Kinds of small model: name → changes to the config of small_model.ts (gelu, LayerNorm, d_head · heads ≠ d_model). */
+/**
+ * Kinds of small model: name → changes to the config of small_model.ts (gelu, LayerNorm, d_head · heads ≠
+ * d_model).
+ */
 export const variants: Record<string, Record<string, unknown>> = {
   "gelu, LN": {},
   "attention only": { attn_only: true },

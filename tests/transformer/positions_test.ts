@@ -1,4 +1,7 @@
-/** Rotary positions against complex multiplication, and the slowed frequencies against numbers worked out by hand. */
+/**
+ * Rotary positions against complex multiplication, and the slowed frequencies against numbers worked out by
+ * hand.
+ */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { NdArray } from "../../lib/tensor/nd_array.ts";
 import { run } from "../../lib/tensor/run.ts";
@@ -94,7 +97,8 @@ Deno.test("rotaryFrequencies() yarn by hand: kept from beta_fast turns on, divid
         truncate,
       },
     });
-  // f = 1, ½, ¼, ⅛ turn 16, 8, 4, 2 times over 32π positions: pair 1 is the last that is kept, pair 3 the first that is divided.
+  // f = 1, ½, ¼, ⅛ turn 16, 8, 4, 2 times over 32π positions: pair 1 is the last that is kept, pair 3 the
+  // first that is divided.
   [1, 1 / 2, 1 / 4 * (1 / 2 + 1 / 2 / 4), 1 / 32].forEach((f, i) =>
     assertAlmostEquals(yarn(false)[i], f, 1e-12)
   );

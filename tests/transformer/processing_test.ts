@@ -83,7 +83,9 @@ Deno.test("Weight processing leaves the embedded model's log-probabilities uncha
   assert(meanBias(models[0]) < 1e-6);
 });
 
-/** One layer, d_model 2, one head of size 1, d_mlp 1, two tokens: every number below can be followed on paper. */
+/**
+ * One layer, d_model 2, one head of size 1, d_mlp 1, two tokens: every number below can be followed on paper.
+ */
 function tiny(): { weights: Weights; config: ReturnType<typeof smallModel>["config"] } {
   const { config } = smallModel(0, {
     n_layers: 1,

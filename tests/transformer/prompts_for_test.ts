@@ -25,7 +25,8 @@ Deno.test("promptsFor() of a folder without prompts.json: the held-out text agai
       prompts.source.includes("has no prompts.json: the embedded model's held-out text, packed"),
       prompts.source,
     );
-    // The same tokenizer gives the first prompt back, where its text is tokenised as it was in the whole document.
+    // The same tokenizer gives the first prompt back, where its text is tokenised as it was in the whole
+    // document.
     const same = prompts.tokens.subarray(0, 256).filter((id, i) => id === own.tokens[i]).length;
     assert(same > 200, `${same} of 256 tokens`);
     assertEquals((await promptsFor(model, { count: 100_000 })).count, (await promptsFor(model)).count);

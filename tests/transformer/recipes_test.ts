@@ -1,6 +1,7 @@
 /**
- * The three recipes of the README's "Coming from TransformerLens", as they stand there. Expected: what the Python recipes beside them
- * printed with TransformerLens 3.9 and 4.3 (float32) on the embedded model, two held-out prompts of 64 tokens (tests/reference/recipes.py).
+ * The three recipes of the README's "Coming from TransformerLens", as they stand there. Expected: what the
+ * Python recipes beside them printed with TransformerLens 3.9 and 4.3 (float32) on the embedded model, two
+ * held-out prompts of 64 tokens (tests/reference/recipes.py).
  */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import {

@@ -51,7 +51,8 @@ Deno.test("A V-input patch with frozen scale keeps the layer's Q, K and scores",
     },
   }).logits;
   const more = (...ops: string[]) => count({ clean, patched }, ...ops) - count({ clean }, ...ops);
-  // The head's own result, W_V, W_O, W_in, W_out of layer 1; six of layer 2; W_U. Attention of layer 1 is shared, of layer 2 not.
+  // The head's own result, W_V, W_O, W_in, W_out of layer 1; six of layer 2; W_U. Attention of layer 1 is
+  // shared, of layer 2 not.
   assertEquals([more("Attention"), more("Gelu"), more(...products)], [1, 2, 1 + 4 + 6 + 1]);
 });
 

@@ -1,4 +1,7 @@
-/** The embedded model against activations that TransformerLens computed in double precision (tests/reference/record.py). */
+/**
+ * The embedded model against activations that TransformerLens computed in double precision
+ * (tests/reference/record.py).
+ */
 import { assert, assertEquals } from "@std/assert";
 import { SafetensorsFile } from "../../lib/checkpoints/safetensors.ts";
 import { NdArray } from "../../lib/tensor/nd_array.ts";

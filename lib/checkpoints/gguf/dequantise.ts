@@ -1,10 +1,13 @@
 /**
- * GGUF's quantised blocks → float32. A block holds 32 weights (256 for the K kinds) with a scale d, for some a least value m:
+ * GGUF's quantised blocks → float32. A block holds 32 weights (256 for the K kinds) with a scale d, for some
+ * a least value m:
  *
- *     Q4_0  d · (q − 8)        Q4_1  d · q + m          Q5_0  d · (q − 16)       Q5_1  d · q + m        Q8_0  d · q
- *     Q4_K, Q5_K  d · s · q − m · t, with 6-bit s and t for each 32 weights      Q6_K  d · s · (q − 32), with 8-bit s for each 16
+ *     Q4_0  d · (q − 8)     Q4_1  d · q + m     Q5_0  d · (q − 16)     Q5_1  d · q + m     Q8_0  d · q
+ *     Q4_K, Q5_K  d · s · q − m · t, with 6-bit s and t for each 32 weights
+ *     Q6_K  d · s · (q − 32), with 8-bit s for each 16
  *
- * Source: ggml's ggml-quants.c and gguf-py's quants.py, with which every kind is compared. Everything is little-endian.
+ * Source: ggml's ggml-quants.c and gguf-py's quants.py, with which every kind is compared. Everything is
+ * little-endian.
  */
 import { halfToFloat } from "../dtypes.ts";
 
@@ -120,7 +123,8 @@ const Q6_K: Quantisation = {
   block(bytes, at, out, to) {
     const d = half(bytes, at + 208);
     for (let i = 0; i < 256; i++) {
-      // 128 weights at a time: 64 bytes of low halves (first those of 0 to 63), 32 bytes of pairs of high bits.
+      // 128 weights at a time: 64 bytes of low halves (first those of 0 to 63), 32 bytes of pairs of high
+      // bits.
       const [part, k] = [i >> 7, i & 127];
       const low = bytes[at + 64 * part + (k & 63)];
       const high = bytes[at + 128 + 32 * part + (k & 31)] >> 2 * (k >> 5) & 3;

@@ -1,8 +1,10 @@
 /**
- * GGUF files: the header through @huggingface/gguf, which has limits of its own; tensors from disk one at a time, dequantised.
+ * GGUF files: the header through @huggingface/gguf, which has limits of its own; tensors from disk one at a
+ * time, dequantised.
  *
- * Dims are given row-major, the slowest first, as in the other formats (GGUF writes the fastest first). Quantised tensors count as
- * F32. Reads F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K; others are refused by name where they are.
+ * Dims are given row-major, the slowest first, as in the other formats (GGUF writes the fastest first).
+ * Quantised tensors count as F32. Reads F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K;
+ * others are refused by name where they are.
  */
 import { allocate, bytesOf, bytesPerElement, type Dtype, elementCount, type RawTensor } from "../dtypes.ts";
 import { quoted, shown } from "../quoted.ts";

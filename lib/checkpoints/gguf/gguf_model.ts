@@ -1,5 +1,6 @@
 /**
- * A GGUF file as a model: config.json, weights under their Hugging Face names, and the tokenizer, all from the one file.
+ * A GGUF file as a model: config.json, weights under their Hugging Face names, and the tokenizer, all from
+ * the one file.
  */
 import type { RawTensor } from "../dtypes.ts";
 import { allocate } from "../dtypes.ts";
@@ -17,7 +18,10 @@ export interface GgufModel {
   tokenizer?: GgufTokenizer;
 }
 
-/** @throws for a file that is no GGUF file, and for an architecture or a tensor that is not read. The caller closes `file`. */
+/**
+ * @throws for a file that is no GGUF file, and for an architecture or a tensor that is not read. The caller
+ * closes `file`.
+ */
 export async function openGguf(path: string): Promise<GgufModel> {
   const gguf = await GgufFile.open(path);
   try {

@@ -1,9 +1,10 @@
 /**
- * What GGUF calls things → what Hugging Face's files call them, for the architectures that are read: names of tensors, settings, and
- * for Llama the order of the rows of W_Q and W_K.
+ * What GGUF calls things → what Hugging Face's files call them, for the architectures that are read: names of
+ * tensors, settings, and for Llama the order of the rows of W_Q and W_K.
  *
- * Source: gguf-py's tensor_mapping.py and llama.cpp's convert_hf_to_gguf.py. Llama's conversion permutes W_Q and W_K, so that the
- * two numbers that the rotation turns together lie side by side and not half a head apart; here that is undone.
+ * Source: gguf-py's tensor_mapping.py and llama.cpp's convert_hf_to_gguf.py. Llama's conversion permutes W_Q
+ * and W_K, so that the two numbers that the rotation turns together lie side by side and not half a head
+ * apart; here that is undone.
  */
 import { ConfigValues } from "../config_values.ts";
 import { quoted } from "../quoted.ts";

@@ -1,6 +1,7 @@
 /**
- * "rope_freqs.weight": by how much each turn of a Llama 3.1 to 3.3 is slowed. The conversion to GGUF keeps these numbers in place of the
- * settings "llama3" that they follow from, so the settings are found again among those that are in use.
+ * "rope_freqs.weight": by how much each turn of a Llama 3.1 to 3.3 is slowed. The conversion to GGUF keeps
+ * these numbers in place of the settings "llama3" that they follow from, so the settings are found again
+ * among those that are in use.
  *
  * Source: llama.cpp's convert_hf_to_gguf.py (generate_extra_tensors of LlamaModel).
  */
@@ -12,7 +13,10 @@ const KNOWN = [8, 32].map((factor) => ({
   original_max_position_embeddings: 8192,
 }));
 
-/** config.json's "rope_scaling"; null where nothing is slowed. @throws for factors that follow from no known settings */
+/**
+ * config.json's "rope_scaling"; null where nothing is slowed. @throws for factors that follow from no known
+ * settings
+ */
 export function ropeScaling(factors: Float32Array, config: Record<string, unknown>, path: string): unknown {
   if (factors.every((x) => x === 1)) return null;
   const base = config.rope_theta as number;

@@ -1,9 +1,10 @@
 /**
- * The tokenizer in a GGUF file → tokenizer.json and tokenizer_config.json: byte-level BPE ("gpt2") whose splitting is known.
+ * The tokenizer in a GGUF file → tokenizer.json and tokenizer_config.json: byte-level BPE ("gpt2") whose
+ * splitting is known.
  *
- * GGUF names how a text is split in "tokenizer.ggml.pre" instead of saying it; the expressions are those of llama.cpp's
- * llama-vocab.cpp. SentencePiece vocabularies ("llama") have scores in place of merges and are not written as one: put the model's
- * tokenizer.json beside the file.
+ * GGUF names how a text is split in "tokenizer.ggml.pre" instead of saying it; the expressions are those of
+ * llama.cpp's llama-vocab.cpp. SentencePiece vocabularies ("llama") have scores in place of merges and are
+ * not written as one: put the model's tokenizer.json beside the file.
  */
 import type { GgufMetadata } from "./gguf_file.ts";
 

@@ -1,6 +1,7 @@
 /**
- * Bodies of answers, with limits on time and size. A server that sends a byte now and then keeps every per-piece limit and still
- * never ends, so the rate counts: too few bytes in one span of the time-out are a broken connection.
+ * Bodies of answers, with limits on time and size. A server that sends a byte now and then keeps every
+ * per-piece limit and still never ends, so the rate counts: too few bytes in one span of the time-out are a
+ * broken connection.
  */
 import { HubUnreachable } from "./errors.ts";
 

@@ -53,7 +53,9 @@ export class RepoCache {
     await writeWhole(path, commit);
   }
 
-  /** Names of the files at the top of a snapshot whose bytes are there; none when there is no such snapshot. */
+  /**
+   * Names of the files at the top of a snapshot whose bytes are there; none when there is no such snapshot.
+   */
   async snapshotFiles(commit: string): Promise<string[]> {
     const names: string[] = [];
     try {
@@ -84,8 +86,9 @@ export class RepoCache {
   }
 
   /**
-   * Puts a blob into a snapshot. As a relative symbolic link where that is allowed; a hard link otherwise (Deno permits symbolic
-   * links only to processes that may write everywhere; Windows only to developers), or a copy on file systems without either.
+   * Puts a blob into a snapshot. As a relative symbolic link where that is allowed; a hard link otherwise
+   * (Deno permits symbolic links only to processes that may write everywhere; Windows only to developers), or
+   * a copy on file systems without either.
    */
   async link(hash: string, commit: string, path: string): Promise<string> {
     const place = `${this.snapshot(commit)}/${path}`;
@@ -110,8 +113,8 @@ export class RepoCache {
   }
 
   /**
-   * Runs `work` while no other process (of this program or of Python's huggingface_hub) downloads the same blob.
-   * `waiting` is called once when there is one.
+   * Runs `work` while no other process (of this program or of Python's huggingface_hub) downloads the same
+   * blob. `waiting` is called once when there is one.
    */
   async withLock<T>(
     hash: string,

@@ -1,9 +1,10 @@
 /**
- * Whether files in the cache are what they were when they were fetched: a disk, a copy or another program may have changed them, and
- * the name of a blob is its hash.
+ * Whether files in the cache are what they were when they were fetched: a disk, a copy or another program may
+ * have changed them, and the name of a blob is its hash.
  *
- * Checked each time a model is opened from the cache, for files of up to 512 MiB (a second or two); of larger ones the size alone is
- * looked at, in the download. Files that stand in the snapshot as copies, without a blob, have no hash to be held against.
+ * Checked each time a model is opened from the cache, for files of up to 512 MiB (a second or two); of larger
+ * ones the size alone is looked at, in the download. Files that stand in the snapshot as copies, without a
+ * blob, have no hash to be held against.
  */
 import { stat } from "node:fs/promises";
 import type { RepoCache } from "./cache.ts";

@@ -1,6 +1,7 @@
 /**
- * Questions to the Hub: which commit a revision is, which files it has, and their bytes. Lists through @huggingface/hub; every
- * request passes the gateway below, which adds time limits and repeats, and says in words what a refusal means.
+ * Questions to the Hub: which commit a revision is, which files it has, and their bytes. Lists through
+ * @huggingface/hub; every request passes the gateway below, which adds time limits and repeats, and says in
+ * words what a refusal means.
  */
 import { isNotCapable } from "../../platform/errors.ts";
 import { quoted, shown } from "../quoted.ts";
@@ -16,7 +17,9 @@ export interface Repo {
   name: string;
 }
 
-/** A file of a repository. `hash` is the SHA-256 of a large file (LFS), the git blob's SHA-1 of a small one. */
+/**
+ * A file of a repository. `hash` is the SHA-256 of a large file (LFS), the git blob's SHA-1 of a small one.
+ */
 export interface HubFile {
   path: string;
   size: number;
@@ -96,7 +99,8 @@ export class HubClient {
   }
 
   /**
-   * One request; redirects are followed, and the token is not sent to another host. Passing failures are repeated.
+   * One request; redirects are followed, and the token is not sent to another host. Passing failures are
+   * repeated.
    *
    * @throws HubUnreachable or HubRefusal.
    */

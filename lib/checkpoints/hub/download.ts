@@ -1,9 +1,11 @@
 /**
- * Downloads one file of the Hub into the cache. @huggingface/hub has a function of this purpose, but it starts anew after a
- * break, checks neither size nor hash, and two processes write into one file; so the transfer itself is done here:
+ * Downloads one file of the Hub into the cache. @huggingface/hub has a function of this purpose, but it
+ * starts anew after a break, checks neither size nor hash, and two processes write into one file; so the
+ * transfer itself is done here:
  *
  * - a lock lets one process download, others wait and find the file;
- * - `<hash>.incomplete` is continued by a range request, after a break within this call and in later processes;
+ * - `<hash>.incomplete` is continued by a range request, after a break within this call and in later
+ *   processes;
  * - size and hash (SHA-256, or git's SHA-1 for small files) are checked before the file gets its name.
  */
 import { createHash } from "node:crypto";
@@ -65,7 +67,8 @@ async function fetchVerified(
   const resumed = (await fileSize(incomplete) ?? 0) > 0;
   await fetchAll(client, url, file, incomplete, onProgress);
   let hash = await hashFile(incomplete, file);
-  if (hash !== file.hash && resumed) { // what an earlier process left may be at fault: once more from the beginning
+  // what an earlier process left may be at fault: once more from the beginning
+  if (hash !== file.hash && resumed) {
     await rm(incomplete);
     await fetchAll(client, url, file, incomplete, onProgress);
     hash = await hashFile(incomplete, file);
@@ -136,7 +139,9 @@ async function append(output: OpenFile, at: number, piece: Uint8Array, path: str
   }
 }
 
-/** The bytes from `from` on, as they come. "restart": the server sends the file from its beginning instead. */
+/**
+ * The bytes from `from` on, as they come. "restart": the server sends the file from its beginning instead.
+ */
 async function* pieces(
   client: HubClient,
   url: string,
@@ -180,7 +185,9 @@ function progressReporter(file: HubFile, start: number, onProgress?: OnDownload)
   };
 }
 
-/** SHA-256 of a large file; of a small one the SHA-1 that git gives it: over "blob <size>\0" and the bytes. */
+/**
+ * SHA-256 of a large file; of a small one the SHA-1 that git gives it: over "blob <size>\0" and the bytes.
+ */
 export async function hashFile(
   path: string,
   { hash, size }: Pick<HubFile, "hash" | "size">,

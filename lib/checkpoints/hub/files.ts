@@ -1,8 +1,8 @@
 /**
  * The files of a repository at a revision, from the cache when they are there, from the Hub otherwise.
  *
- * A branch is looked up anew each time there is a connection; without one, what it was last is used. A commit that is in the
- * cache needs no connection at all.
+ * A branch is looked up anew each time there is a connection; without one, what it was last is used. A commit
+ * that is in the cache needs no connection at all.
  */
 import { RepoCache } from "./cache.ts";
 import { checkCached } from "./cached_files.ts";
@@ -13,13 +13,17 @@ import { downloadFile, type OnDownload } from "./download.ts";
 export interface Wanted {
   /** Whether these names, at the top of a snapshot on disk, are all that is needed. */
   isComplete(names: string[]): boolean;
-  /** Whether a complete snapshot may still lack a file that the repository has: then it is asked, where there is a connection. */
+  /**
+   * Whether a complete snapshot may still lack a file that the repository has: then it is asked, where there
+   * is a connection.
+   */
   mayLack?(names: string[]): boolean;
   /** Those of these names that are used: their bytes are checked. */
   used(names: string[]): string[];
   /**
-   * Which of the repository's files to fetch, in this order: what a complete snapshot may lack comes first, so that a run that was killed
-   * leaves none that seems complete. Throws when something that is needed is not among them.
+   * Which of the repository's files to fetch, in this order: what a complete snapshot may lack comes first,
+   * so that a run that was killed leaves none that seems complete. Throws when something that is needed is
+   * not among them.
    */
   choose(files: HubFile[]): HubFile[];
 }

@@ -1,5 +1,6 @@
 /**
- * Ranges of a file on the Hub, for formats of which a part is enough (parquet). Nothing of it is kept on disk.
+ * Ranges of a file on the Hub, for formats of which a part is enough (parquet). Nothing of it is kept on
+ * disk.
  */
 import { bodyOf } from "./body.ts";
 import type { HubClient, HubFile, Repo } from "./client.ts";

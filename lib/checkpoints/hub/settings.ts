@@ -1,9 +1,10 @@
 /**
  * Where the Hub and its cache are: the environment variables that every Hugging Face tool reads.
  *
- * HF_ENDPOINT (default: the Hub's address), HF_TOKEN, HF_HUB_CACHE or HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME,
- * HF_HUB_OFFLINE, and for the token that `hf auth login` keeps HF_TOKEN_PATH and HF_HUB_DISABLE_IMPLICIT_TOKEN. The cache is shared
- * with Python's huggingface_hub: files that it fetched are found.
+ * HF_ENDPOINT (default: the Hub's address), HF_TOKEN, HF_HUB_CACHE or HUGGINGFACE_HUB_CACHE, HF_HOME,
+ * XDG_CACHE_HOME, HF_HUB_OFFLINE, and for the token that `hf auth login` keeps HF_TOKEN_PATH and
+ * HF_HUB_DISABLE_IMPLICIT_TOKEN. The cache is shared with Python's huggingface_hub: files that it fetched are
+ * found.
  */
 import { readFileSync } from "node:fs";
 import { environment } from "../../platform/environment.ts";
@@ -38,7 +39,8 @@ export const HUB_VARIABLES: readonly string[] = [
 ];
 
 /**
- * The settings in an environment. The token of `hf auth login` is sent to the Hub alone; one in HF_TOKEN to HF_ENDPOINT.
+ * The settings in an environment. The token of `hf auth login` is sent to the Hub alone; one in HF_TOKEN to
+ * HF_ENDPOINT.
  *
  * @throws when a value cannot be used.
  */

@@ -1,7 +1,7 @@
 /**
- * Whether the pages of a parquet column can be decoded with bounded work. hyparquet believes what a page says: a run of 2^31 equal
- * values, which takes 5 bytes to claim, is written out until the memory is full. So every size, and the length of every run, is
- * held against what the page can hold before a page is decoded.
+ * Whether the pages of a parquet column can be decoded with bounded work. hyparquet believes what a page
+ * says: a run of 2^31 equal values, which takes 5 bytes to claim, is written out until the memory is full. So
+ * every size, and the length of every run, is held against what the page can hold before a page is decoded.
  */
 import type { Compressors } from "hyparquet";
 import { ByteReader, type PageHeader, readPageHeader } from "./page_headers.ts";
@@ -14,7 +14,10 @@ export interface ColumnShape {
   definition: number;
 }
 
-/** A page is unpacked in memory as a whole, a row group decoded. Data sets of texts have 1 MB a page, some 100 MB a group. */
+/**
+ * A page is unpacked in memory as a whole, a row group decoded. Data sets of texts have 1 MB a page, some 100
+ * MB a group.
+ */
 export const MOST_PAGE_BYTES = 1 << 28;
 export const MOST_VALUES = 1 << 26;
 /** Encodings by their number in parquet.thrift. */
@@ -43,7 +46,8 @@ export function checkPages(chunk: Uint8Array, shape: ColumnShape, compressors: C
       }
       checkRuns(page, bytes, shape, compressors);
     } else if (page.kind === "dictionary" && page.values > page.unpacked) {
-      refuse(`a dictionary of ${page.unpacked} bytes claims ${page.values} values`); // each takes a byte at least
+      // each takes a byte at least
+      refuse(`a dictionary of ${page.unpacked} bytes claims ${page.values} values`);
     }
   }
 }
@@ -96,7 +100,10 @@ function checkRuns(page: PageHeader, bytes: Uint8Array, shape: ColumnShape, comp
   }
 }
 
-/** Runs of the RLE and bit-packed hybrid with values up to `most`: none may be longer than what is left of `values`. */
+/**
+ * Runs of the RLE and bit-packed hybrid with values up to `most`: none may be longer than what is left of
+ * `values`.
+ */
 function checkHybrid(reader: ByteReader, most: number, values: number): void {
   const width = Math.ceil(Math.log2(most + 1));
   if (width > 32) refuse(`it has indices of ${width} bits`);
@@ -109,7 +116,8 @@ function checkHybrid(reader: ByteReader, most: number, values: number): void {
       refuse(`a run of ${count} values stands where ${values - seen} are left`);
     }
     const bytes = isPacked ? count * width / 8 : Math.ceil(width / 8);
-    reader.position = Math.min(reader.bytes.length, reader.position + bytes); // writers leave out trailing zeros
+    // writers leave out trailing zeros
+    reader.position = Math.min(reader.bytes.length, reader.position + bytes);
     seen += count;
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Headers of parquet pages: what they claim, read without believing any of it.
  *
- * A header is a Thrift struct in the compact protocol. Source: parquet-format's parquet.thrift (PageHeader) and Thrift's
- * compact-protocol specification. Only the fields that bound the work are kept.
+ * A header is a Thrift struct in the compact protocol. Source: parquet-format's parquet.thrift (PageHeader)
+ * and Thrift's compact-protocol specification. Only the fields that bound the work are kept.
  */
 
 /** Bytes that are read in order; beyond the end a RangeError is thrown. */

@@ -1,7 +1,9 @@
 /**
- * One column of a parquet file, row group by row group (hyparquet, with hyparquet-compressors for zstd, gzip, lz4 and brotli).
+ * One column of a parquet file, row group by row group (hyparquet, with hyparquet-compressors for zstd, gzip,
+ * lz4 and brotli).
  *
- * The file comes from anyone: what it claims is checked before memory is taken for it, and what fails, fails with one error.
+ * The file comes from anyone: what it claims is checked before memory is taken for it, and what fails, fails
+ * with one error.
  */
 import type { AsyncBuffer, FileMetaData, SchemaElement } from "hyparquet";
 import { quoted } from "../quoted.ts";
@@ -30,7 +32,8 @@ export interface RowGroup {
 }
 
 /**
- * The footer. `firstBytes` are read from the file's end at once: most footers are shorter; of a longer one the rest is read too.
+ * The footer. `firstBytes` are read from the file's end at once: most footers are shorter; of a longer one
+ * the rest is read too.
  *
  * @throws when there is none, or it contradicts itself
  */

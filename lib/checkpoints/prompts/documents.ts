@@ -1,10 +1,11 @@
 /**
  * Documents from a file of one's own, one after the other, read no further than they are asked for:
  *
- * - `.txt`: one document, the whole file (a blank line may stand inside a document; for several documents use .jsonl).
+ * - `.txt`: one document, the whole file (a blank line may stand inside a document; for several documents use
+ *   .jsonl).
  * - `.jsonl`: one JSON object a line with the field "text".
- * - `.parquet`: a column "text" of strings, or "tokens" of lists of token ids; compressed with snappy, zstd, gzip, lz4, brotli or
- *   not at all. One row group is in memory at a time.
+ * - `.parquet`: a column "text" of strings, or "tokens" of lists of token ids; compressed with snappy, zstd,
+ *   gzip, lz4, brotli or not at all. One row group is in memory at a time.
  */
 import type { AsyncBuffer } from "hyparquet";
 import { columnNames, readFooter, readRows, rowGroup } from "../parquet/row_groups.ts";

@@ -1,8 +1,9 @@
 /**
- * Prompts from texts, packed as in training: the documents' tokens one after the other, a separator between them (BOS, or what the
- * tokenizer has for it), cut into rows of one length; where BOS comes first, each row begins with it. Never do two of these stand
- * side by side, whatever the documents begin or end with; empty documents are passed over. Nothing is padded: what does not fill the
- * last row is left out. Documents of token ids are packed as they are, and begin with BOS already or not.
+ * Prompts from texts, packed as in training: the documents' tokens one after the other, a separator between
+ * them (BOS, or what the tokenizer has for it), cut into rows of one length; where BOS comes first, each row
+ * begins with it. Never do two of these stand side by side, whatever the documents begin or end with; empty
+ * documents are passed over. Nothing is padded: what does not fill the last row is left out. Documents of
+ * token ids are packed as they are, and begin with BOS already or not.
  */
 import type { ModelConfig } from "../config.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -15,7 +16,10 @@ export interface PackOptions {
   config: Pick<ModelConfig, "d_vocab" | "n_ctx" | "default_prepend_bos">;
   /** Needed for texts, not for token ids. */
   tokenizer?: Tokenizer;
-  /** Tokens of a prompt. Default: as many as leave 64 prompts, a power of two from 32 to `longest`, within the model's context. */
+  /**
+   * Tokens of a prompt. Default: as many as leave 64 prompts, a power of two from 32 to `longest`, within the
+   * model's context.
+   */
   length?: number;
   /** Default 1024. */
   longest?: number;
@@ -68,7 +72,8 @@ export async function packPrompts(
   const first = bos !== undefined && config.default_prepend_bos ? [bos] : [];
   const rows: number[][] = [];
   for (let at = 0;;) {
-    if (first.length > 0 && stream[at] === bos) at++; // a document that begins with this row: its BOS is the row's
+    // a document that begins with this row: its BOS is the row's
+    if (first.length > 0 && stream[at] === bos) at++;
     const end = at + length - first.length;
     if (end > stream.length) break;
     rows.push([...first, ...stream.slice(at, end)]);

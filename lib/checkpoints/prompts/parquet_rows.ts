@@ -1,5 +1,6 @@
 /**
- * Rows of token ids from a data set of parquet files on the Hub, of which only footers and chosen row groups are read (hyparquet).
+ * Rows of token ids from a data set of parquet files on the Hub, of which only footers and chosen row groups
+ * are read (hyparquet).
  */
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
 import type { HubClient, HubFile, Repo } from "../hub/client.ts";
@@ -117,7 +118,9 @@ export class ParquetRows {
     );
   }
 
-  /** What the library says of a damaged file, with the file's name. Errors of the transfer pass as they are. */
+  /**
+   * What the library says of a damaged file, with the file's name. Errors of the transfer pass as they are.
+   */
   async #parse<T>(file: HubFile, work: () => T | Promise<T>): Promise<T> {
     try {
       return await work();
@@ -131,7 +134,9 @@ export class ParquetRows {
     }
   }
 
-  /** The file, for hyparquet. Footers add to the total when they are asked for; row groups are in it already. */
+  /**
+   * The file, for hyparquet. Footers add to the total when they are asked for; row groups are in it already.
+   */
   #buffer(file: HubFile, isFooter: boolean): AsyncBuffer {
     const onBytes = (count: number) => {
       this.#loaded += count;

@@ -1,12 +1,14 @@
 /**
  * The post's prompts: 240 rows of C4 and 60 of code, already tokenized, from two data sets on the Hub.
  *
- * The data sets are parquet files of gigabytes. Of these only footers and a few row groups are read, by ranges: for each source
- * `rowGroups` of them, chosen by the seed over all files, and in each an equal share of the rows. (Rows that lie scattered over
- * the whole set would need one row group each, two megabytes for four kilobytes. The sets were shuffled when they were made, so
- * neighbours are no more alike than others.) The rows are kept in the cache, so that a second run needs no connection.
+ * The data sets are parquet files of gigabytes. Of these only footers and a few row groups are read, by
+ * ranges: for each source `rowGroups` of them, chosen by the seed over all files, and in each an equal share
+ * of the rows. (Rows that lie scattered over the whole set would need one row group each, two megabytes for
+ * four kilobytes. The sets were shuffled when they were made, so neighbours are no more alike than others.)
+ * The rows are kept in the cache, so that a second run needs no connection.
  *
- * Not the post's own rows: which ones it drew is not recorded. Medians over 300 × 1024 positions agree all the same.
+ * Not the post's own rows: which ones it drew is not recorded. Medians over 300 × 1024 positions agree all
+ * the same.
  */
 import { mkdir } from "node:fs/promises";
 import { fileSize } from "../hub/cache.ts";
@@ -64,13 +66,19 @@ export interface FetchPromptsOptions extends PromptOptions, HubClientOptions {
   onProgress?: OnDownload;
 }
 
-/** A built-in set ("held-out"), a safetensors file, or "c4-code", which is fetched when it is not in the cache. */
+/**
+ * A built-in set ("held-out"), a safetensors file, or "c4-code", which is fetched when it is not in the
+ * cache.
+ */
 export async function loadPrompts(nameOrFile: string, options: FetchPromptsOptions = {}): Promise<Prompts> {
   if (nameOrFile === c4AndCode.name) return await fetchPrompts(c4AndCode, options);
   return await readPrompts(nameOrFile, options);
 }
 
-/** The rows of a set, from the cache or the Hub. Equal seeds give equal rows as long as the data sets do not change. */
+/**
+ * The rows of a set, from the cache or the Hub. Equal seeds give equal rows as long as the data sets do not
+ * change.
+ */
 export async function fetchPrompts(set: PromptSet, options: FetchPromptsOptions = {}): Promise<Prompts> {
   const settings = options.settings ?? hubSettings();
   const seed = options.seed ?? 0;

@@ -1,8 +1,8 @@
 /**
  * prompts.json: which prompts belong to a model, named beside its weights so that no code names them.
  *
- * Format, one of: `{ "builtin": "held-out" }`, a set that the project carries or knows where to fetch; `{ "file": "prompts.safetensors" }`, a file beside
- * prompts.json.
+ * Format, one of: `{ "builtin": "held-out" }`, a set that the project carries or knows where to fetch; `{
+ * "file": "prompts.safetensors" }`, a file beside prompts.json.
  */
 import { readJsonObject } from "../json_file.ts";
 import { quoted } from "../quoted.ts";

@@ -1,8 +1,9 @@
 /**
  * Prompts: token sequences of one length, as a model is run on them.
  *
- * File: safetensors with a tensor `tokens` [count, length] of integers and, if the kinds are known, `is_code` [count]. Every id, the length and the count are checked
- * against the model before anything runs. Does not tokenize and does not download (see prompt_sets.ts).
+ * File: safetensors with a tensor `tokens` [count, length] of integers and, if the kinds are known, `is_code`
+ * [count]. Every id, the length and the count are checked against the model before anything runs. Does not
+ * tokenize and does not download (see prompt_sets.ts).
  */
 import type { ModelConfig } from "../config.ts";
 import { dataFile } from "../data_folder.ts";
@@ -87,7 +88,9 @@ export async function readPrompts(nameOrFile: string, options: PromptOptions = {
   }
 }
 
-/** A stored id as int32; −1, which no vocabulary has, in place of one that does not fit and would wrap around. */
+/**
+ * A stored id as int32; −1, which no vocabulary has, in place of one that does not fit and would wrap around.
+ */
 function asInt32(id: number | bigint): number {
   const number = Number(id);
   return number === (number | 0) ? number : -1;
@@ -129,7 +132,10 @@ export function selectPrompts(prompts: Prompts, rows: readonly number[]): Prompt
   return { ...prompts, tokens, count: rows.length, ...(kinds && { kinds: rows.map((row) => kinds[row]) }) };
 }
 
-/** Returns `prompts` when a model can be run on them. @throws for an empty set, too long prompts, and ids out of range. */
+/**
+ * Returns `prompts` when a model can be run on them. @throws for an empty set, too long prompts, and ids out
+ * of range.
+ */
 export function checkPrompts(prompts: Prompts, config?: Pick<ModelConfig, "d_vocab" | "n_ctx">): Prompts {
   const { tokens, count, length, kinds, source } = prompts;
   if (count < 1 || length < 1) throw new Error(`${source}: the prompt set is empty ([${count}, ${length}]).`);

@@ -1,8 +1,12 @@
 /**
- * Random choices that a seed repeats exactly, on every machine (mulberry32: 32 bits of state, good enough to draw samples).
+ * Random choices that a seed repeats exactly, on every machine (mulberry32: 32 bits of state, good enough to
+ * draw samples).
  */
 
-/** `choose(n, k)`: k different whole numbers below n, in random order. One chooser gives one sequence of choices. */
+/**
+ * `choose(n, k)`: k different whole numbers below n, in random order. One chooser gives one sequence of
+ * choices.
+ */
 export type Chooser = (n: number, k: number) => number[];
 
 export function chooser(seed: number): Chooser {

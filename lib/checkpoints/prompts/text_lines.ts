@@ -1,5 +1,6 @@
 /**
- * Text files of any size, as a stream: pieces of text, and lines. A file of 512 MiB is more than a JavaScript string can hold.
+ * Text files of any size, as a stream: pieces of text, and lines. A file of 512 MiB is more than a JavaScript
+ * string can hold.
  */
 import { OpenFile } from "../../platform/file.ts";
 import { reason } from "../random_access_file.ts";

@@ -1,11 +1,13 @@
 /**
- * BOS: which token it is, whether it comes first, and what stands between documents, by what the model's files say.
+ * BOS: which token it is, whether it comes first, and what stands between documents, by what the model's
+ * files say.
  *
- * Which: tokenizer_config.json's "bos_token"; else the token that the tokenizer itself puts first; else config.json's bos_token_id
- * where that is a special token (saved by older programs it is often a class default: 50256 in a model of 4,096 tokens); else a
- * known name. First or not: as the tokenizer does it, by its template or by "add_bos_token". In GPT-2, GPT-NeoX and GPT-Neo, whose
- * tokenizers put nothing first, it comes first all the same, as in TransformerLens: their <|endoftext|> stood between the texts in
- * training. TransformerLens' own toy models say so in their config.json.
+ * Which: tokenizer_config.json's "bos_token"; else the token that the tokenizer itself puts first; else
+ * config.json's bos_token_id where that is a special token (saved by older programs it is often a class
+ * default: 50256 in a model of 4,096 tokens); else a known name. First or not: as the tokenizer does it, by
+ * its template or by "add_bos_token". In GPT-2, GPT-NeoX and GPT-Neo, whose tokenizers put nothing first, it
+ * comes first all the same, as in TransformerLens: their <|endoftext|> stood between the texts in training.
+ * TransformerLens' own toy models say so in their config.json.
  */
 import { quoted } from "../quoted.ts";
 

@@ -1,17 +1,21 @@
 /**
  * tokenizer.json → what makes @huggingface/tokenizers give the ids of the Rust library, or a refusal.
  *
- * The two disagree in places (found by comparing them, tests/checkpoints/tokenizer_oracle.py): the digits of `Digits` are those of
- * ASCII there and all numerals here (½, ①, Ⅳ); `Whitespace` and `Punctuation` know ASCII words or join marks; JavaScript's \s has
- * U+FEFF and lacks U+0085; `Metaspace` and most behaviours of `Split` do not split. Each of these is written as a `Split` by
- * a regular expression that the library reads as Rust's does. What cannot be written so is refused by name.
+ * The two disagree in places (found by comparing them, tests/checkpoints/tokenizer_oracle.py): the digits of
+ * `Digits` are those of ASCII there and all numerals here (½, ①, Ⅳ); `Whitespace` and `Punctuation` know
+ * ASCII words or join marks; JavaScript's \s has U+FEFF and lacks U+0085; `Metaspace` and most behaviours of
+ * `Split` do not split. Each of these is written as a `Split` by a regular expression that the library reads
+ * as Rust's does. What cannot be written so is refused by name.
  */
 import { quoted } from "../quoted.ts";
 import { checkPattern } from "./regex_time.ts";
 
 type Part = Readonly<Record<string, unknown>>;
 
-/** The largest vocabularies have a million entries. Beyond this an id is damage, and a table up to it would fill the memory. */
+/**
+ * The largest vocabularies have a million entries. Beyond this an id is damage, and a table up to it would
+ * fill the memory.
+ */
 const MOST_IDS = 1 << 24;
 
 /** GPT-2's words: what `ByteLevel` splits by. */

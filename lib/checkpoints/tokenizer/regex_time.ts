@@ -1,7 +1,8 @@
 /**
- * Regular expressions in a tokenizer.json, which anyone may have written: nothing can interrupt one that runs, so those that may take
- * time exponential in the text are refused before. These need a repetition without end inside another, as in `(a+)+$`: 28 letters
- * take 20 s. (Several repetitions side by side, as GPT-2 has them, cost a power of one word's length at most.)
+ * Regular expressions in a tokenizer.json, which anyone may have written: nothing can interrupt one that
+ * runs, so those that may take time exponential in the text are refused before. These need a repetition
+ * without end inside another, as in `(a+)+$`: 28 letters take 20 s. (Several repetitions side by side, as
+ * GPT-2 has them, cost a power of one word's length at most.)
  */
 import { quoted } from "../quoted.ts";
 
@@ -30,7 +31,10 @@ export function checkPattern(value: unknown): Pattern {
   return { Regex };
 }
 
-/** Whether a group that can match one text in several ways (`*`, `+`, `{n,}`, `?`, `|` in it) is repeated itself. */
+/**
+ * Whether a group that can match one text in several ways (`*`, `+`, `{n,}`, `?`, `|` in it) is repeated
+ * itself.
+ */
 export function repeatsRepetition(regex: string): boolean {
   const groups: boolean[] = [false]; // of each open group: can it match one text in several ways?
   let closed = false; // whether what stands before is such a group

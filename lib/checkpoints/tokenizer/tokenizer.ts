@@ -1,8 +1,9 @@
 /**
- * Text ↔ token ids from a `tokenizer.json`, through @huggingface/tokenizers, where that gives the ids of the Rust library (exact.ts).
+ * Text ↔ token ids from a `tokenizer.json`, through @huggingface/tokenizers, where that gives the ids of the
+ * Rust library (exact.ts).
  *
- * Special tokens in a text count as themselves. BOS is added here, on request, once: a text that begins with it has it already
- * (bos.ts says which token it is).
+ * Special tokens in a text count as themselves. BOS is added here, on request, once: a text that begins with
+ * it has it already (bos.ts says which token it is).
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { readJsonObject } from "../json_file.ts";
@@ -22,7 +23,10 @@ export interface Tokenizer {
   readonly bosId: number | undefined;
   /** Id of the token that stands between two documents, where there is one. */
   readonly separatorId?: number | undefined;
-  /** Whether the model's files say that BOS comes before a text; undefined: they leave it to `default_prepend_bos`. */
+  /**
+   * Whether the model's files say that BOS comes before a text; undefined: they leave it to
+   * `default_prepend_bos`.
+   */
   readonly bosFirst?: boolean | undefined;
   /** Number of ids: the largest one plus one. */
   readonly size: number;

@@ -1,9 +1,10 @@
 /**
- * A reader of Python pickles that executes nothing: a stack machine of the few operations that a PyTorch state dict is written
- * with (protocols 2 to 5). What a pickle may call is the caller's allow-list; everything else is refused by name.
+ * A reader of Python pickles that executes nothing: a stack machine of the few operations that a PyTorch
+ * state dict is written with (protocols 2 to 5). What a pickle may call is the caller's allow-list;
+ * everything else is refused by name.
  *
- * Source: Python's pickletools, which describes each operation. Every operation reads at least one byte and does a bounded
- * amount of work, so a pickle of n bytes ends after at most n operations.
+ * Source: Python's pickletools, which describes each operation. Every operation reads at least one byte and
+ * does a bounded amount of work, so a pickle of n bytes ends after at most n operations.
  */
 import { quoted } from "../quoted.ts";
 import { PickleBytes } from "./pickle_bytes.ts";
@@ -21,7 +22,9 @@ export class PickleDict {
   readonly entries = new Map<unknown, unknown>();
 }
 
-/** Python tuples are frozen arrays, lists are arrays; numbers, strings, booleans, None (null) are themselves. */
+/**
+ * Python tuples are frozen arrays, lists are arrays; numbers, strings, booleans, None (null) are themselves.
+ */
 export interface PickleRules {
   /** Whether a pickle may look up this name. */
   allowGlobal(name: string): boolean;
@@ -201,7 +204,9 @@ class Machine {
       case 0x51: // BINPERSID
         stack.push(this.rules.persistent(this.#pop()));
         return;
-      case 0x62: // BUILD: attributes of an object. An OrderedDict has them (state dicts: _metadata); they are passed over.
+      // BUILD: attributes of an object. An OrderedDict has them (state dicts: _metadata); they are passed
+      // over.
+      case 0x62:
         this.#pop();
         this.#dict();
         return;

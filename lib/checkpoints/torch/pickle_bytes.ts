@@ -1,7 +1,8 @@
 /**
  * The bytes of a pickle, read in order: the numbers and texts that follow an operation.
  *
- * Reading beyond the end throws a RangeError. Integers are little-endian, the one kind of float is big-endian.
+ * Reading beyond the end throws a RangeError. Integers are little-endian, the one kind of float is
+ * big-endian.
  */
 export class PickleBytes {
   /** Where the next byte is read. */

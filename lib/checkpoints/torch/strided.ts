@@ -1,5 +1,6 @@
 /**
- * Tensors that are views of a storage: element [i, j, …] lies at storage index offset + i·stride_0 + j·stride_1 + …
+ * Tensors that are views of a storage: element [i, j, …] lies at storage index offset + i·stride_0 +
+ * j·stride_1 + …
  */
 
 /** Where the elements of a tensor lie in its storage, counted in elements. */
@@ -30,8 +31,9 @@ export function lastIndex({ offset, dims, strides }: StridedView): number {
 const windowElements = 1 << 18;
 
 /**
- * Copies a view into `out`, row-major, through a window that moves over the storage: a transposed tensor is read in the order
- * of the storage, so that each byte is read once and no second copy of it is ever in memory.
+ * Copies a view into `out`, row-major, through a window that moves over the storage: a transposed tensor is
+ * read in the order of the storage, so that each byte is read once and no second copy of it is ever in
+ * memory.
  *
  * `load(from, count)` gives the storage's elements [from, from + count).
  */

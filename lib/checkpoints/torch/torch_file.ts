@@ -1,9 +1,11 @@
 /**
- * PyTorch checkpoints (`torch.save(model.state_dict(), …)`): names, dims and types from the pickle, tensors from disk one at a
- * time. Nothing in the file is executed: the pickle may name only the functions and classes listed here.
+ * PyTorch checkpoints (`torch.save(model.state_dict(), …)`): names, dims and types from the pickle, tensors
+ * from disk one at a time. Nothing in the file is executed: the pickle may name only the functions and
+ * classes listed here.
  *
- * A tensor is a view (offset, dims, strides) of a storage, a record `data/<key>` of the archive; several tensors may share one.
- * Reads dicts of tensors. Does not read whole pickled modules, sparse or quantised tensors, or big-endian files.
+ * A tensor is a view (offset, dims, strides) of a storage, a record `data/<key>` of the archive; several
+ * tensors may share one. Reads dicts of tensors. Does not read whole pickled modules, sparse or quantised
+ * tensors, or big-endian files.
  */
 import {
   allocate,
@@ -73,7 +75,10 @@ export class TorchFile implements TensorFile {
     return this.source.path;
   }
 
-  /** Opens a checkpoint and reads its table of tensors. @throws for anything but a state dict, naming what was refused. */
+  /**
+   * Opens a checkpoint and reads its table of tensors. @throws for anything but a state dict, naming what was
+   * refused.
+   */
   static async open(path: string): Promise<TorchFile> {
     return await TorchFile.from(await RandomAccessFile.open(path));
   }
@@ -104,7 +109,8 @@ export class TorchFile implements TensorFile {
       }
     } else {
       await this.#check(record);
-      let buffer = allocate(dtype, 0); // one for all windows: they would pile up faster than they are collected
+      // one for all windows: they would pile up faster than they are collected
+      let buffer = allocate(dtype, 0);
       await gather(tensor, data as { [index: number]: number }, async (from, count) => {
         if (buffer.length < count) buffer = allocate(dtype, count);
         const window = buffer.subarray(0, count) as typeof buffer;

@@ -1,10 +1,10 @@
 /**
- * The zip container of PyTorch checkpoints (`torch.save` since 1.6): a table of records, all stored without compression, so
- * that each can be read in place from disk. Only what PyTorch writes is accepted; nothing is unpacked, and no name in the
- * archive is ever used as a path.
+ * The zip container of PyTorch checkpoints (`torch.save` since 1.6): a table of records, all stored without
+ * compression, so that each can be read in place from disk. Only what PyTorch writes is accepted; nothing is
+ * unpacked, and no name in the archive is ever used as a path.
  *
- * Format: local headers with the records' bytes; the central directory; zip64 end record and locator (always written by
- * PyTorch); end record. Source: the zip specification (APPNOTE 6.3.9, sections 4.3 to 4.5).
+ * Format: local headers with the records' bytes; the central directory; zip64 end record and locator (always
+ * written by PyTorch); end record. Source: the zip specification (APPNOTE 6.3.9, sections 4.3 to 4.5).
  */
 import { crc32 } from "node:zlib";
 import { quoted } from "../quoted.ts";
@@ -160,9 +160,13 @@ async function readEnd(source: ByteSource, refuse: Refuse) {
   return wide;
 }
 
-/** Sizes and header offset of a directory entry: 32-bit fields, or the zip64 extra field where they are all ones. */
+/**
+ * Sizes and header offset of a directory entry: 32-bit fields, or the zip64 extra field where they are all
+ * ones.
+ */
 function readSizes(directory: DataView, at: number, extra: number, extraBytes: number, missing: () => never) {
-  const fields = [24, 20, 42].map((field) => directory.getUint32(at + field, true)); // size, stored size, header offset
+  // size, stored size, header offset
+  const fields = [24, 20, 42].map((field) => directory.getUint32(at + field, true));
   let from = extra;
   while (from + 4 <= extra + extraBytes && directory.getUint16(from, true) !== 1) {
     from += 4 + directory.getUint16(from + 2, true);

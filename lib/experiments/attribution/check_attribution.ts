@@ -1,13 +1,16 @@
 /**
- * Is what direct logit attribution (DLA) credits to a node taken back later? DLA takes a node's output w as if it went straight to the
- * logits. Here the output is taken out of the run, and what is missing at the end is followed node by node (metrics/retention.ts). With u
- * the direction between two answers over the clean run's final scale, and c̃ what a later node writes in the run without w:
+ * Is what direct logit attribution (DLA) credits to a node taken back later? DLA takes a node's output w as
+ * if it went straight to the logits. Here the output is taken out of the run, and what is missing at the end
+ * is followed node by node (metrics/retention.ts). With u the direction between two answers over the clean
+ * run's final scale, and c̃ what a later node writes in the run without w:
  *
  *     DLA(w) = w·u                             what DLA says
- *     DLA(w) + Σ (c - c̃)·u = DLA(Δ_end)        what later nodes leave of it: Δ_end is what w has become at the end of the stream
- *     DLA(Δ_end) + final scale = effect        by how much the logit difference falls without w: the scale answers too
+ *     DLA(w) + Σ (c - c̃)·u = DLA(Δ_end)        what later nodes leave of it
+ *     DLA(Δ_end) + final scale = effect        by how much the logit difference falls without w
  *
- * Each stands beside its control, the node's own output rotated. A rotated vector has another DLA, so shares are compared.
+ * Δ_end is what w has become at the end of the stream; the final scale answers the removal too. Each stands
+ * beside its control, the node's own output rotated. A rotated vector has another DLA, so shares are
+ * compared.
  */
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
 import { atPositions } from "../../metrics/retention.ts";
@@ -34,7 +37,10 @@ import { measureExchanged, measureRemoved, type Plan } from "./measure.ts";
 import { attributions } from "./sum_check.ts";
 import { AttributionSummary } from "./summary.ts";
 
-/** Where a node's output is taken out: at all positions but 0, at all, or at the one position that is looked at. */
+/**
+ * Where a node's output is taken out: at all positions but 0, at all, or at the one position that is looked
+ * at.
+ */
 export type RemovedAt = "rest" | "all" | "position";
 
 /** Which nodes, answers and controls. */
@@ -44,14 +50,21 @@ export interface AttributionOptions extends RunOptions, QuestionOptions {
   /** Default 6. */
   most?: number;
   /**
-   * Default "rest": the node is out of the run, but for position 0, as in the post's patch and in `retention`. A later head reads other
-   * positions too, and may erase here what it reads there. "position": only the vector that DLA is about; the node's output elsewhere stays,
-   * and so does what later nodes make of that.
+   * Default "rest": the node is out of the run, but for position 0, as in the post's patch and in
+   * `retention`. A later head reads other positions too, and may erase here what it reads there. "position":
+   * only the vector that DLA is about; the node's output elsewhere stays, and so does what later nodes make
+   * of that.
    */
   removedAt?: RemovedAt;
-  /** Random rotations of the node's own output, as a control. Default: 32 for a single position, else 3; 0: none. */
+  /**
+   * Random rotations of the node's own output, as a control. Default: 32 for a single position, else 3; 0:
+   * none.
+   */
   rotations?: number;
-  /** Other texts, whose output takes a node's place where a text is asked about. Default: the model's own prompts. */
+  /**
+   * Other texts, whose output takes a node's place where a text is asked about. Default: the model's own
+   * prompts.
+   */
   unrelated?: Prompts;
   /** At most so many of them. Default 20. 0: nothing is resampled, also of prompts. */
   samples?: number;
@@ -74,7 +87,9 @@ const OPTIONS: Record<keyof AttributionOptions, true> = {
 
 /** What becomes of the DLA of a model's nodes. */
 export interface AttributionCheck {
-  /** The two answers to a text; absent for prompts, where they are another two at each position unless given. */
+  /**
+   * The two answers to a text; absent for prompts, where they are another two at each position unless given.
+   */
   answers?: AnswerRow[];
   /** One row a node, the largest DLA first. */
   rows: AttributionRow[];
@@ -88,15 +103,20 @@ export interface AttributionCheck {
   assumptions: Record<string, string>;
 }
 
-/** Draws of the control where other prompts' outputs take the node's place: they vary over many samples already. */
+/**
+ * Draws of the control where other prompts' outputs take the node's place: they vary over many samples
+ * already.
+ */
 const RESAMPLED_ROTATIONS = 3;
 
 /**
  * What later nodes take back of each node's DLA on a text, what is left, and what removing the node really
  * does, beside controls.
- * @param from a text, of which the last position is looked at (or option `position`); or prompts, of which every position but 0 is
- * @throws for unknown options and nodes, answers that are not two tokens, a text longer than the context or of a single token, a text
- * for a model without a tokenizer; and where DLA of all nodes and biases does not add up to the logit difference
+ * @param from a text, of which the last position is looked at (or option `position`); or prompts, of which
+ * every position but 0 is
+ * @throws for unknown options and nodes, answers that are not two tokens, a text longer than the context or
+ * of a single token, a text for a model without a tokenizer; and where DLA of all nodes and biases does not
+ * add up to the logit difference
  */
 export async function checkAttribution(
   model: Model,

@@ -1,6 +1,7 @@
 /**
- * Sums over tokens of a DLA x and of amounts y that are compared with it, by block of prompts: shares are slopes through 0, Σ x·y / Σ x²,
- * and a bootstrap draws blocks. Large DLA values count for most, and no token is divided by a DLA near 0.
+ * Sums over tokens of a DLA x and of amounts y that are compared with it, by block of prompts: shares are
+ * slopes through 0, Σ x·y / Σ x², and a bootstrap draws blocks. Large DLA values count for most, and no token
+ * is divided by a DLA near 0.
  */
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 

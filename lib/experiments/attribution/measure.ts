@@ -40,7 +40,9 @@ function byNode(
   }));
 }
 
-/** Each node's output taken out. The draws for a single prompt are rows of one batch, which costs one graph. */
+/**
+ * Each node's output taken out. The draws for a single prompt are rows of one batch, which costs one graph.
+ */
 export async function measureRemoved(
   model: Model,
   plan: Plan,

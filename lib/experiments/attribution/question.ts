@@ -9,7 +9,9 @@ import { oneToken } from "../adversarial.ts";
 import type { AnswerRow } from "./rows.ts";
 
 export interface Question {
-  /** Cut after the position that is looked at, where it is one: later tokens do not change what stands there. */
+  /**
+   * Cut after the position that is looked at, where it is one: later tokens do not change what stands there.
+   */
   prompts: Prompts;
   /** The last position of each prompt, or all but position 0. */
   look: "last" | "rest";
@@ -27,7 +29,10 @@ export interface QuestionOptions {
   position?: number;
 }
 
-/** Tokens of the text or prompts, cut after the position. @throws when nothing but position 0 is there to look at */
+/**
+ * Tokens of the text or prompts, cut after the position. @throws when nothing but position 0 is there to look
+ * at
+ */
 function cut(model: Model, from: string | Prompts, position?: number): Prompts {
   const prompts = typeof from === "string"
     ? { ...model.prompts([from]), source: `text ${JSON.stringify(from)}` }

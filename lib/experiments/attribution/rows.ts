@@ -1,9 +1,13 @@
-/** The plain rows of a check of an attribution. DLA and effects are of logit(first answer) - logit(second), in logits. */
+/**
+ * The plain rows of a check of an attribution. DLA and effects are of logit(first answer) - logit(second), in
+ * logits.
+ */
 import type { Estimate } from "../rows.ts";
 
 /**
- * One amount, in logits and as a share of the node's DLA. Over many positions `share` is the slope of a line through 0: Σ DLA · amount /
- * Σ DLA², and `logits` is that share of the DLA's root mean square. At one position both are what they say.
+ * One amount, in logits and as a share of the node's DLA. Over many positions `share` is the slope of a line
+ * through 0: Σ DLA · amount / Σ DLA², and `logits` is that share of the DLA's root mean square. At one
+ * position both are what they say.
  */
 export interface Credit {
   /** In logits. */
@@ -15,8 +19,8 @@ export interface Credit {
   /** The same share of the control's DLA: of the node's own output, rotated. */
   control?: number;
   /**
-   * For a single prompt, where 95 % of single draws of the control with the node's DLA would lie; over prompts, a bootstrap interval of
-   * `control` over prompts and draws.
+   * For a single prompt, where 95 % of single draws of the control with the node's DLA would lie; over
+   * prompts, a bootstrap interval of `control` over prompts and draws.
    */
   controlInterval?: readonly [low: number, high: number];
 }
@@ -31,14 +35,20 @@ export interface AttributionRow {
   layer: number;
   /** DLA of the node's output, in logits; over many positions its root mean square. */
   dla: number;
-  /** Root mean square of the control's DLA: how large the DLA of any vector of this length is. Absent without a control. */
+  /**
+   * Root mean square of the control's DLA: how large the DLA of any vector of this length is. Absent without
+   * a control.
+   */
   controlDla?: number;
   /**
    * Σ of the steps of later nodes (and of later b_O, in models that have one and normalise what attention
    * writes: it is scaled anew then). Below 0, they take back what DLA credits to the node.
    */
   takenBack: Credit;
-  /** takenBack of the control minus that of the node, as shares of DLA: above 0, more is taken back than of any such vector. */
+  /**
+   * takenBack of the control minus that of the node, as shares of DLA: above 0, more is taken back than of
+   * any such vector.
+   */
   specific?: Estimate;
   /** DLA of what has become of the output at the end of the stream: dla + takenBack. */
   left: Credit;
@@ -54,7 +64,10 @@ export interface AttributionRow {
 
 /** The node's output exchanged for that of other prompts at the same positions. */
 export interface ResampledRow {
-  /** DLA of what takes the output's place: what of the DLA is the same whatever the prompt. In logits and as a share of the DLA. */
+  /**
+   * DLA of what takes the output's place: what of the DLA is the same whatever the prompt. In logits and as a
+   * share of the DLA.
+   */
   kept: number;
   /** As a share of the node's DLA. */
   keptShare: number;
@@ -94,7 +107,10 @@ export interface TermRow {
   size: number;
 }
 
-/** Σ DLA of all nodes and biases beside the model's logit difference: means over positions, and the largest difference of any. */
+/**
+ * Σ DLA of all nodes and biases beside the model's logit difference: means over positions, and the largest
+ * difference of any.
+ */
 export interface SumRow {
   /** Σ DLA of the nodes, in logits. */
   nodes: number;

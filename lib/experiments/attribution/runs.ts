@@ -1,4 +1,7 @@
-/** Runs without a node's output, or with another vector in its place, seen along the direction between the two answers. */
+/**
+ * Runs without a node's output, or with another vector in its place, seen along the direction between the two
+ * answers.
+ */
 import {
   attributionVector,
   directLogitAttribution,
@@ -33,11 +36,16 @@ export interface Place {
   length: number;
   /** Blocks of prompts for the bootstrap. */
   blocks: number;
-  /** Rows of the batch with credits of their own: draws of the control. Default: all rows are prompts and counted together. */
+  /**
+   * Rows of the batch with credits of their own: draws of the control. Default: all rows are prompts and
+   * counted together.
+   */
   rows?: number;
 }
 
-/** By DLA of `delta`, columns: each later node's step where wanted, then those of {@linkcode columnsAfter}. */
+/**
+ * By DLA of `delta`, columns: each later node's step where wanted, then those of {@linkcode columnsAfter}.
+ */
 export interface TakenCredits {
   credits: Credits;
   /** By DLA of the whole output, columns: DLA of `instead`, and the effect. */

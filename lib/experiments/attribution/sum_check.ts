@@ -1,4 +1,7 @@
-/** The sum check: DLA of all nodes and biases adds up to the model's logit difference, or the attribution is not of this model. */
+/**
+ * The sum check: DLA of all nodes and biases adds up to the model's logit difference, or the attribution is
+ * not of this model.
+ */
 import { attributionTerms } from "../../metrics/attribution.ts";
 import { type RunOptions, stream } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
@@ -6,7 +9,10 @@ import { modelNodes } from "../../transformer/nodes.ts";
 import type { Question } from "./question.ts";
 import type { SumRow, TermRow } from "./rows.ts";
 
-/** @throws when Σ DLA is not the logit difference, up to float32's rounding of so large terms. NaN is not either */
+/**
+ * @throws when Σ DLA is not the logit difference, up to float32's rounding of so large terms. NaN is not
+ * either
+ */
 export function checkSum(terms: ArrayLike<number>, logitDifference: number, where: string): number {
   let sum = 0, gross = 0;
   for (let i = 0; i < terms.length; i++) {

@@ -40,7 +40,10 @@ export class AttributionSummary {
     return this.#controlDraws.mean((credits, drawn) => credits.share(column, drawn), draw);
   }
 
-  /** The control's share, and the interval around it that fits the question: see `Credit`. `base` is added to both. */
+  /**
+   * The control's share, and the interval around it that fits the question: see `Credit`. `base` is added to
+   * both.
+   */
   #control(column: number, base: number): Pick<Credit, "control" | "controlInterval"> {
     if (this.#controls.length === 0) return {};
     const all = Credits.joined(this.#controls);

@@ -1,6 +1,7 @@
 /**
- * What a check of an attribution says, in words. Every sentence stands on a condition that makes it true. Over prompts a conclusion needs
- * its whole interval; at a single position an amount is a fact about that position, and only the comparison with the control is uncertain.
+ * What a check of an attribution says, in words. Every sentence stands on a condition that makes it true.
+ * Over prompts a conclusion needs its whole interval; at a single position an amount is a fact about that
+ * position, and only the comparison with the control is uncertain.
  */
 import type { AttributionCheck } from "./check_attribution.ts";
 import type { AttributionRow, Credit, StepRow } from "./rows.ts";

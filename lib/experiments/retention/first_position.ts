@@ -1,6 +1,6 @@
 /**
- * Position 0 apart. It reads itself alone, so prompts of one token say all about it. Many models write one long vector there early on and
- * take it back at the end (an attention sink): Sun et al., arXiv 2402.17762.
+ * Position 0 apart. It reads itself alone, so prompts of one token say all about it. Many models write one
+ * long vector there early on and take it back at the end (an attention sink): Sun et al., arXiv 2402.17762.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import type { RunOptions } from "../../tensor/run.ts";

@@ -1,15 +1,16 @@
 /**
- * What a retention says, in sentences. Each conclusion has the condition under which it is true: the intervals decide, and where they
- * hold 0 the sentence says that nothing is known.
+ * What a retention says, in sentences. Each conclusion has the condition under which it is true: the
+ * intervals decide, and where they hold 0 the sentence says that nothing is known.
  */
 import type { CleanerRow, Estimate, WriterRow } from "../rows.ts";
-import { listed, number } from "../scan/words.ts";
+import { listed, number } from "../numbers_in_words.ts";
 
 const within = ({ interval: [low, high] }: Estimate) => `95 %: ${number(low)} to ${number(high)}`;
 
 /**
- * How much of a writer's output is left at the end of the stream, how much of any such vector, and whether the difference is sure.
- * `by`: where, such as "by the values of layer 3 alone"; default: at the end of the whole model.
+ * How much of a writer's output is left at the end of the stream, how much of any such vector, and whether
+ * the difference is sure. `by`: where, such as "by the values of layer 3 alone"; default: at the end of the
+ * whole model.
  */
 export function retentionInWords(
   { writer, left, control, specific, draws }: WriterRow,

@@ -1,7 +1,8 @@
 /**
- * What is kept of one removal (a writer's output, or a control's, taken out of a run): sums, so that memory does not grow with prompts
- * and parts of a measurement are joined by adding. Positions of one prompt depend on each other and prompts do not, so what an interval
- * is wanted of is kept by block of prompts, and a bootstrap draws blocks.
+ * What is kept of one removal (a writer's output, or a control's, taken out of a run): sums, so that memory
+ * does not grow with prompts and parts of a measurement are joined by adding. Positions of one prompt depend
+ * on each other and prompts do not, so what an interval is wanted of is kept by block of prompts, and a
+ * bootstrap draws blocks.
  */
 import { BlockQuantile } from "../../stats/block_quantile.ts";
 import { Histograms } from "../../stats/histogram.ts";
@@ -10,7 +11,10 @@ import { sumOfBlocks } from "../../stats/block_sums.ts";
 /** Prompts are dealt into at most so many blocks: prompt i stands in block i mod 64. */
 export const BLOCKS = 64;
 
-/** Of what single tokens are kept, as histograms: every response and R at every location; R everywhere; R at the end of the stream. */
+/**
+ * Of what single tokens are kept, as histograms: every response and R at every location; R everywhere; R at
+ * the end of the stream.
+ */
 export type Kept = "responses" | "locations" | "end";
 
 export interface Shape {
@@ -49,7 +53,8 @@ export class RemovalStats {
   }
 
   /**
-   * One token: (c - c̃)·δ of each later node from `at` on, and ‖δ‖². A token at which δ is zero does not count.
+   * One token: (c - c̃)·δ of each later node from `at` on, and ‖δ‖². A token at which δ is zero does not
+   * count.
    * @returns false when a number is not finite: nothing is to be said then
    */
   add(dots: ArrayLike<number>, at: number, square: number, prompt: number): boolean {
@@ -120,7 +125,10 @@ export class RemovalStats {
     return this.negative[node] / this.tokens;
   }
 
-  /** Σ (c - c̃)·δ / Σ ‖δ‖²: the response of a later node to the whole text. These add up: 1 + Σ = `ratioAt` the end. */
+  /**
+   * Σ (c - c̃)·δ / Σ ‖δ‖²: the response of a later node to the whole text. These add up: 1 + Σ = `ratioAt`
+   * the end.
+   */
   response(node: number, draw?: Int32Array): number {
     const { blocks } = this.shape;
     return sumOfBlocks(this.dots.subarray(node * blocks, (node + 1) * blocks), draw) /

@@ -1,6 +1,7 @@
 /**
- * Removals: runs in which what one node adds lacks a vector, and what becomes of that vector. A writer's own output, its rotated output
- * and every variant are removals. Runs that stand in one graph share the clean run, and each costs only the layers after its writer.
+ * Removals: runs in which what one node adds lacks a vector, and what becomes of that vector. A writer's own
+ * output, its rotated output and every variant are removals. Runs that stand in one graph share the clean
+ * run, and each costs only the layers after its writer.
  */
 import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
 import { laterLocations, laterNodes } from "../../metrics/later_nodes.ts";
@@ -24,7 +25,9 @@ export interface Removal {
   delta: Tensor;
   /** Default "all". */
   route?: Route;
-  /** The post's patch instead: only the V input of these layers loses `delta`, with their ln1 scales frozen. */
+  /**
+   * The post's patch instead: only the V input of these layers loses `delta`, with their ln1 scales frozen.
+   */
   patchedLayers?: readonly number[];
 }
 
@@ -48,8 +51,8 @@ export const LEAST_TOKENS = 512;
 /** A graph of more steps takes long to compile; one of fewer repeats the clean run more often. */
 const STEPS_A_GRAPH = 12_000;
 /**
- * Runs with the clean run's patterns share its attention, so they go through the layers side by side, and all that they hold is in memory
- * at once: 96 of SmolLM2-135M took 0.9 GB more than 8 at a time.
+ * Runs with the clean run's patterns share its attention, so they go through the layers side by side, and all
+ * that they hold is in memory at once: 96 of SmolLM2-135M took 0.9 GB more than 8 at a time.
  */
 const SIDE_BY_SIDE = 8;
 const STEPS_A_LAYER = 30;
@@ -105,7 +108,9 @@ function outputsOf(model: Model, clean: Forward, removals: readonly Removal[]): 
   return outputs;
 }
 
-/** Statistics of each removal by its key. @throws when two have one key, and where numbers stop being finite */
+/**
+ * Statistics of each removal by its key. @throws when two have one key, and where numbers stop being finite
+ */
 export async function measureRemovals(
   model: Model,
   prompts: Prompts,

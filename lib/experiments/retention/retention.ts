@@ -1,6 +1,6 @@
 /**
- * What becomes of a writer's output? Retention at every location and the response of every later node (metrics/retention.ts), each beside
- * its control, for one writer or many in shared runs.
+ * What becomes of a writer's output? Retention at every location and the response of every later node
+ * (metrics/retention.ts), each beside its control, for one writer or many in shared runs.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { findNode, modelNodes } from "../../transformer/nodes.ts";
@@ -33,22 +33,32 @@ import { asLong, outputsToRemove, type Removed } from "./variants.ts";
 export interface RetentionOptions extends RunOptions {
   /** One writer, several, or "all" nodes. Default: the writer of the model's cleanup.json. */
   writer?: string | readonly string[];
-  /** Part of the output that is taken out, 0.001 … 10. 1 (default): all of it; 0.1: nearly the linear response. */
+  /**
+   * Part of the output that is taken out, 0.001 … 10. 1 (default): all of it; 0.1: nearly the linear
+   * response.
+   */
   strength?: number;
   /** What of the output is taken out. Default "all". */
   remove?: Removed;
   /** What of the model answers. Default "all". */
   route?: Route;
   /**
-   * The patch of Figure 3 instead of a removal: only the V input of these layers, which come after the writer's, loses the output, with
-   * their ln1 scales frozen. What is left is what would be left if nobody but these heads' values erased.
+   * The patch of Figure 3 instead of a removal: only the V input of these layers, which come after the
+   * writer's, loses the output, with their ln1 scales frozen. What is left is what would be left if nobody
+   * but these heads' values erased.
    */
   patchedLayers?: readonly number[];
-  /** Which positions lose the output. Default "rest": all but position 0, which is reported as a class of its own. */
+  /**
+   * Which positions lose the output. Default "rest": all but position 0, which is reported as a class of its
+   * own.
+   */
   positions?: RemovedPositions;
   /** Random rotations of the writer's own output, as a control. Default 3; 0: none. */
   rotations?: number;
-  /** Another node, whose output at the writer's length is one more draw of the control. Best of the writer's layer. */
+  /**
+   * Another node, whose output at the writer's length is one more draw of the control. Best of the writer's
+   * layer.
+   */
   otherNode?: string;
   /** Seed of the rotations and of the bootstrap. Default 1. */
   seed?: number;

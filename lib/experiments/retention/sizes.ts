@@ -1,6 +1,7 @@
 /**
- * How large is what each node writes, beside the residual stream it is added to? Means over positions from 1 on; position 0, where many
- * models write vectors a hundred times as long, stands apart. Only sums over positions leave a run.
+ * How large is what each node writes, beside the residual stream it is added to? Means over positions from 1
+ * on; position 0, where many models write vectors a hundred times as long, stands apart. Only sums over
+ * positions leave a run.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { laterLocations } from "../../metrics/later_nodes.ts";
@@ -18,7 +19,10 @@ export interface Lengths {
 }
 
 export interface Sizes {
-  /** By node: lengths of its output, and their mean as a part of the stream's just after the write (positions from 1 on). */
+  /**
+   * By node: lengths of its output, and their mean as a part of the stream's just after the write (positions
+   * from 1 on).
+   */
   nodes: Map<string, Lengths & { share: number }>;
   /** By location: lengths of the residual stream. Its growth drowns what stays as it was. */
   stream: Map<string, Lengths>;

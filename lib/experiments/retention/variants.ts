@@ -9,7 +9,8 @@ import { shiftedPrompts } from "../shifted_prompts.ts";
 
 /**
  * - all: the writer's output.
- * - varying: its output minus the mean over all tokens that count, so that what is the same everywhere stays in.
+ * - varying: its output minus the mean over all tokens that count, so that what is the same everywhere stays
+ *   in.
  * - resampled: its output minus what it writes at the same position of another prompt, which takes its place.
  */
 export type Removed = "all" | "varying" | "resampled";
@@ -50,7 +51,10 @@ export async function outputsToRemove(
   return { output: (name) => clean.node(name).sub(means.get(name)!), feeds: {} };
 }
 
-/** A vector [batch, pos, d_model] as long as `w` along another node's output: the control for those who doubt isotropy. */
+/**
+ * A vector [batch, pos, d_model] as long as `w` along another node's output: the control for those who doubt
+ * isotropy.
+ */
 export function asLong(other: Tensor, w: Tensor): Tensor {
   const ratio = w.sumSquares("d_model").div(other.sumSquares("d_model").atLeast(1e-30)).sqrt();
   return other.mul(ratio);

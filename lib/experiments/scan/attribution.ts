@@ -1,11 +1,13 @@
 /**
- * What a writer's erasure does to direct logit attribution (DLA), at all positions from 1 on. u is the logit direction of the two most
- * probable tokens over the final scale (metrics/attribution.ts), δ the writer's output, Δ what of it is left at the end:
+ * What a writer's erasure does to direct logit attribution (DLA), at all positions from 1 on. u is the logit
+ * direction of the two most probable tokens over the final scale (metrics/attribution.ts), δ the writer's
+ * output, Δ what of it is left at the end:
  *
- *     taken back = 1 - Σ (Δ·u)(δ·u) / Σ (δ·u)²         part of the DLA that later nodes take back (a slope through the origin)
+ *     taken back = 1 - Σ (Δ·u)(δ·u) / Σ (δ·u)²         the part of the DLA that later nodes take back
  *     effect     = Σ (fall of the logit difference without δ)(δ·u) / Σ (δ·u)²
  *
- * both over tokens, by block of prompts. The control is the writer's rotated output, in several draws, each held against its own DLA.
+ * both slopes through the origin, over tokens, by block of prompts. The control is the writer's rotated
+ * output, in several draws, each held against its own DLA.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import {
@@ -36,7 +38,9 @@ export interface Attribution {
   takenBack: Estimate;
   /** The same of the output rotated. */
   controlTakenBack: Estimate;
-  /** How much larger a part is taken back of it than of the control: the difference, over the same prompts. */
+  /**
+   * How much larger a part is taken back of it than of the control: the difference, over the same prompts.
+   */
   beyond: Estimate;
   /** One-sided p-value of "no larger a part", adjusted for the writers that were found. */
   q: number;

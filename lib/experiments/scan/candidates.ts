@@ -1,4 +1,7 @@
-/** From the first pass: which nodes are examined as writers of what is later erased, and why the others are not. */
+/**
+ * From the first pass: which nodes are examined as writers of what is later erased, and why the others are
+ * not.
+ */
 import type { LayerContraction, ScreenedNode } from "./screen.ts";
 import type { ScanSettings } from "./settings.ts";
 
@@ -8,7 +11,10 @@ export interface Candidate extends ScreenedNode {
   passedOver?: string;
 }
 
-/** Quartiles of the retention farther apart than this: what a node's absence changes elsewhere is larger than its output. */
+/**
+ * Quartiles of the retention farther apart than this: what a node's absence changes elsewhere is larger than
+ * its output.
+ */
 export const WIDE = 1.5;
 
 /** How the reason of a candidate begins that was left out for its rank alone. */
@@ -20,13 +26,17 @@ export const erased = ({ specific, share }: { specific: number; share: number })
 /** Whether a retention's quartiles are so far apart that its median says nothing. */
 export const isWide = ({ low, high }: { low: number; high: number }) => high - low > WIDE;
 
-/** All nodes, the most erased first (specific erasure × share of the stream); those that are examined have no `passedOver`. */
+/**
+ * All nodes, the most erased first (specific erasure × share of the stream); those that are examined have no
+ * `passedOver`.
+ */
 export function candidates(
   nodes: readonly ScreenedNode[],
   layers: readonly LayerContraction[],
   settings: ScanSettings,
 ): Candidate[] {
-  // The screen's control is the layer's and its medians are coarse: half the threshold is enough to be examined.
+  // The screen's control is the layer's and its medians are coarse: half the threshold is enough to be
+  // examined.
   const least = settings.specific / 2;
   const silent = layers.filter(isWide);
   const says = ({ kind, layer }: ScreenedNode) => !silent.some((l) => l.kind === kind && l.layer === layer);

@@ -22,7 +22,10 @@ function part({ kind, layer }: ModelNode, layers: number): number {
 }
 
 export interface ScanCost {
-  /** Plain forward passes of one token (without logits): of the screen; of what follows, as far as can be known before. */
+  /**
+   * Plain forward passes of one token (without logits): of the screen; of what follows, as far as can be
+   * known before.
+   */
   screen: number;
   rest: number;
   /** FLOPs of one such pass. */

@@ -1,6 +1,6 @@
 /**
- * The second pass of a scan, on prompts that the first did not see: is more of each candidate's output erased than of its rotated output,
- * surely so, who erases it, and where along the depth?
+ * The second pass of a scan, on prompts that the first did not see: is more of each candidate's output erased
+ * than of its rotated output, surely so, who erases it, and where along the depth?
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { atPositions } from "../../metrics/retention.ts";
@@ -25,7 +25,10 @@ export interface ExaminedWriter extends WriterRow {
   control: Estimate;
   /** control − left. */
   specific: Estimate;
-  /** One-sided p-value of "no specific erasure", adjusted over all examined writers: 0.05 is less than a two-sided 95 % interval asks for. */
+  /**
+   * One-sided p-value of "no specific erasure", adjusted over all examined writers: 0.05 is less than a
+   * two-sided 95 % interval asks for.
+   */
   q: number;
   /** Why it does not count as found; absent when it does. */
   notFound?: string;
@@ -35,13 +38,24 @@ export interface ExaminedWriter extends WriterRow {
   cleaners: CleanerRow[];
   /** Σ of all later nodes' specific responses: what the cleaners' parts are parts of. */
   specificRatio: number;
-  /** Σ w·w′ / Σ ‖w‖², w′ what it writes at the same position of another prompt: 1, it writes the same everywhere. */
+  /**
+   * Σ w·w′ / Σ ‖w‖², w′ what it writes at the same position of another prompt: 1, it writes the same
+   * everywhere.
+   */
   shared: number;
-  /** How much longer the stream is at its end than where the output is written: what stays as it was is diluted by that. */
+  /**
+   * How much longer the stream is at its end than where the output is written: what stays as it was is
+   * diluted by that.
+   */
   growth: number;
-  /** Of a head: what is left of the other heads of its layer, on the first half: smallest, median and largest. */
+  /**
+   * Of a head: what is left of the other heads of its layer, on the first half: smallest, median and largest.
+   */
   peers?: readonly [low: number, median: number, high: number];
-  /** 1 + Σ of all responses: what is left of all that was written, tokens weighted by the length of what is written there. */
+  /**
+   * 1 + Σ of all responses: what is left of all that was written, tokens weighted by the length of what is
+   * written there.
+   */
   leftByLength: Estimate;
   /** Of a writer that was found. */
   routes?: RouteShares;
@@ -104,7 +118,8 @@ function reason(
   q: number,
   settings: ScanSettings,
 ): string | undefined {
-  const digits = value.toFixed(2) === settings.specific.toFixed(2) ? 3 : 2; // 0.148 is less than 0.15, "0.15" would not be
+  // 0.148 is less than 0.15, "0.15" would not be
+  const digits = value.toFixed(2) === settings.specific.toFixed(2) ? 3 : 2;
   const measured = `${value.toFixed(digits)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
   if (value < settings.specific) return `its specific erasure is ${measured}, less than ${settings.specific}`;
   if (!(low > 0 && q <= settings.q)) {
@@ -112,7 +127,10 @@ function reason(
   }
 }
 
-/** Of each node: how much of what it writes it writes at the same position of another prompt as well. Position 0 does not count. */
+/**
+ * Of each node: how much of what it writes it writes at the same position of another prompt as well. Position
+ * 0 does not count.
+ */
 async function sharedParts(
   model: Model,
   names: readonly string[],

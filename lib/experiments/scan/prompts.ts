@@ -1,9 +1,14 @@
-/** What a scan asks of its prompts: enough of them, long enough, and different. They are halved: one half to choose, one to test. */
+/**
+ * What a scan asks of its prompts: enough of them, long enough, and different. They are halved: one half to
+ * choose, one to test.
+ */
 import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
 
 /** Fewer tokens say nothing on attention. */
 const LEAST_LENGTH = 8;
-/** With halves of fewer than 8 prompts no test can be sure at the default level: 2^-7 × a few tests > 0.05. */
+/**
+ * With halves of fewer than 8 prompts no test can be sure at the default level: 2^-7 × a few tests > 0.05.
+ */
 export const LEAST_PROMPTS = 16;
 /** Prompts of a half that are used in any case, however long they are: intervals are over prompts. */
 const LEAST_SCREENED = 8, LEAST_EXAMINED = 16;
@@ -34,7 +39,10 @@ export function checkScanPrompts({ tokens, count, length, source }: Prompts): vo
   }
 }
 
-/** Which prompts serve which pass: as many as hold about the tokens asked for, of every other prompt each, so that both have the same mix. */
+/**
+ * Which prompts serve which pass: as many as hold about the tokens asked for, of every other prompt each, so
+ * that both have the same mix.
+ */
 export function passes(
   prompts: Prompts,
   { screenTokens, tokens }: { screenTokens: number; tokens: number },

@@ -1,7 +1,8 @@
 /**
- * By which route is a writer's output erased? The removal again with what the route leaves open: with patterns and scales frozen only
- * values and MLP inputs answer; with patterns frozen the normalisations' scales do as well; with nothing frozen attention does. What
- * each step adds to the specific erasure is that route's. The three add up to it.
+ * By which route is a writer's output erased? The removal again with what the route leaves open: with
+ * patterns and scales frozen only values and MLP inputs answer; with patterns frozen the normalisations'
+ * scales do as well; with nothing frozen attention does. What each step adds to the specific erasure is that
+ * route's. The three add up to it.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { atPositions, type Route } from "../../metrics/retention.ts";
@@ -22,7 +23,9 @@ export interface RouteShares {
 
 const FROZEN: readonly Route[] = ["values", "patterns"];
 
-/** @param specific by writer, the specific erasure with nothing frozen, over the same prompts and rotations */
+/**
+ * @param specific by writer, the specific erasure with nothing frozen, over the same prompts and rotations
+ */
 export async function routes(
   model: Model,
   specific: ReadonlyMap<string, number>,

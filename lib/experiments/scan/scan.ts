@@ -1,10 +1,11 @@
 /**
- * Scans a model for clean-up: what becomes of what each node writes, who erases it, by which route, and does it make direct logit
- * attribution mislead? Every verdict is retention beside a control (metrics/retention.ts).
+ * Scans a model for clean-up: what becomes of what each node writes, who erases it, by which route, and does
+ * it make direct logit attribution mislead? Every verdict is retention beside a control
+ * (metrics/retention.ts).
  *
- * Prompts are halved: candidates are chosen on the first half (screen.ts, candidates.ts) and examined on the second (examine.ts), so that
- * the choice does not flatter the evidence. Every node that is passed over and every writer that is not found is in the result with the
- * reason.
+ * Prompts are halved: candidates are chosen on the first half (screen.ts, candidates.ts) and examined on the
+ * second (examine.ts), so that the choice does not flatter the evidence. Every node that is passed over and
+ * every writer that is not found is in the result with the reason.
  */
 import { outputSize } from "../../checkpoints/config.ts";
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
@@ -56,7 +57,10 @@ export interface ScanResult {
 export interface ScanOptions extends RunOptions {
   /** Thresholds that differ from `DEFAULT_SETTINGS`. */
   settings?: Partial<ScanSettings>;
-  /** What an interrupted first pass over the same prompts had measured, and told after each part: a place to save it. */
+  /**
+   * What an interrupted first pass over the same prompts had measured, and told after each part: a place to
+   * save it.
+   */
   screened?: ReadonlyMap<string, RemovalStats>;
   /** Called with what the first pass has measured so far, so that it can be kept. */
   onScreened?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;

@@ -1,7 +1,8 @@
 /**
- * The first pass of a scan: what is left at the end of the stream of what each node writes, of all nodes, on the first half of the
- * prompts. The control is one run a layer: of prompt i, the output of head i (mod heads) is rotated; an MLP and an embedding have one
- * each. It says what happens to what is written in that layer, whatever it says. Each examined writer gets controls of its own later on.
+ * The first pass of a scan: what is left at the end of the stream of what each node writes, of all nodes, on
+ * the first half of the prompts. The control is one run a layer: of prompt i, the output of head i (mod
+ * heads) is rotated; an MLP and an embedding have one each. It says what happens to what is written in that
+ * layer, whatever it says. Each examined writer gets controls of its own later on.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { atPositions } from "../../metrics/retention.ts";
@@ -40,7 +41,10 @@ export interface ScreenedNode {
   peers?: readonly [low: number, median: number, high: number];
 }
 
-/** What is left at the end of what is written in one layer, whatever it says: median and quartiles of its control. */
+/**
+ * What is left at the end of what is written in one layer, whatever it says: median and quartiles of its
+ * control.
+ */
 export interface LayerContraction {
   /** From 0; of embeddings -1. */
   layer: number;
@@ -60,7 +64,10 @@ export interface ScreenResult {
   nodes: ScreenedNode[];
   /** What happens to anything that is written in each layer. */
   layers: LayerContraction[];
-  /** Response (ratio of sums) of each later node to each writer: [writer][node], in the order of `modelNodes`; 0 before the write. */
+  /**
+   * Response (ratio of sums) of each later node to each writer: [writer][node], in the order of `modelNodes`;
+   * 0 before the write.
+   */
   responses: { writers: string[]; nodes: string[]; ratios: number[][] };
 }
 

@@ -1,9 +1,10 @@
 /**
- * The state of a first pass as a file, so that a scan that was interrupted goes on where it was, and another scan of the same model
- * and prompts with other thresholds need not repeat the pass.
+ * The state of a first pass as a file, so that a scan that was interrupted goes on where it was, and another
+ * scan of the same model and prompts with other thresholds need not repeat the pass.
  *
- * A safetensors file with the arrays of each removal's statistics; its metadata hold a key, SHA-256 over everything that the pass
- * depends on (the weights, the settings of the model, the prompts, the seed and the form of the state), and a checksum of the arrays.
+ * A safetensors file with the arrays of each removal's statistics; its metadata hold a key, SHA-256 over
+ * everything that the pass depends on (the weights, the settings of the model, the prompts, the seed and the
+ * form of the state), and a checksum of the arrays.
  */
 import { stat } from "node:fs/promises";
 import { bytesOf, type RawTensor } from "../../checkpoints/dtypes.ts";

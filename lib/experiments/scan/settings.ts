@@ -1,4 +1,7 @@
-/** The thresholds of a scan, each with its default, its range and what it means: one table for the code and for `--help`. */
+/**
+ * The thresholds of a scan, each with its default, its range and what it means: one table for the code and
+ * for `--help`.
+ */
 import { didYouMean } from "../../checkpoints/nearest.ts";
 import { shown } from "../options.ts";
 import { LEAST_PROMPTS } from "./prompts.ts";

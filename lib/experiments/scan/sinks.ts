@@ -1,6 +1,7 @@
 /**
- * Position 0: many models write one long vector there, far longer than anything elsewhere (an attention sink), and take it back at the
- * end. Which node writes it, and who takes it back? Source: Sun et al., arXiv 2402.17762.
+ * Position 0: many models write one long vector there, far longer than anything elsewhere (an attention
+ * sink), and take it back at the end. Which node writes it, and who takes it back? Source: Sun et al., arXiv
+ * 2402.17762.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { laterLocations } from "../../metrics/later_nodes.ts";
@@ -28,7 +29,10 @@ export interface Sink {
   elsewhere: number;
   /** Median retention of that vector at position 0 at the end of the stream. */
   left: number;
-  /** The later node that takes most of it back, and the part; of the same vector rotated, in the mean; absent when none does. */
+  /**
+   * The later node that takes most of it back, and the part; of the same vector rotated, in the mean; absent
+   * when none does.
+   */
   takenBackBy?: { node: string; part: number; ofControl: number };
 }
 

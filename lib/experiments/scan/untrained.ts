@@ -1,6 +1,7 @@
 /**
- * The untrained null: the same scan of the same model with the values of each weight shuffled. Every matrix keeps its size and its
- * distribution of values and loses what training put into it, so whatever is found here is found by chance.
+ * The untrained null: the same scan of the same model with the values of each weight shuffled. Every matrix
+ * keeps its size and its distribution of values and loses what training put into it, so whatever is found
+ * here is found by chance.
  */
 import { Random } from "../../stats/random.ts";
 import { Model } from "../../transformer/model.ts";

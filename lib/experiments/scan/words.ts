@@ -1,14 +1,17 @@
 /**
- * What a scan found, in sentences: the beginning of the report, of the terminal's output and of the notebook. Each sentence is printed on
- * the condition that makes it true; where a condition does not hold, another sentence says what does.
+ * What a scan found, in sentences: the beginning of the report, of the terminal's output and of the notebook.
+ * Each sentence is printed on the condition that makes it true; where a condition does not hold, another
+ * sentence says what does.
  */
 import { ranked } from "../retention/cleaners.ts";
-import type { Estimate } from "../rows.ts";
+import { estimate, listed, number, percent, threshold } from "../numbers_in_words.ts";
 import { isWide, UNEXAMINED } from "./candidates.ts";
 import type { ExaminedWriter } from "./examine.ts";
 import { foundWriters, type ScanResult } from "./scan.ts";
 
-/** A writer whose output is the same at a position in all prompts to at least this part is called positional. */
+/**
+ * A writer whose output is the same at a position in all prompts to at least this part is called positional.
+ */
 export const SHARED = 0.7;
 /** A route is named when it carries at least this part of the specific erasure. */
 export const ROUTE = 0.6;
@@ -20,21 +23,6 @@ const APART = 0.15;
 const LEVEL = 0.05;
 /** Cleaners named in a sentence; the table has them all. */
 const NAMED = 4;
-
-const minus = (text: string) => text.replace("-", "−");
-export const number = (x: number, digits = 2) => minus(x.toFixed(digits).replace(/^-(0\.?0*)$/, "$1"));
-export const percent = (x: number) => `${number(100 * x, 0)} %`;
-/** A threshold as it was set: 0.075, 0.15. */
-const threshold = (x: number) => `${Number(x.toPrecision(3))}`;
-/** "0.34 (0.21 to 0.47)". */
-export const estimate = ({ value, interval: [low, high] }: Estimate) =>
-  `${number(value)} (${number(low)} to ${number(high)})`;
-
-/** "A", "A and B", "A, B and C". */
-export function listed(names: readonly string[]): string {
-  if (names.length < 2) return names.join("");
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-}
 
 /** Paragraphs: what was found, one for each writer, then what is true of the model as a whole. */
 export function inWords(result: ScanResult): string[] {
@@ -137,7 +125,10 @@ function left({ writer, left, control, specific }: ExaminedWriter): string {
     } less.`;
 }
 
-/** Beside the other heads of its layer: where most of a layer is erased, a specific erasure alone is nothing special. */
+/**
+ * Beside the other heads of its layer: where most of a layer is erased, a specific erasure alone is nothing
+ * special.
+ */
 function amongPeers({ left, peers }: ExaminedWriter): string {
   if (!peers) return "";
   const [low, median, high] = peers;
@@ -147,7 +138,10 @@ function amongPeers({ left, peers }: ExaminedWriter): string {
     : `Of the other heads of its layer ${range} is left.`;
 }
 
-/** Where tokens with long outputs differ from the others, the parts below, which are of all that was written, do not add up to the median. */
+/**
+ * Where tokens with long outputs differ from the others, the parts below, which are of all that was written,
+ * do not add up to the median.
+ */
 function byLength({ left, leftByLength }: ExaminedWriter): string {
   if (Math.abs(left.value - leftByLength.value) < APART) return "";
   return `Tokens at which it writes much ${
@@ -233,7 +227,10 @@ function attributed({ writer, attribution }: ExaminedWriter): string {
   return `${size} ${back}${control}${verdict} ${loss}`;
 }
 
-/** What is true of the model as a whole: how much of anything is left, what is protected, position 0, and the untrained null. */
+/**
+ * What is true of the model as a whole: how much of anything is left, what is protected, position 0, and the
+ * untrained null.
+ */
 export function modelInWords(result: ScanResult): string[] {
   return [contraction(result), kept(result), sunk(result), untrained(result)].filter((text) => text !== "");
 }

@@ -39,7 +39,9 @@ export const gemma2: Family = {
     llamaLike(values, withPostNorms(values, { sliding: (layer) => (layer + 1) % 2 !== 0 }, [50, 30])),
 };
 
-/** What Gemma 3's multimodal files leave out of "text_config": the defaults of transformers' Gemma3TextConfig. */
+/**
+ * What Gemma 3's multimodal files leave out of "text_config": the defaults of transformers' Gemma3TextConfig.
+ */
 const GEMMA3_DEFAULTS = {
   vocab_size: 262208,
   hidden_size: 2304,

@@ -70,7 +70,8 @@ function layout(
     attn_only: false,
     normalization: "LN",
     eps: values.epsilon("layer_norm_epsilon", 1e-5),
-    default_prepend_bos: true, // <|endoftext|>, as TransformerLens does; it stood between the texts in training
+    // <|endoftext|>, as TransformerLens does; it stood between the texts in training
+    default_prepend_bos: true,
     attn_scale: values.flag("scale_attn_weights", true) ? Math.sqrt(d_head) : 1,
     ...more,
     ...W_U.config,

@@ -1,6 +1,6 @@
 /**
- * Run as a process of its own by hub_test.ts, with every permission: finds the model that is named first, with the endpoint and the
- * cache of the environment, and prints what it found as JSON.
+ * Run as a process of its own by hub_test.ts, with every permission: finds the model that is named first,
+ * with the endpoint and the cache of the environment, and prints what it found as JSON.
  */
 import { resolveModel } from "../../../lib/checkpoints/resolve_model.ts";
 

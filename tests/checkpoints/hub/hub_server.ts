@@ -1,10 +1,14 @@
 /**
- * A server on this machine that answers as the Hugging Face Hub does, for the paths, headers and redirects that downloads meet:
+ * A server on this machine that answers as the Hugging Face Hub does, for the paths, headers and redirects
+ * that downloads meet:
  *
- * - /api/{models,datasets}/{repo}/revision/{rev}: the commit; /api/…/tree/{rev}[/folder]: the files, in pages (Link header);
- * - /{repo}/resolve/{rev}/{file}: large files (LFS) redirect to a "CDN", a second server on another port, thus another origin;
- *   small ones to /api/resolve-cache/…; with X-Repo-Commit, ETag, X-Linked-ETag, X-Linked-Size;
- * - ranges; 401, 403, 404 with X-Error-Code; downloads that break, stall, ignore ranges, or carry other bytes, on demand.
+ * - /api/{models,datasets}/{repo}/revision/{rev}: the commit; /api/…/tree/{rev}[/folder]: the files, in pages
+ *   (Link header);
+ * - /{repo}/resolve/{rev}/{file}: large files (LFS) redirect to a "CDN", a second server on another port,
+ *   thus another origin; small ones to /api/resolve-cache/…; with X-Repo-Commit, ETag, X-Linked-ETag,
+ *   X-Linked-Size;
+ * - ranges; 401, 403, 404 with X-Error-Code; downloads that break, stall, ignore ranges, or carry other
+ *   bytes, on demand.
  */
 import { createHash } from "node:crypto";
 
@@ -27,7 +31,10 @@ export interface LoggedRequest {
   sent: number;
 }
 
-/** What goes wrong, in the order in which requests for large files come. One entry a request; none: all goes well. */
+/**
+ * What goes wrong, in the order in which requests for large files come. One entry a request; none: all goes
+ * well.
+ */
 export type Fault =
   | { delay: number }
   | { breakAfter: number }

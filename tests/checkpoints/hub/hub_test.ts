@@ -122,7 +122,8 @@ Deno.test("an index without any part is no whole model", async () => {
 
 Deno.test("resolveModel() finds files that Python's huggingface_hub fetched", async () => {
   await withHub([repo()], async (server, cache, options) => {
-    // The layout without symbolic links (as on Windows), which this test is permitted to make: files stand in the snapshot.
+    // The layout without symbolic links (as on Windows), which this test is permitted to make: files stand in
+    // the snapshot.
     const folder = `${cache}/models--somebody--small`;
     for (const name of ["refs", `snapshots/${commit}`, "blobs"]) {
       await Deno.mkdir(`${folder}/${name}`, { recursive: true });

@@ -1,4 +1,7 @@
-/** Answers that no Hub gives: a proxy's page, listings that lead elsewhere, names of all kinds, bytes that come one by one. */
+/**
+ * Answers that no Hub gives: a proxy's page, listings that lead elsewhere, names of all kinds, bytes that
+ * come one by one.
+ */
 import { assert, assertEquals, assertLess, assertMatch, assertRejects } from "@std/assert";
 import { hubSettings } from "../../../lib/checkpoints/hub/settings.ts";
 import { resolveModel } from "../../../lib/checkpoints/resolve_model.ts";
@@ -8,7 +11,10 @@ import { HubServer } from "./hub_server.ts";
 const commit = "a1".repeat(20);
 const oid = "0".repeat(40);
 
-/** Asks a server that answers every request so, for a model. Returns the error's message and the tokens that came. */
+/**
+ * Asks a server that answers every request so, for a model. Returns the error's message and the tokens that
+ * came.
+ */
 async function asked(
   answer: (request: Request) => Response,
   timeoutMs = 2000,

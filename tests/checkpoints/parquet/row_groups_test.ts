@@ -1,4 +1,7 @@
-/** Parquet files that pyarrow wrote (data/parquet, by tests/reference/parquet_files.py), and files that claim more than they hold. */
+/**
+ * Parquet files that pyarrow wrote (data/parquet, by tests/reference/parquet_files.py), and files that claim
+ * more than they hold.
+ */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type Document, documents } from "../../../lib/checkpoints/prompts/documents.ts";
 import { packPrompts } from "../../../lib/checkpoints/prompts/packed_prompts.ts";
@@ -60,8 +63,8 @@ Deno.test("Null texts are passed over and counted", async () => {
 });
 
 Deno.test("A run that claims more values than its page has left is refused before memory is taken for it", async () => {
-  // The definition levels of the second row group are one run, 21 times 3: bytes 42 (2 · 21) and 3. hyparquet alone writes it out,
-  // however long: five bytes that claim 2^31 took 1.8 GB.
+  // The definition levels of the second row group are one run, 21 times 3: bytes 42 (2 · 21) and 3. hyparquet
+  // alone writes it out, however long: five bytes that claim 2^31 took 1.8 GB.
   const bytes = await Deno.readFile(`${folder}tokens-32-v2.parquet`);
   const at = bytes.findIndex((byte, i) => byte === 42 && bytes[i + 1] === 3);
   bytes[at] = 126;

@@ -1,4 +1,5 @@
-// Documents from files, and how they become prompts: worked out by hand with a tokenizer of one token a letter.
+// Documents from files, and how they become prompts: worked out by hand with a tokenizer of one token a
+// letter.
 import { assertEquals, assertRejects } from "@std/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { type Document, documents } from "../../../lib/checkpoints/prompts/documents.ts";

@@ -1,4 +1,6 @@
-/** Prompts by ranges of parquet files, against a server on this machine that counts the bytes that it sends. */
+/**
+ * Prompts by ranges of parquet files, against a server on this machine that counts the bytes that it sends.
+ */
 import {
   assert,
   assertEquals,
@@ -34,7 +36,10 @@ function row(source: number, index: number): number[] {
   return [...head, ...Array.from({ length: length - head.length }, () => randomInt(random, 40_000))];
 }
 
-/** A parquet file as data sets on the Hub have them: `tokens` a list of int32, another column beside it, snappy. */
+/**
+ * A parquet file as data sets on the Hub have them: `tokens` a list of int32, another column beside it,
+ * snappy.
+ */
 function parquetFile(rows: number[][], groupSize = rowsInGroup): Uint8Array {
   const writer = new ByteWriter();
   const random = randomSource(5);

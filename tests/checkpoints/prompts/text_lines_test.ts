@@ -1,4 +1,7 @@
-/** Text files as streams: characters and lines across the pieces' borders, and no more of a file than is wanted. */
+/**
+ * Text files as streams: characters and lines across the pieces' borders, and no more of a file than is
+ * wanted.
+ */
 import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { type Document, documents, type LongText } from "../../../lib/checkpoints/prompts/documents.ts";
 import { textLines, textPieces } from "../../../lib/checkpoints/prompts/text_lines.ts";

@@ -1,4 +1,7 @@
-/** Ids against those of the Rust library, which tests/reference/tokenizer_ids.py recorded; and what is refused in place of other ids. */
+/**
+ * Ids against those of the Rust library, which tests/reference/tokenizer_ids.py recorded; and what is refused
+ * in place of other ids.
+ */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { tokenizerOf } from "../../../lib/checkpoints/tokenizer/tokenizer.ts";
 import { repeatsRepetition } from "../../../lib/checkpoints/tokenizer/regex_time.ts";

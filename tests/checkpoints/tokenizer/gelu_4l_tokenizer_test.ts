@@ -1,6 +1,6 @@
 /**
- * gelu-4l's tokenizer: a small one of the same kind, built here, and the real one where it is on this machine (in data/models/gelu-4l
- * or the Hugging Face cache; nothing is downloaded for a test).
+ * gelu-4l's tokenizer: a small one of the same kind, built here, and the real one where it is on this machine
+ * (in data/models/gelu-4l or the Hugging Face cache; nothing is downloaded for a test).
  */
 import { assertEquals } from "@std/assert";
 import { dataPath } from "../../../lib/checkpoints/data_folder.ts";
@@ -9,7 +9,10 @@ import { hubSettings } from "../../../lib/checkpoints/hub/settings.ts";
 import { loadTokenizer } from "../../../lib/checkpoints/tokenizer/tokenizer.ts";
 import { withFolder } from "../small_model.ts";
 
-/** The characters that stand for the 256 bytes in byte-level BPE (GPT-2's table): printable ones for themselves, the rest from U+0100 on. */
+/**
+ * The characters that stand for the 256 bytes in byte-level BPE (GPT-2's table): printable ones for
+ * themselves, the rest from U+0100 on.
+ */
 function byteCharacters(): string[] {
   const printable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
@@ -17,7 +20,10 @@ function byteCharacters(): string[] {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
 }
 
-/** tokenizer.json as NeelNanda/gpt-neox-tokenizer-digits has it, with a few merges only: NFC, ByteLevel without a prefix space. */
+/**
+ * tokenizer.json as NeelNanda/gpt-neox-tokenizer-digits has it, with a few merges only: NFC, ByteLevel
+ * without a prefix space.
+ */
 function smallNeoX() {
   const special = ["<|EOS|>", "<|BOS|>", "<|PAD|>"];
   const merges = ["Ġ t", "h e", "Ġt he", "Ġ 1", "Ã ©"];

@@ -39,11 +39,12 @@ Deno.test("Tokenizer.encode() gives back the training tokenizer's ids of the hel
   let compared = 0;
   for (let row = 0; row < 40; row++) {
     const ids = [...tokens.subarray(row * length, (row + 1) * length)];
-    // The last document in a row, whole from its BOS on but for the cut at the end: a cut inside a word or a character may
-    // have been merged otherwise, so the last 8 ids are left out.
+    // The last document in a row, whole from its BOS on but for the cut at the end: a cut inside a word or a
+    // character may have been merged otherwise, so the last 8 ids are left out.
     const stored = ids.slice(ids.lastIndexOf(0) + 1);
     const again = tokenizer.encode(tokenizer.decode(stored));
-    // A row begins inside a document, where the first piece may have lost its left neighbour: compare what follows.
+    // A row begins inside a document, where the first piece may have lost its left neighbour: compare what
+    // follows.
     const keep = Math.max(0, stored.length - 16);
     assertEquals(again.slice(8, 8 + keep), stored.slice(8, 8 + keep));
     compared += keep;

@@ -1,4 +1,7 @@
-/** What the tests of the npm package share: commands that may not be there, and a folder with the package installed. */
+/**
+ * What the tests of the npm package share: commands that may not be there, and a folder with the package
+ * installed.
+ */
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname!, "..", "..", "..");

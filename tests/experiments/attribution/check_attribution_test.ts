@@ -1,5 +1,5 @@
-// checkAttribution() against the plain forward pass in loops, run again without the node's output or its rotations; its identities in
-// every family; and what it refuses.
+// checkAttribution() against the plain forward pass in loops, run again without the node's output or its
+// rotations; its identities in every family; and what it refuses.
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import type { Prompts } from "../../../lib/checkpoints/mod.ts";
 import {
@@ -47,7 +47,10 @@ function byHand(model: Model, tokens: number[], [a, b]: [number, number]) {
     const logits = vector(values.get("logits")!, 0, pos);
     return logits[a] - logits[b];
   };
-  /** Without `delta(pos)` in what L0H1 adds, at position `pos`: DLA of what is left, the later nodes' steps, the effect. */
+  /**
+   * Without `delta(pos)` in what L0H1 adds, at position `pos`: DLA of what is left, the later nodes' steps,
+   * the effect.
+   */
   const without = (delta: (pos: number) => Float64Array, pos: number) => {
     const edit = (value: Plain) => {
       for (let t = 0; t < tokens.length; t++) {

@@ -1,4 +1,5 @@
-// Against PyTorch: a forward pass of its own on the stored weights, in float64 (tests/reference/attribution.py).
+// Against PyTorch: a forward pass of its own on the stored weights, in float64
+// (tests/reference/attribution.py).
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { dataPath } from "../../../lib/checkpoints/mod.ts";

@@ -133,7 +133,8 @@ Deno.test("the effect beside what DLA says", () => {
   only(": more than DLA says", at(1.3, 4), at(1.2, -2));
   only("Without it the logit difference falls by 1.20", at(0.6), at(-0.6));
   only("the logit difference stays as it is", at(0, 0.002), at(0.1));
-  only("rises by 1.20 (60 % of the DLA", [{ dla: -2, effect: 0.6 }], at(0.6)); // a DLA below 0 speaks against the answer
+  // a DLA below 0 speaks against the answer
+  only("rises by 1.20 (60 % of the DLA", [{ dla: -2, effect: 0.6 }], at(0.6));
   only("Removal shows less than half of what DLA says for L0H0.", at(0.4, -1), at(0.6, 1, 2));
   const wins = "The other answer wins then.";
   only(wins, [{ effect: 1, logitDifference: 1.9 }], [{ effect: 1, logitDifference: 2.1 }, {

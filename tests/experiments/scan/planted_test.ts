@@ -1,4 +1,5 @@
-// A scan finds what is planted, exactly that, and nothing where nothing is. Power over 100 seeds: power.ts and tests/README.md.
+// A scan finds what is planted, exactly that, and nothing where nothing is. Power over 100 seeds: power.ts
+// and tests/README.md.
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { foundWriters, scan } from "../../../lib/experiments/scan/scan.ts";
 import { inWords } from "../../../lib/experiments/scan/words.ts";
@@ -7,7 +8,10 @@ import { type KindName, KINDS, plantedModel, plantedPrompts } from "./planted/ki
 const SEEDS = [101, 102];
 const WRITER = "L0H2";
 const SIMPLE: KindName[] = ["pair", "shared", "mlp", "positional", "none"];
-/** The cleaners erase a subspace of 8 of the 63 dims that have no mean: of a vector in any direction, that part. */
+/**
+ * The cleaners erase a subspace of 8 of the 63 dims that have no mean: of a vector in any direction, that
+ * part.
+ */
 const OF_ANY = 8 / 63;
 
 for (const kind of SIMPLE) {

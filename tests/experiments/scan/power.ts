@@ -1,10 +1,11 @@
 /**
- * How often what is planted is found, and what is found where nothing is: `deno run --allow-read --allow-env --allow-sys --allow-ffi
- * tests/experiments/scan/power.ts [seeds] [kinds] [first seed]`. Default: 100 seeds of each kind, from 1 on. Kinds: names, with commas
- * between. A line for each kind, as soon as it is done; then the table. What is measured: planted/verdict_of.ts.
+ * How often what is planted is found, and what is found where nothing is: `deno run --allow-read --allow-env
+ * --allow-sys --allow-ffi tests/experiments/scan/power.ts [seeds] [kinds] [first seed]`. Default: 100 seeds
+ * of each kind, from 1 on. Kinds: names, with commas between. A line for each kind, as soon as it is done;
+ * then the table. What is measured: planted/verdict_of.ts.
  *
- * All models have one shape, so most scans ask for graphs that were compiled before: these are kept. One thread; run several ranges of
- * seeds side by side.
+ * All models have one shape, so most scans ask for graphs that were compiled before: these are kept. One
+ * thread; run several ranges of seeds side by side.
  */
 import { createOnce, type CreateSession, type Session } from "../../../lib/tensor/session.ts";
 import { KIND_NAMES, type KindName, KINDS, plantedModel, plantedPrompts } from "./planted/kinds.ts";

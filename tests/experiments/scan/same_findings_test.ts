@@ -1,4 +1,5 @@
-// A finding is the model's, not the prompts': other texts, cut to another length, lead to the same writers within their intervals.
+// A finding is the model's, not the prompts': other texts, cut to another length, lead to the same writers
+// within their intervals.
 import { assert, assertEquals } from "@std/assert";
 import { selectPrompts, shorten } from "../../../lib/checkpoints/mod.ts";
 import { foundWriters, scan, type ScanResult } from "../../../lib/experiments/scan/scan.ts";
@@ -30,7 +31,8 @@ Deno.test("scan(): other prompts and another length give the same writers of the
   const same = a.filter((writer) => b.includes(writer));
   assert(same.length >= 3, `found in both: ${same}; ${a} and ${b}`);
   const examined = inBoth(first, second);
-  // A writer that one scan finds is at least examined by the other, and no two intervals of one node's specific erasure lie apart.
+  // A writer that one scan finds is at least examined by the other, and no two intervals of one node's
+  // specific erasure lie apart.
   for (const writer of new Set([...a, ...b])) {
     assert(examined.some((e) => e.writer === writer), `${writer} is missing in one`);
   }

@@ -1,5 +1,7 @@
-// Every sentence that draws a conclusion, on a result that makes it true and on one that makes it false. The results are made up.
+// Every sentence that draws a conclusion, on a result that makes it true and on one that makes it false. The
+// results are made up.
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { listed, number } from "../../../lib/experiments/numbers_in_words.ts";
 import type { Estimate } from "../../../lib/experiments/rows.ts";
 import type { Attribution } from "../../../lib/experiments/scan/attribution.ts";
 import type { Candidate } from "../../../lib/experiments/scan/candidates.ts";
@@ -9,9 +11,7 @@ import { DEFAULT_SETTINGS } from "../../../lib/experiments/scan/settings.ts";
 import {
   describeWriter,
   inWords,
-  listed,
   modelInWords,
-  number,
   oneSentence,
   overview,
 } from "../../../lib/experiments/scan/words.ts";

@@ -71,7 +71,8 @@ Deno.test("layoutOf() reads what the forward pass needs", () => {
 });
 
 Deno.test("layoutOf() reads a multimodal file that says of its text part what gemma-3-4b's says", () => {
-  // The keys of google/gemma-3-4b-it's config.json; the others are defaults of transformers' Gemma3TextConfig.
+  // The keys of google/gemma-3-4b-it's config.json; the others are defaults of transformers'
+  // Gemma3TextConfig.
   const text_config = {
     hidden_size: 2560,
     intermediate_size: 10240,

@@ -63,7 +63,8 @@ for (const name of recordedNames) {
 
   Deno.test(`${name}: each step of weight processing keeps transformers' log-probabilities`, async () => {
     const { prompts, logits } = await recorded(name);
-    const normalized = "ln_final.hook_normalized"; // stays as it was in all models, and is all there is in base models
+    // stays as it was in all models, and is all there is in base models
+    const normalized = "ln_final.hook_normalized";
     const before = await (await load(name, false)).runWithCache(prompts, [normalized]);
     const steps = Object.keys(NO_STEPS) as (keyof Processing)[];
     // Each step by itself in one checkpoint of each family and in those that TransformerLens recorded; in the

@@ -18,8 +18,8 @@ const amplified: Kind = {
 const CLEANERS = Array.from({ length: STEPS }, (_, i) => `L${i + 1}H3`);
 
 /**
- * One head in each of eight layers takes back an eighth of what was written. Without one of them there is more left for those that
- * come after, so what it writes is erased too.
+ * One head in each of eight layers takes back an eighth of what was written. Without one of them there is
+ * more left for those that come after, so what it writes is erased too.
  */
 const steps: Kind = {
   truth: { ...erased(CLEANERS), along: CLEANERS.slice(0, -1) },

@@ -44,7 +44,9 @@ export async function writePlanted(folder: string, kind: KindName, seed: number)
   await writeSafetensors(`${folder}/model.safetensors`, Object.fromEntries(tensors));
 }
 
-/** Random tokens. First tokens differ as long as there are enough, so that all seeds ask for the same graphs. */
+/**
+ * Random tokens. First tokens differ as long as there are enough, so that all seeds ask for the same graphs.
+ */
 export function plantedPrompts(seed: number, count = 48): Prompts {
   const random = new Random(seed * 31 + 5);
   const first = random.permutation(VOCABULARY);

@@ -1,5 +1,5 @@
-// Each planted model is what its truth says, by retention(): the writer is erased as much as planted, by whom and by which route it was
-// planted, and other nodes are not. How often a scan says so: ../power.ts.
+// Each planted model is what its truth says, by retention(): the writer is erased as much as planted, by whom
+// and by which route it was planted, and other nodes are not. How often a scan says so: ../power.ts.
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { retention, type RetentionOptions } from "../../../../lib/experiments/retention/retention.ts";
 import { KIND_NAMES, type KindName, KINDS, plantedModel, plantedPrompts } from "./kinds.ts";
@@ -18,7 +18,8 @@ for (const kind of KIND_NAMES.filter((name) => !LEFT_OUT.includes(name))) {
   const truth: Truth = KINDS[kind].truth;
   Deno.test(`planted "${kind}": the writer is erased as planted, by its cleaners, and others are not`, async () => {
     const names = new Set([...OTHERS, ...truth.writers, ...truth.along?.slice(0, 1) ?? []]);
-    // The writer of "through the norm" makes the stream twice as long, so all that is written along with it or against it moves σ.
+    // The writer of "through the norm" makes the stream twice as long, so all that is written along with it
+    // or against it moves σ.
     const tolerance = kind === "through the norm" ? 0.07 : 0.04;
     for (const seed of SEEDS) {
       const { writers, responses } = await measured(kind, seed, { writer: [...names] });
@@ -47,8 +48,8 @@ const LEFT_BY_ROUTE: Partial<Record<KindName, { patterns: number; values: number
   "through the norm": { patterns: 0, values: 1 },
 };
 
-// With the patterns of the clean run, L2H3 of "through attention" writes the token's vector whether or not the writer is there: it is
-// (91 / 81)^½ longer, by the squared norms of the streams, without the writer.
+// With the patterns of the clean run, L2H3 of "through attention" writes the token's vector whether or not
+// the writer is there: it is (91 / 81)^½ longer, by the squared norms of the streams, without the writer.
 for (const route of ["patterns", "values"] as const) {
   Deno.test(`planted routes: what is left when erasing may go through ${route} alone`, async () => {
     for (const [kind, left] of Object.entries(LEFT_BY_ROUTE) as [KindName, typeof LEFT_BY_ROUTE.pair][]) {
@@ -86,8 +87,9 @@ Deno.test("planted steps: an eighth less after each layer", async () => {
 Deno.test("planted limits: the stream's largest part under contraction, and attention under a small removal", async () => {
   const writer = async (kind: KindName, strength: number, name: string) =>
     (await measured(kind, 101, { writer: name, strength })).writers[0];
-  // All of embed taken out: the rotated one makes LayerNorm divide by √2 more and so is contracted less, 1 - 1/√8. Of a tenth of embed
-  // LayerNorm takes out what merely makes the stream shorter, before anything is contracted.
+  // All of embed taken out: the rotated one makes LayerNorm divide by √2 more and so is contracted less, 1 -
+  // 1/√8. Of a tenth of embed LayerNorm takes out what merely makes the stream shorter, before anything is
+  // contracted.
   const [whole, tenth] = [await writer("contraction", 1, "embed"), await writer("contraction", 0.1, "embed")];
   assertAlmostEquals(whole.left.value, 0.5, 0.03);
   assertAlmostEquals(whole.control!.value, 1 - Math.SQRT1_2 / 2, 0.05);

@@ -1,6 +1,7 @@
 /**
- * Planted nodes: a head or an MLP that writes a chosen linear map of what it reads at its own position. Of a head that is V·O, with
- * scores from the position axes alone; of an MLP it is done by pairs of neurons, exactly, since gelu(x) - gelu(-x) = x.
+ * Planted nodes: a head or an MLP that writes a chosen linear map of what it reads at its own position. Of a
+ * head that is V·O, with scores from the position axes alone; of an MLP it is done by pairs of neurons,
+ * exactly, since gelu(x) - gelu(-x) = x.
  */
 import { findNode } from "../../../../lib/transformer/nodes.ts";
 import { LENGTH, times, type Vector, type World } from "./world.ts";
@@ -47,7 +48,9 @@ export function attendToItself(world: World, { layer, head }: { layer: number; h
   }
 }
 
-/** Makes a node write `factor` times the part of the stream in a subspace. σ: what LayerNorm divides by there. */
+/**
+ * Makes a node write `factor` times the part of the stream in a subspace. σ: what LayerNorm divides by there.
+ */
 export function plantMultiple(
   world: World,
   name: string,

@@ -1,4 +1,7 @@
-/** Erasing that reads no values of the writer: through attention patterns alone, and through LayerNorm's scale alone. */
+/**
+ * Erasing that reads no values of the writer: through attention patterns alone, and through LayerNorm's scale
+ * alone.
+ */
 import { attendToItself, plant, plantValues } from "./nodes.ts";
 import type { Kind, Truth } from "./truth.ts";
 import { POSITION, RANK, times, type World } from "./world.ts";
@@ -8,7 +11,9 @@ function by(route: Truth["route"]): Truth {
   return { writers: ["L0H2"], cleaners: { L0H2: ["L2H3"] }, route, left: 0, specific: 1 };
 }
 
-/** All numbers from the token but the last, which tells that the writer is there: it is the same everywhere. */
+/**
+ * All numbers from the token but the last, which tells that the writer is there: it is the same everywhere.
+ */
 const PRESENCE = RANK - 1;
 
 function tokenPart(world: World, size: number, sigma: number) {
@@ -16,9 +21,9 @@ function tokenPart(world: World, size: number, sigma: number) {
 }
 
 /**
- * L2H3 knows from the token what the writer writes, and writes the opposite of it where it attends to its own position. It does so only
- * where it finds the writer's constant part in the stream; without it, all positions attend to position 0, where the stream is one long
- * vector and next to nothing is to be read.
+ * L2H3 knows from the token what the writer writes, and writes the opposite of it where it attends to its own
+ * position. It does so only where it finds the writer's constant part in the stream; without it, all
+ * positions attend to position 0, where the stream is one long vector and next to nothing is to be read.
  */
 const attention: Kind = {
   truth: by("attention"),
@@ -31,7 +36,8 @@ const attention: Kind = {
     const constant = world.course((t) => t === 0 ? 0 : presence);
     plant(world, "L0H2", [...tokenPart(world, token, world.sigma(0)), constant], world.S);
 
-    // The own position's score is own²/√d_head. That of position 0 is twice as much, less what the presence takes away: all of it.
+    // The own position's score is own²/√d_head. That of position 0 is twice as much, less what the presence
+    // takes away: all of it.
     attendToItself(world, node);
     const own = 4 * POSITION / sigma;
     const query = 2 * own ** 2 / (4 * longest);
@@ -47,8 +53,9 @@ const attention: Kind = {
 };
 
 /**
- * L2H3 writes along with the writer, from the token: the more, the shorter the stream that LayerNorm divides by. The writer makes up
- * most of the stream, so without it L2H3 writes more than twice as much, and all of it is back.
+ * L2H3 writes along with the writer, from the token: the more, the shorter the stream that LayerNorm divides
+ * by. The writer makes up most of the stream, so without it L2H3 writes more than twice as much, and all of
+ * it is back.
  */
 const norm: Kind = {
   truth: by("norm"),

@@ -56,8 +56,9 @@ const signChange: Kind = {
 };
 
 /**
- * Two heads of two layers that write the same vector u at every token, of norm 2. L2H3 writes -2u; without one of them it reads half as
- * much in a stream that is shorter: (93 / 81)^½ of u, by the squared norms. So 0.07 u of the missing one stay.
+ * Two heads of two layers that write the same vector u at every token, of norm 2. L2H3 writes -2u; without
+ * one of them it reads half as much in a stream that is shorter: (93 / 81)^½ of u, by the squared norms. So
+ * 0.07 u of the missing one stay.
  */
 const together: Kind = {
   truth: {

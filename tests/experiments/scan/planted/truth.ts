@@ -8,17 +8,25 @@ export interface Truth {
   /** By writer: who erases it. */
   cleaners: Readonly<Record<string, readonly string[]>>;
   /**
-   * Nodes that pass the writer's output on, so that what erases the writer erases them as well: amplifiers, and cleaners that others
-   * come after. Reported or not, neither is a mistake.
+   * Nodes that pass the writer's output on, so that what erases the writer erases them as well: amplifiers,
+   * and cleaners that others come after. Reported or not, neither is a mistake.
    */
   along?: readonly string[];
-  /** By what the erasing needs: values (and MLP inputs), attention patterns, or LayerNorm's scales. Absent without a writer. */
+  /**
+   * By what the erasing needs: values (and MLP inputs), attention patterns, or LayerNorm's scales. Absent
+   * without a writer.
+   */
   route?: "values" | "attention" | "norm";
-  /** About what is left of a writer's output at the end of the stream, as a part of it: the median retention. */
+  /**
+   * About what is left of a writer's output at the end of the stream, as a part of it: the median retention.
+   */
   left: number;
   /** About control - left of the writers. */
   specific: number;
-  /** What is left of any vector that is written before layer 2, where the model contracts all of them. Absent: nothing does. */
+  /**
+   * What is left of any vector that is written before layer 2, where the model contracts all of them. Absent:
+   * nothing does.
+   */
   contraction?: number;
 }
 

@@ -1,4 +1,7 @@
-/** The one place that says which measurement is put to the test by power.ts: the scan, at its default settings. */
+/**
+ * The one place that says which measurement is put to the test by power.ts: the scan, at its default
+ * settings.
+ */
 import type { Prompts } from "../../../../lib/checkpoints/mod.ts";
 import { foundWriters, scan } from "../../../../lib/experiments/scan/scan.ts";
 import type { RouteShares } from "../../../../lib/experiments/scan/routes.ts";

@@ -1,4 +1,7 @@
-/** What happens to the stream as a whole, whoever wrote: contraction, and growth along one direction. Neither is clean-up of a writer. */
+/**
+ * What happens to the stream as a whole, whoever wrote: contraction, and growth along one direction. Neither
+ * is clean-up of a writer.
+ */
 import { plant, plantMultiple } from "./nodes.ts";
 import { controlOf, type Kind, NOTHING } from "./truth.ts";
 import { sum, type Vector, type World } from "./world.ts";
@@ -43,9 +46,10 @@ const contractionAndCleaner: Kind = {
 };
 
 /**
- * The MLPs add about 10, 20, 40, 80 along one direction, so that the stream grows from 9 to 150: most of it at all tokens alike, a part
- * of it the more, the later the position. L0H2 writes a little against that direction, by the position as well. Its projection ratio
- * falls by hundreds, and more at its own position than elsewhere; but nobody reads it.
+ * The MLPs add about 10, 20, 40, 80 along one direction, so that the stream grows from 9 to 150: most of it
+ * at all tokens alike, a part of it the more, the later the position. L0H2 writes a little against that
+ * direction, by the position as well. Its projection ratio falls by hundreds, and more at its own position
+ * than elsewhere; but nobody reads it.
  */
 const growing: Kind = {
   truth: NOTHING,

@@ -1,9 +1,11 @@
 /**
- * The ground that models of known truth are planted in: a seeded transformer with LayerNorm whose parts are all known.
+ * The ground that models of known truth are planted in: a seeded transformer with LayerNorm whose parts are
+ * all known.
  *
- * The residual stream is split by a random orthonormal basis: one axis for each position, an 8-dimensional subspace S that planted
- * writers write to, another of that size, and the rest for tokens. Embeddings have one norm and are much larger than all else, so
- * LayerNorm divides by nearly the same number σ everywhere. All heads and MLPs are random and small; they write into S as well.
+ * The residual stream is split by a random orthonormal basis: one axis for each position, an 8-dimensional
+ * subspace S that planted writers write to, another of that size, and the rest for tokens. Embeddings have
+ * one norm and are much larger than all else, so LayerNorm divides by nearly the same number σ everywhere.
+ * All heads and MLPs are random and small; they write into S as well.
  */
 import type { ModelConfig } from "../../../../lib/checkpoints/mod.ts";
 import { stateDictShapes } from "../../../../lib/checkpoints/state_dict.ts";

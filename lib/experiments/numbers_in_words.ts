@@ -1,0 +1,17 @@
+/** Numbers, estimates and lists of names as they stand in sentences. */
+import type { Estimate } from "./rows.ts";
+
+const minus = (text: string) => text.replace("-", "−");
+export const number = (x: number, digits = 2) => minus(x.toFixed(digits).replace(/^-(0\.?0*)$/, "$1"));
+export const percent = (x: number) => `${number(100 * x, 0)} %`;
+/** A threshold as it was set: 0.075, 0.15. */
+export const threshold = (x: number) => `${Number(x.toPrecision(3))}`;
+/** "0.34 (0.21 to 0.47)". */
+export const estimate = ({ value, interval: [low, high] }: Estimate) =>
+  `${number(value)} (${number(low)} to ${number(high)})`;
+
+/** "A", "A and B", "A, B and C". */
+export function listed(names: readonly string[]): string {
+  if (names.length < 2) return names.join("");
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
