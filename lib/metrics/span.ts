@@ -1,7 +1,8 @@
 /**
- * The span of what a node writes: the smallest k orthonormal directions that hold a given part of its energy Σ ‖w(t)‖², the leading
- * eigenvectors of Σ w wᵀ. Nothing is centred over tokens: a constant output has a direction as well. Where the model's normalisation
- * subtracts the mean over d_model, w is taken without it, as its readers see it, and so the span lies in d_model − 1 dimensions.
+ * The span of what a node writes: the smallest k orthonormal directions that hold a given part of its energy
+ * Σ ‖w(t)‖², the leading eigenvectors of Σ w wᵀ. Nothing is centred over tokens: a constant output has a
+ * direction as well. Where the model's normalisation subtracts the mean over d_model, w is taken without it,
+ * as its readers see it, and so the span lies in d_model − 1 dimensions.
  */
 import { symmetricEigen } from "../stats/symmetric.ts";
 import { param, type Tensor } from "../tensor/tensor.ts";

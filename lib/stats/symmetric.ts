@@ -1,15 +1,21 @@
 /**
- * Eigenvalues and eigenvectors of a real symmetric matrix: Householder reflections to tridiagonal form, then QL steps with implicit
- * shifts. Golub & Van Loan, Matrix Computations, 8.3. About 5 n³ multiplications: 64 in 2 ms, 576 in 2 s.
+ * Eigenvalues and eigenvectors of a real symmetric matrix: Householder reflections to tridiagonal form, then
+ * QL steps with implicit shifts. Golub & Van Loan, Matrix Computations, 8.3. About 5 n³ multiplications: 64
+ * in 2 ms, 576 in 2 s.
  */
 
-/** Eigenvalues in falling order, and the eigenvectors [index, n] in the same order, row by row, each of length 1. */
+/**
+ * Eigenvalues in falling order, and the eigenvectors [index, n] in the same order, row by row, each of
+ * length 1.
+ */
 export interface Eigen {
   values: Float64Array;
   vectors: Float64Array;
 }
 
-/** @param matrix [n, n], row by row; only its symmetric part counts @throws for numbers that are not finite */
+/**
+ * @param matrix [n, n], row by row; only its symmetric part counts @throws for numbers that are not finite
+ */
 export function symmetricEigen(matrix: ArrayLike<number>, n: number): Eigen {
   const A = Float64Array.from({ length: n * n }, (_, at) => {
     const i = Math.floor(at / n), j = at % n;
