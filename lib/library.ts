@@ -25,6 +25,7 @@ export {
 // Lazy tensors with named dims: expressions, and the run that computes them.
 export { concat, constant, iota, param, stack, Tensor, where } from "./tensor/tensor.ts";
 export { NdArray } from "./tensor/nd_array.ts";
+export type { Device } from "./tensor/device.ts";
 export { type Batch, cost, type Progress, run, type RunOptions, stream } from "./tensor/run.ts";
 
 // Metrics: lazy tensors in, lazy tensors out.

@@ -20,6 +20,7 @@ import { rowsAsJson } from "../figures/show.ts";
 import { toSvg } from "../figures/svg.ts";
 import { formatNumber } from "../figures/theme.ts";
 import { attributionWaterfall } from "../figures/waterfall.ts";
+import type { Device } from "../tensor/device.ts";
 import { loadModel } from "../transformer/load.ts";
 import { attributionText } from "./attribution_text.ts";
 import { outFolder, prepareFolder } from "./out_folder.ts";
@@ -46,6 +47,8 @@ export interface AttributionCommand {
   /** Tokens of a prompt, and tokens in all, of that file. */
   length?: number;
   maxTokens?: number;
+  /** Where the model runs; see `loadModel`. */
+  device?: Device;
   /** Created when it is missing. */
   outDir: string;
   check: CheckOptions;
@@ -70,6 +73,7 @@ const FILES = ["attribution.json", "waterfall.svg", "waterfall.png"];
 export async function runAttribution(command: AttributionCommand): Promise<AttributionCheck> {
   const { outDir, text, check, signal, target = stderrTarget() } = command;
   const model = await loadModel(command.model, {
+    ...(command.device && { device: command.device }),
     onProgress: (p) => target.isTerminal && target.write(`\r\x1b[K${describeDownload(p)}`),
   });
   const { prompts: file, length, maxTokens } = command;
@@ -118,6 +122,7 @@ deno task attribution MODEL [--prompts FILE] [options]      over many positions,
   --prompts FILE     with --text: the texts to resample from; without: what is looked at. As for deno task scan;
                      default: the prompts that belong to the model
   --length N, --max-tokens N   of that file; default for what is looked at: ${DEFAULT_TOKENS} tokens
+  --device NAME      cpu (default) or webgpu, a graphics card
   --seed N           of rotations and bootstrap; default 1
   --out DIR          where attribution.json, waterfall.svg and waterfall.png go; default: out/attribution-MODEL`;
 
@@ -143,7 +148,7 @@ const NUMBERS = ["position", "most", "rotations", "samples", "seed", "length", "
  * should be
  */
 export function readArguments(args: string[]): Omit<AttributionCommand, "signal" | "target"> | "help" {
-  const texts = ["text", "answers", "nodes", "removed-at", "prompts", "out", ...NUMBERS];
+  const texts = ["text", "answers", "nodes", "removed-at", "prompts", "out", "device", ...NUMBERS];
   const parsed = parseArgs({
     args,
     allowPositionals: true,
@@ -161,7 +166,7 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
     if (!/^\d+$/.test(text)) throw new Error(`--${name}: got "${text}"; expected a whole number`);
     return { [name === "max-tokens" ? "maxTokens" : name]: Number(text) };
   };
-  const { text, answers, nodes, prompts, out } = values, removedAt = values["removed-at"];
+  const { text, answers, nodes, prompts, out, device } = values, removedAt = values["removed-at"];
   const [model] = positionals;
   const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
@@ -169,6 +174,7 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
     outDir: out ?? outFolder(`attribution-${name}`),
     ...(text !== undefined && { text }),
     ...(prompts !== undefined && { prompts }),
+    ...(device !== undefined && { device: device as Device }), // checked when it is started
     ...number("length"),
     ...number("max-tokens"),
     check: {

@@ -20,6 +20,7 @@ import {
   type ScanSettings,
   SETTINGS,
 } from "../experiments/scan/settings.ts";
+import type { Device } from "../tensor/device.ts";
 import { loadModel } from "../transformer/load.ts";
 import { outFolder, prepareFolder } from "./out_folder.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
@@ -43,6 +44,8 @@ export interface ScanCommandOptions {
   prompts?: string | undefined;
   maxTokens?: number;
   length?: number;
+  /** Where the model runs; see `loadModel`. */
+  device?: Device;
   /** Created when it is missing. */
   outDir: string;
   settings?: Partial<ScanSettings>;
@@ -61,6 +64,7 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   const settings = checkSettings(options.settings);
   const say = (text: string) => target.write(`${text}\n`);
   const model = await loadModel(options.model, {
+    ...(options.device && { device: options.device }),
     onProgress: (p) => target.isTerminal && target.write(`\r\x1b[K${describeDownload(p)}`),
   });
   const { prompts: file, maxTokens, length } = options;
@@ -108,7 +112,7 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
     await save();
   } catch (error) {
     progress.stop();
-    if (signal?.aborted) await save();
+    await save(); // whatever broke it off, a lost device too: the same command goes on from here
     throw error;
   }
   progress.finish();
@@ -130,20 +134,22 @@ function reportJson(result: ScanResult): string {
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-const USAGE = `deno task scan MODEL [--prompts FILE] [--length N] [--max-tokens N] [--out DIR] [settings]
+const USAGE =
+  `deno task scan MODEL [--prompts FILE] [--length N] [--max-tokens N] [--device NAME] [--out DIR] [settings]
   MODEL             a folder with config.json and weights, a Hugging Face name such as owner/name, or tiny-gelu-4l
   --prompts FILE    .txt (one document), .jsonl ({"text": …} lines), .parquet (column text or tokens), or
                     .safetensors (tokens [count, length]); default: the model's own prompts, if it has some
   --length N        tokens of a prompt; default for texts: what leaves 64 prompts, 32 to 128
   --max-tokens N    tokens in all; default for texts: 131072
+  --device NAME     cpu (default) or webgpu, a graphics card
   --out DIR         where report.html and report.json go; default: out/scan-MODEL
 settings, with their defaults:
 ${
-  Object.entries(SETTINGS).map(([name, { about }]) => {
-    const option = `--${kebab(name)} ${DEFAULT_SETTINGS[name as keyof ScanSettings]}`;
-    return `  ${option.padEnd(26)} ${about}`;
-  }).join("\n")
-}`;
+    Object.entries(SETTINGS).map(([name, { about }]) => {
+      const option = `--${kebab(name)} ${DEFAULT_SETTINGS[name as keyof ScanSettings]}`;
+      return `  ${option.padEnd(26)} ${about}`;
+    }).join("\n")
+  }`;
 
 const WRONG_USAGE = 2;
 
@@ -155,7 +161,7 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
     allowPositionals: true,
     options: {
       ...Object.fromEntries(
-        ["prompts", "out", ...numbers].map((name) => [name, { type: "string" as const }]),
+        ["prompts", "out", "device", ...numbers].map((name) => [name, { type: "string" as const }]),
       ),
       help: { type: "boolean" as const },
     },
@@ -179,13 +185,14 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
   }
   const [model] = positionals;
   const [maxTokens, length] = [number("max-tokens"), number("length")];
-  const { prompts, out } = values;
+  const { prompts, out, device } = values;
   const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
     outDir: out ?? outFolder(`scan-${name}`),
     settings: checkSettings(settings),
     ...(prompts !== undefined && { prompts }),
+    ...(device !== undefined && { device: device as Device }), // checked when it is started
     ...(maxTokens !== undefined && { maxTokens }),
     ...(length !== undefined && { length }),
   };

@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { type Expected, loadExpected } from "../experiments/expected.ts";
 import { type Compared, figureSteps, known, quickChecks, type Step } from "../experiments/verification.ts";
+import type { Device } from "../tensor/device.ts";
 import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
 import { counted, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
@@ -34,6 +35,8 @@ export interface VerifyOptions {
    * tolerance.
    */
   prompts?: number;
+  /** Where the model runs; see `loadModel`. */
+  device?: Device;
   /** Also print what agrees. */
   all?: boolean;
   signal?: AbortSignal;
@@ -66,7 +69,7 @@ export async function verify(options: VerifyOptions = {}): Promise<Verdict> {
       `no expected values are known for ${name}; they are for gelu-4l and tiny-gelu-4l.`,
     );
   }
-  const { model, prompts, cut } = await open(name, options.prompts, progress);
+  const { model, prompts, cut } = await open(name, options, progress);
   print(
     `${name}: ${prompts.count} prompts of ${prompts.length} tokens (${prompts.source}).\nExpected values: ${expected.by}`,
   );
@@ -147,24 +150,26 @@ function pooledOverMore(check: Step, expected: Expected, prompts: Prompts, cut: 
 
 async function open(
   name: string,
-  count: number | undefined,
+  { prompts: count, device }: VerifyOptions,
   progress: ProgressTarget,
 ): Promise<{ model: Model; prompts: Prompts; cut: boolean }> {
   const onProgress = progress.isTerminal
     ? (p: Parameters<typeof describeDownload>[0]) => progress.write(`\r\x1b[K${describeDownload(p)}`)
     : undefined;
-  const model = await loadModel(name, { ...(onProgress && { onProgress }) });
+  const model = await loadModel(name, { ...(onProgress && { onProgress }), ...(device && { device }) });
   const prompts = await promptsFor(model);
   if (progress.isTerminal) progress.write("\r\x1b[K");
   const used = count === undefined ? prompts : shorten(prompts, { count });
   return { model, prompts: used, cut: used.count < prompts.count };
 }
 
-const USAGE = `deno task verify [MODEL] [--figures 1,2,…] [--prompts N] [--all] [--expected FILE]
+const USAGE =
+  `deno task verify [MODEL] [--figures 1,2,…] [--prompts N] [--all] [--device NAME] [--expected FILE]
   MODEL           gelu-4l (default), tiny-gelu-4l, or a folder with --expected
   --figures LIST  some of ${figureNames.join(", ")}; default: all
   --prompts N     only the first N prompts, for a trial: pooled values then differ by more than their tolerance
   --all           print every comparison, not only the disagreements
+  --device NAME   cpu (default) or webgpu, a graphics card
   --expected FILE another file of expected values
 Exit code: 0 when every value agrees, 1 when one does not, 2 for wrong usage.`;
 
@@ -181,6 +186,7 @@ export async function main(): Promise<number> {
         figures: { type: "string" },
         prompts: { type: "string" },
         expected: { type: "string" },
+        device: { type: "string" },
         all: { type: "boolean" },
         help: { type: "boolean" },
       },
@@ -209,6 +215,7 @@ export async function main(): Promise<number> {
       ...(values.expected !== undefined && { expected: values.expected }),
       ...(values.figures !== undefined && { figures: values.figures.split(",").map((name) => name.trim()) }),
       ...(values.prompts !== undefined && { prompts: Number(values.prompts) }),
+      ...(values.device !== undefined && { device: values.device as Device }), // checked when it is started
       ...(values.all && { all: true }),
       signal: interrupt.signal,
     });

@@ -15,6 +15,7 @@ export const RUN_OPTIONS: Record<keyof RunOptions, true> = {
   signal: true,
   onProgress: true,
   threads: true,
+  device: true,
   createSession: true,
 };
 

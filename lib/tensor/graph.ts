@@ -26,9 +26,11 @@ export interface Step {
 
 export class Graph {
   readonly sizes: Sizes;
+  /** Whether operations that only the processor has may be emitted. */
+  readonly fused: boolean;
   readonly steps: Step[] = [];
   /** Fixed arrays by input name. */
-  readonly params = new Map<string, { data: Data; shape: readonly number[] }>();
+  readonly params = new Map<string, { data: Data; shape: readonly number[]; fixed: true }>();
   #nodes: OnnxNode[] = [];
   #inputs: OnnxValue[] = [];
   #outputs: OnnxValue[] = [];
@@ -38,8 +40,9 @@ export class Graph {
   /** The array behind each reshaped value. */
   #reshaped = new Map<string, { name: string; shape: readonly number[] }>();
 
-  constructor(sizes: Sizes) {
+  constructor(sizes: Sizes, fused = true) {
     this.sizes = sizes;
+    this.fused = fused;
   }
 
   size(dim: Dim): number {
@@ -94,7 +97,7 @@ export class Graph {
     if (!named.has(key)) {
       const name = `p${this.params.size}`;
       named.set(key, name);
-      this.params.set(name, { data, shape });
+      this.params.set(name, { data, shape, fixed: true });
       this.#inputs.push({ name, type: data instanceof Float32Array ? "float32" : "int32", shape });
     }
     return { name: named.get(key)!, dims, shape, dtype: data instanceof Float32Array ? "float32" : "int32" };

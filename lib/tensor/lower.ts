@@ -2,6 +2,7 @@
  * Lowers expressions to a graph: equal expressions become one node, and only what the outputs need is
  * emitted.
  */
+import type { Device } from "./device.ts";
 import { describe, type Dim, find, has, names, product, type Sizes, without } from "./dims.ts";
 import { Graph, type Value } from "./graph.ts";
 import { lowerAttention } from "./lower_attention.ts";
@@ -27,8 +28,8 @@ export class Lowering {
   #shared = new Map<string, string[]>();
   #uses = new Map<Node, number>();
 
-  constructor(outputs: Readonly<Record<string, View>>, sizes: Sizes) {
-    this.graph = new Graph(sizes);
+  constructor(outputs: Readonly<Record<string, View>>, sizes: Sizes, device: Device = "cpu") {
+    this.graph = new Graph(sizes, device === "cpu");
     const distinct = canonicalise(Object.values(outputs).map((t) => t.node)).roots;
     const { roots, uses } = canonicalise(shareAttention(distinct));
     this.#uses = uses;
@@ -222,7 +223,10 @@ export class Lowering {
         const [values, indices] = this.#shared.get(key)!;
         const cut = g.value("", [...x.dims.slice(0, -1), dims[axis(op.over)]], node.dtype);
         if (op.output === 0) return { ...cut, name: values };
-        return { ...cut, name: g.emit("Cast", [indices], bytes, { to: 6 })[0] };
+        if (g.fused) return { ...cut, name: g.emit("Cast", [indices], bytes, { to: 6 })[0] };
+        // A card cannot cast 64-bit integers, but look them up.
+        const counted = g.constant([...Array(x.shape.at(-1)!).keys()], "int32");
+        return { ...cut, name: g.emit("Gather", [counted, indices], bytes, { axis: 0 })[0] };
       }
     }
   }

@@ -23,8 +23,11 @@ export function lowerContract(
   const inner = kOrder(names(a.dims), over, k);
   if (m.length === 0 && n.length === 0) return dotRows(graph, a, b, over);
 
-  a = tryLayouts(graph, a, [[...batch, ...m, ...inner], [...batch, ...inner, ...m]]);
-  b = tryLayouts(graph, b, [[...batch, ...inner, ...n], [...batch, ...n, ...inner]]);
+  // Stacks of matrices that are read transposed are an operation of the processor alone (FusedMatMul).
+  const asItLies = graph.fused || batch.length === 0;
+  const layouts = (plain: string[], transposed: string[]) => asItLies ? [plain, transposed] : [plain];
+  a = tryLayouts(graph, a, layouts([...batch, ...m, ...inner], [...batch, ...inner, ...m]));
+  b = tryLayouts(graph, b, layouts([...batch, ...inner, ...n], [...batch, ...n, ...inner]));
   const transA = !endsWith(a, inner), transB = n.length > 0 && endsWith(b, inner);
   const count = (value: Value, wanted: string[]) =>
     product(wanted.map((name) => graph.size(find(value.dims, name)!)));

@@ -3,6 +3,7 @@
  * hold no values, except parameters, which hold a reference to a typed array. Equal expressions are merged
  * when a graph is compiled.
  */
+import type { Device } from "./device.ts";
 import type { Dim } from "./dims.ts";
 
 /** Type of a tensor's elements. */
@@ -28,8 +29,8 @@ export type ReduceKind = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceSumSq
 
 /** What a node computes. Attributes only; operands stand in `Node.inputs`. */
 export type Op =
-  /** Weights or other fixed arrays, fed by reference. */
-  | { kind: "param"; data: Data; label: string }
+  /** Weights or other fixed arrays, fed by reference. `device`: where a run that reads them goes. */
+  | { kind: "param"; data: Data; label: string; device?: Device }
   /**
    * What a run is given, such as token ids. `below`: ids must lie in 0 … below - 1. `atMost`: the largest
    * size of a symbol.

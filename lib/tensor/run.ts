@@ -3,12 +3,15 @@
  * for, and feeds it batch by batch under a memory budget.
  */
 import { setImmediate } from "node:timers";
+import type { Device } from "./device.ts";
+import { deviceOf } from "./device_of.ts";
 import { describe, find, names, shapeOf, type Sizes } from "./dims.ts";
+import { bind, type Feeds, inputsOf } from "./inputs.ts";
 import { Lowering } from "./lower.ts";
 import { type Cost, estimateCost } from "./memory.ts";
 import { NdArray, repeated } from "./nd_array.ts";
-import type { Data, View } from "./node.ts";
-import { type CreateSession, createSession } from "./session.ts";
+import type { Data } from "./node.ts";
+import { type CreateSession, createSession, type Fed } from "./session.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** How far a run is. */
@@ -27,7 +30,8 @@ export interface RunOptions {
   batchSize?: number;
   /**
    * Budget for activations, in bytes; one prompt is run in any case. Default 32 MiB: larger batches are
-   * slower, since they leave the processor's caches, and smaller ones pay more for each operation.
+   * slower, since they leave the processor's caches, and smaller ones pay more for each operation. On other
+   * devices 256 MiB, which was not measured.
    */
   memoryBytes?: number;
   /**
@@ -42,98 +46,29 @@ export interface RunOptions {
   onProgress?: (progress: Progress) => void;
   /** Threads of ONNX Runtime. Default: one for each core. */
   threads?: number;
+  /**
+   * Where this run computes. Default: the device that its weights were loaded for (`loadModel`), else "cpu".
+   */
+  device?: Device;
   /** Another runtime, in tests. */
   createSession?: CreateSession;
 }
 
-/** What a run is given, by the name of the input: see `feed`. */
-export type Feeds = Readonly<Record<string, NdArray>>;
+export type { Feeds };
 /** What a run is asked for, by any names. */
 export type Outputs = Readonly<Record<string, Tensor>>;
 /** What a run returns: an array for each output, under its name. */
 export type Results<T extends Outputs> = { [K in keyof T]: NdArray };
 
-const DEFAULT_MEMORY = 32 * 2 ** 20;
-
-/** Binds "batch", "pos" … to the sizes of what is fed, and checks ids and lengths. */
-function bind(inputs: Lowering["inputs"], feeds: Feeds): { sizes: Record<string, number>; total: number } {
-  const sizes: Record<string, number> = {};
-  for (const [name, { op, dims, dtype }] of inputs) {
-    const fed = feeds[name];
-    const wanted = describe(dims);
-    if (!fed) {
-      throw new Error(`run: input "${name}" ${wanted} was not given; got ${Object.keys(feeds).join(", ")}`);
-    }
-    if (fed.shape.length !== dims.length || names(dims).some((n, i) => n !== fed.names[i])) {
-      throw new Error(`run: input "${name}": got [${fed.names.join(", ")}]; expected ${wanted}`);
-    }
-    if ((fed.data instanceof Float32Array ? "float32" : "int32") !== dtype) {
-      const got = fed.data.constructor.name;
-      throw new Error(`run: input "${name}" ${wanted}: got a ${got}; expected ${dtype} values`);
-    }
-    dims.forEach((dim, i) => {
-      const size = fed.shape[i];
-      const known = typeof dim.size === "number" ? dim.size : sizes[dim.size];
-      if (known !== undefined && known !== size) {
-        throw new Error(`run: input "${name}" ${wanted}: got ${size} for "${dim.name}"; expected ${known}`);
-      }
-      if (size === 0) {
-        throw new Error(`run: input "${name}" ${wanted}: got none for "${dim.name}"; expected at least one`);
-      }
-      if (typeof dim.size === "string") sizes[dim.size] = size;
-      const most = typeof dim.size === "string" ? op.atMost?.[dim.size] : undefined;
-      if (most !== undefined && size > most) {
-        throw new Error(
-          `run: input "${name}": got ${size} for "${dim.name}"; the model takes at most ${most}`,
-        );
-      }
-    });
-    if (op.below !== undefined) checkIds(name, fed, op.below);
-  }
-  // What no output reads still tells how many prompts there are: an ablated model's logits may depend on no
-  // token.
-  for (const { names, shape } of Object.values(feeds)) names.forEach((n, i) => sizes[n] ??= shape[i]);
-  return { sizes, total: sizes.batch ?? 1 };
-}
-
-function checkIds(name: string, fed: NdArray, below: number): void {
-  const bad = fed.data.findIndex((id: number) => !(id >= 0 && id < below));
-  if (bad < 0) return;
-  const row = fed.data.length / fed.shape[0];
-  throw new Error(
-    `run: input "${name}": got id ${fed.data[bad]} in row ${Math.floor(bad / row)} at ${
-      bad % row
-    }; expected 0 … ${below - 1}`,
-  );
-}
-
-/** The inputs that the outputs depend on, found without compiling. */
-function inputsOf(outputs: Readonly<Record<string, View>>): Lowering["inputs"] {
-  const found: Lowering["inputs"] = new Map();
-  const seen = new Set<View["node"]>();
-  const stack = Object.values(outputs).map((t) => t.node);
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    if (node.op.kind === "input") {
-      const { op, dims, dtype } = node;
-      const other = found.get(op.name);
-      if (other && (describe(other.dims) !== describe(dims) || other.dtype !== dtype)) {
-        throw new Error(
-          `run: two inputs are named "${op.name}": ${describe(dims)} of ${dtype} and ` +
-            `${describe(other.dims)} of ${other.dtype}; expected one, or different names`,
-        );
-      }
-      found.set(op.name, { op, dims, dtype });
-    }
-    stack.push(...node.inputs);
-  }
-  return found;
-}
+const DEFAULT_MEMORY = 32 * 2 ** 20, DEVICE_MEMORY = 256 * 2 ** 20;
 
 /** What `outputs` would cost for prompts of the given sizes, without running anything. */
-export function cost(outputs: Outputs, sizes: Readonly<Record<string, number>>): Cost {
-  const { graph, outputs: made } = new Lowering(outputs, sizes);
+export function cost(
+  outputs: Outputs,
+  sizes: Readonly<Record<string, number>>,
+  device: Device = deviceOf(Object.values(outputs).map(({ node }) => node)),
+): Cost {
+  const { graph, outputs: made } = new Lowering(outputs, sizes, device);
   return estimateCost(graph.steps, [...made.values()].map(({ from }) => from));
 }
 
@@ -185,11 +120,12 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
   const { sizes, total } = bind(inputs, feeds);
   // every size is known, or it throws before work is done
   for (const { dims } of Object.values(outputs)) shapeOf(dims, sizes);
+  const device = options.device ?? deviceOf(Object.values(outputs).map(({ node }) => node));
   const size = Math.min(
     total,
     options.batchSize ??
       Math.max(
-        fitting(outputs, sizes, options.memoryBytes ?? DEFAULT_MEMORY),
+        fitting(outputs, sizes, device, options.memoryBytes),
         Math.ceil((options.leastTokens ?? 0) / (sizes.pos ?? 1)),
       ),
   );
@@ -204,15 +140,16 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
       const count = Math.min(size, total - start);
       if (compiled?.size !== count) {
         await compiled?.session.release?.();
-        const lowering = new Lowering(outputs, { ...sizes, batch: count });
+        const lowering = new Lowering(outputs, { ...sizes, batch: count }, device);
         const session = await (options.createSession ?? createSession)(
           lowering.graph.finish(),
           options.threads,
+          device,
         );
         compiled = { lowering, session, size: count };
       }
       const { lowering, session } = compiled;
-      const fed = new Map<string, { data: Data; shape: readonly number[] }>(lowering.graph.params);
+      const fed = new Map<string, Fed>(lowering.graph.params);
       for (const name of inputs.keys()) {
         const { data, shape } = feeds[name];
         const row = data.length / shape[0];
@@ -239,9 +176,15 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
   }
 }
 
-function fitting(outputs: Outputs, sizes: Readonly<Record<string, number>>, budget: number): number {
+function fitting(
+  outputs: Outputs,
+  sizes: Readonly<Record<string, number>>,
+  device: Device,
+  given?: number,
+): number {
+  const budget = given ?? (device === "cpu" ? DEFAULT_MEMORY : DEVICE_MEMORY);
   if (!(budget > 0)) throw new Error(`run: got memoryBytes ${budget}; expected a positive number of bytes`);
-  const { peakBytes } = cost(outputs, { ...sizes, batch: 1 });
+  const { peakBytes } = cost(outputs, { ...sizes, batch: 1 }, device);
   return Math.max(1, Math.floor(budget / Math.max(peakBytes, 1)));
 }
 

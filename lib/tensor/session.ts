@@ -3,18 +3,28 @@
  * they are cheap to make and are cached by their graph.
  */
 import * as ort from "onnxruntime-node";
+import { checkDevice, type Device, deviceFailed, deviceMissing } from "./device.ts";
+import { copyGraph, DeviceArrays } from "./device_arrays.ts";
 import type { Data } from "./node.ts";
 import { encodeModel, type OnnxGraph } from "./onnx.ts";
 
+/** An array that a session is given. */
+export interface Fed {
+  data: Data;
+  shape: readonly number[];
+  /** The same for all batches, such as a weight: a device keeps it. */
+  fixed?: true;
+}
+
 /** What `run` needs of a runtime; tests may put another in its place. */
 export interface Session {
-  run(feeds: ReadonlyMap<string, { data: Data; shape: readonly number[] }>): Promise<Map<string, Data>>;
+  run(feeds: ReadonlyMap<string, Fed>): Promise<Map<string, Data>>;
   /** Called when no more batches come. A session without it is kept for runs of the same graph. */
   release?(): Promise<void>;
 }
 
 /** @internal */
-export type CreateSession = (graph: OnnxGraph, threads?: number) => Promise<Session>;
+export type CreateSession = (graph: OnnxGraph, threads?: number, device?: Device) => Promise<Session>;
 
 /** Sessions kept at once. A session of gelu-4l's graph holds its memory arena, so the count is small. */
 const CACHED = 4;
@@ -28,34 +38,96 @@ interface Entry {
 
 const cache = new Map<string, Entry>();
 
-type Level = ort.InferenceSession.SessionOptions["graphOptimizationLevel"];
+type Options = ort.InferenceSession.SessionOptions;
+type Level = Options["graphOptimizationLevel"];
+
+/**
+ * The runtime's settings for a device. On a graphics card nothing is left to the processor, which would cost
+ * copies both ways: a graph with such a step is refused. The optimiser, and what brings images into the
+ * layout "NHWC", stay out of it: they make such steps (a transposed comparison).
+ */
+function deviceOptions(device: Device): Options {
+  if (device === "cpu") return { executionProviders: ["cpu"] };
+  if (device !== "webgpu") return { executionProviders: [device, "cpu"] };
+  return {
+    executionProviders: [{ name: "webgpu", preferredLayout: "NCHW" }],
+    graphOptimizationLevel: "disabled",
+    logSeverityLevel: 4, // what goes wrong is in the error, too
+    extra: { session: { disable_cpu_ep_fallback: "1" } },
+  };
+}
 
 async function create(
   graph: OnnxGraph,
   threads?: number,
   level: Level = "all",
+  device: Device = "cpu",
+  options: Options = {},
 ): Promise<ort.InferenceSession> {
+  if (device !== "cpu") await openDevice(device);
   try {
-    return await ort.InferenceSession.create(encodeModel(graph), {
-      executionProviders: ["cpu"],
+    return await newSession(graph, {
       graphOptimizationLevel: level,
-      // Blocks laid out in advance are no faster here, and the first run, which learns the layout, takes its
-      // memory beside them.
-      enableMemPattern: false,
-      // Warnings of the optimiser are about our graph, not about anything that a user could mend.
-      logSeverityLevel: 3,
       ...(threads && { intraOpNumThreads: threads }),
+      ...deviceOptions(device),
+      ...options,
     });
   } catch (error) {
     throw new Error(`ONNX Runtime refused the graph: ${error instanceof Error ? error.message : error}`);
   }
 }
 
+function newSession(graph: OnnxGraph, options: Options): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(encodeModel(graph), {
+    // Blocks laid out in advance are no faster here, and the first run, which learns the layout, takes its
+    // memory beside them.
+    enableMemPattern: false,
+    // Warnings of the optimiser are about our graph, not about anything that a user could mend.
+    logSeverityLevel: 3,
+    ...options,
+  });
+}
+
+/** One session of each device that is in use: the device is let go with its last session. */
+const open = new Map<Device, Promise<ort.InferenceSession>>();
+
+/** Starts a device, so that one that is missing is found before any work. @throws when it does not compute */
+export async function openDevice(device: Device): Promise<void> {
+  const lists = ort.listSupportedBackends().map(({ name }) => name);
+  checkDevice(device, lists);
+  let started = open.get(device);
+  if (!started) open.set(device, started = startDevice(device));
+  try {
+    await started;
+  } catch (error) {
+    open.delete(device);
+    throw deviceMissing(device, lists, error);
+  }
+}
+
+async function startDevice(device: Device): Promise<ort.InferenceSession> {
+  const session = await newSession(copyGraph("float32", [1]), deviceOptions(device));
+  const { y } = await session.run({ x: tensorOf(Float32Array.of(1.5), [1]) });
+  if (y.data[0] !== 1.5) throw new Error(`it copied 1.5 as ${y.data[0]}`);
+  return session;
+}
+
+const tensorOf = (data: Data, shape: readonly number[]): ort.Tensor =>
+  data instanceof Float32Array
+    ? new ort.Tensor("float32", data, [...shape])
+    : new ort.Tensor("int32", data, [...shape]);
+
+/** Weights on the graphics card. */
+const onCard = new DeviceArrays(
+  (graph) => create(graph, undefined, "disabled", "webgpu", { preferredOutputLocation: "gpu-buffer" }),
+  tensorOf,
+);
+
 /**
  * The session of a graph, made again if others have pushed it out; the least recently used one makes room.
  */
-function lookUp(key: string, graph: OnnxGraph, threads?: number): Entry {
-  const entry = cache.get(key) ?? { session: create(graph, threads), busy: 0, dropped: false };
+function lookUp(key: string, graph: OnnxGraph, threads?: number, device?: Device): Entry {
+  const entry = cache.get(key) ?? { session: create(graph, threads, "all", device), busy: 0, dropped: false };
   cache.delete(key);
   cache.set(key, entry);
   entry.session.catch(() => cache.delete(key));
@@ -72,29 +144,33 @@ function release(entry: Entry): void {
   entry.session.then((session) => session.release()).catch(() => {});
 }
 
-type Fed = Parameters<Session["run"]>[0];
-
-async function runOnce(session: ort.InferenceSession, feeds: Fed): Promise<Map<string, Data>> {
-  const tensors: Record<string, ort.Tensor> = {};
-  for (const [name, { data, shape }] of feeds) {
-    tensors[name] = data instanceof Float32Array
-      ? new ort.Tensor("float32", data, [...shape])
-      : new ort.Tensor("int32", data, [...shape]);
+async function runOnce(
+  session: ort.InferenceSession,
+  feeds: Parameters<Session["run"]>[0],
+  device: Device = "cpu",
+): Promise<Map<string, Data>> {
+  try {
+    const tensors: Record<string, ort.Tensor> = {};
+    for (const [name, { data, shape, fixed }] of feeds) {
+      tensors[name] = fixed && device === "webgpu" ? await onCard.get(data, shape) : tensorOf(data, shape);
+    }
+    const outputs = await session.run(tensors);
+    return new Map(Object.entries(outputs).map(([name, t]) => [name, t.data as Data]));
+  } catch (error) {
+    throw device === "cpu" ? error : deviceFailed(device, error);
   }
-  const outputs = await session.run(tensors);
-  return new Map(Object.entries(outputs).map(([name, t]) => [name, t.data as Data]));
 }
 
 /** A session that is kept: a run of the same graph needs no second one. */
-export const createSession: CreateSession = async (graph, threads) => {
-  const key = `${threads ?? ""} ${JSON.stringify(graph)}`;
-  await lookUp(key, graph, threads).session;
+export const createSession: CreateSession = async (graph, threads, device) => {
+  const key = `${threads ?? ""} ${device ?? ""} ${JSON.stringify(graph)}`;
+  await lookUp(key, graph, threads, device).session;
   return {
     async run(feeds) {
-      const entry = lookUp(key, graph, threads);
+      const entry = lookUp(key, graph, threads, device);
       entry.busy++;
       try {
-        return await runOnce(await entry.session, feeds);
+        return await runOnce(await entry.session, feeds, device);
       } finally {
         if (--entry.busy === 0 && entry.dropped) release(entry);
       }
@@ -107,7 +183,7 @@ export const createSession: CreateSession = async (graph, threads) => {
  * runtime's own optimiser is left out: a graph of 5,700 steps is ready in 0.41 s in place of 0.89, and runs
  * as fast (what can be fused is emitted so).
  */
-export const createOnce: CreateSession = async (graph, threads) => {
-  const session = await create(graph, threads, "disabled");
-  return { run: (feeds) => runOnce(session, feeds), release: () => session.release() };
+export const createOnce: CreateSession = async (graph, threads, device) => {
+  const session = await create(graph, threads, "disabled", device);
+  return { run: (feeds) => runOnce(session, feeds, device), release: () => session.release() };
 };

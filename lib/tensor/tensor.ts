@@ -26,6 +26,7 @@
  */
 import * as build from "./build.ts";
 import * as parts from "./build_index.ts";
+import type { Device } from "./device.ts";
 import { describe, type Dim, names, type Size } from "./dims.ts";
 import type { BinaryKind, CompareKind, Data, Node, UnaryKind, View } from "./node.ts";
 
@@ -228,7 +229,7 @@ export class Tensor implements View {
 }
 
 /** A fixed array, fed by reference. `dims` in the order in which the values lie in memory. */
-export function param(label: string, data: Data, dims: readonly Dim[]): Tensor {
+export function param(label: string, data: Data, dims: readonly Dim[], device?: Device): Tensor {
   build.distinct(`param ${label}`, dims);
   const expected = dims.reduce((n, d) => n * Number(d.size), 1);
   if (data.length !== expected) {
@@ -239,7 +240,7 @@ export function param(label: string, data: Data, dims: readonly Dim[]): Tensor {
     );
   }
   const dtype = data instanceof Float32Array ? "float32" : "int32";
-  return new Tensor(build.view({ kind: "param", data, label }, [], dims, dtype));
+  return new Tensor(build.view({ kind: "param", data, label, ...(device && { device }) }, [], dims, dtype));
 }
 
 /** What a run is given. The first dimension is "batch". */

@@ -9,6 +9,8 @@ import {
   type ResolveOptions,
   shorten,
 } from "../checkpoints/mod.ts";
+import type { Device } from "../tensor/device.ts";
+import { openDevice } from "../tensor/session.ts";
 import { layoutOf } from "./families/families.ts";
 import { checkSources, type Family, type Layout, readWeights } from "./families/layout.ts";
 import { Model } from "./model.ts";
@@ -20,6 +22,11 @@ export interface LoadOptions extends ResolveOptions {
    * Steps of weight processing to leave out, such as `{ foldValueBiases: false }`; or false for none at all.
    */
   processing?: Partial<Processing> | false;
+  /**
+   * Where the model's runs compute: "cpu" (default), "webgpu" for a graphics card, or another device
+   * that ONNX Runtime lists. Weights are sent there once, with the first run that reads them.
+   */
+  device?: Device;
   /** Hears of what a reader of the results should know. Default: a line on standard error. */
   onNote?: (note: string) => void;
 }
@@ -37,8 +44,9 @@ export interface LoadOptions extends ResolveOptions {
  */
 export async function loadModel(
   name = "tiny-gelu-4l",
-  { processing: asked, onNote = console.warn, ...options }: LoadOptions = {},
+  { processing: asked, onNote = console.warn, device, ...options }: LoadOptions = {},
 ): Promise<Model> {
+  if (device && device !== "cpu") await openDevice(device); // before anything is fetched
   let found: { family: Family; layout: Layout } | undefined;
   const { config, checkpoint, ...known } = await openModel(name, {
     ...options,
@@ -51,7 +59,7 @@ export async function loadModel(
     const read = await readWeights(found!.family, found!.layout, checkpoint, onNote);
     const processing = possibleSteps(config, asked === false ? NO_STEPS : { ...ALL_STEPS, ...asked });
     const weights = processWeights(read, config, processing);
-    return new Model({ ...known, config, weights, processing });
+    return new Model({ ...known, config, weights, processing, ...(device && { device }) });
   } finally {
     checkpoint.close();
   }

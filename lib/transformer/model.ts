@@ -9,6 +9,7 @@ import {
   type Tokenizer,
 } from "../checkpoints/mod.ts";
 import { outputSize } from "../checkpoints/config.ts";
+import type { Device } from "../tensor/device.ts";
 import { NdArray } from "../tensor/nd_array.ts";
 import { type Feeds, run, type RunOptions } from "../tensor/run.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
@@ -29,6 +30,7 @@ export interface ModelParts {
   cleanup?: Cleanup;
   adversarial?: AdversarialPrompts;
   promptSource?: PromptSource;
+  device?: Device;
 }
 
 /** How a forward pass differs from the plain one. */
@@ -49,6 +51,8 @@ export class Model {
   readonly weights: Weights;
   /** Which steps of weight processing were done. */
   readonly processing: Processing;
+  /** Where runs with the model's weights compute. */
+  readonly device: Device;
   /** Absent where the model's folder has none. */
   readonly tokenizer?: Tokenizer;
   /** Internal: the weights as tensors. */
@@ -65,7 +69,8 @@ export class Model {
     this.weights = parts.weights;
     this.processing = parts.processing;
     this.tokenizer = parts.tokenizer;
-    this.params = new Parameters(parts.weights);
+    this.device = parts.device ?? "cpu";
+    this.params = new Parameters(parts.weights, parts.device);
     this.promptSource = parts.promptSource;
     this.#cleanup = parts.cleanup;
     this.#adversarial = parts.adversarial;

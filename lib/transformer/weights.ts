@@ -5,6 +5,7 @@
  */
 import type { ModelConfig } from "../checkpoints/mod.ts";
 import { storedDims } from "../checkpoints/weight_names.ts";
+import type { Device } from "../tensor/device.ts";
 import { param, type Tensor } from "../tensor/tensor.ts";
 
 /** One weight. */
@@ -80,10 +81,12 @@ export function permute(
  */
 export class Parameters {
   #weights: Weights;
+  #device: Device | undefined;
   #tensors = new Map<string, Tensor>();
 
-  constructor(weights: Weights) {
+  constructor(weights: Weights, device?: Device) {
     this.#weights = weights;
+    this.#device = device;
   }
 
   has(name: string): boolean {
@@ -95,7 +98,7 @@ export class Parameters {
     if (tensor) return tensor;
     const found = this.#weights.get(name);
     if (!found) throw new Error(`the model has no weight "${name}"`);
-    tensor = param(name, found.data, found.dims);
+    tensor = param(name, found.data, found.dims, this.#device);
     this.#tensors.set(name, tensor);
     return tensor;
   }

@@ -39,6 +39,7 @@ export function shuffled(model: Model, seed: number): Model {
     config,
     weights,
     processing,
+    device: model.device,
     ...(tokenizer && { tokenizer }),
   });
 }
