@@ -162,6 +162,7 @@ export type { Dim, Size } from "./tensor/dims.ts";
 export type { Cost } from "./tensor/memory.ts";
 export type { Feeds, Outputs, Results } from "./tensor/run.ts";
 export type { Weights } from "./transformer/weights.ts";
+export type { WeightsIn } from "./transformer/where_weights_live.ts";
 export type { Component, PositionRange } from "./metrics/components.ts";
 export type { QuestionOptions } from "./experiments/attribution/question.ts";
 export type { EmbeddingNorms } from "./experiments/embedding_norms.ts";

@@ -8,7 +8,7 @@ import { readdir } from "node:fs/promises";
 import { isMissing } from "../platform/errors.ts";
 import { type Dtype, toFloat32 } from "./dtypes.ts";
 import { didYouMean } from "./nearest.ts";
-import { listed, SafetensorsFile, type TensorFile } from "./safetensors.ts";
+import { listed, type Place, SafetensorsFile, type TensorFile } from "./safetensors.ts";
 import { quoted, shown } from "./quoted.ts";
 import { openSharded } from "./sharded.ts";
 import { TorchFile } from "./torch/torch_file.ts";
@@ -26,6 +26,11 @@ export interface Checkpoint {
    * @throws for an unknown name, for integers and booleans, and for weights that are NaN or infinite.
    */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Where a tensor's values lie on disk, to be used there; undefined where they have to be read. Nothing
+   * looks for NaN there: that would be a pass over the file.
+   */
+  place?(name: string): Place | undefined;
   close(): void;
 }
 
@@ -60,6 +65,7 @@ export function checkpointOf(file: TensorFile): Checkpoint {
       checkFinite(values, name, file.path);
       return values;
     },
+    place: (name) => file.place?.(prefix + name),
     close: () => file.close(),
   };
 }

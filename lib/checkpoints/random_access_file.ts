@@ -1,6 +1,7 @@
 /**
  * A file on disk from which ranges are read, so that no checkpoint is ever held in memory as a whole.
  */
+import { DiskFile } from "../platform/disk_file.ts";
 import { isForbidden, isMissing, isNotCapable } from "../platform/errors.ts";
 import { OpenFile } from "../platform/file.ts";
 
@@ -11,6 +12,8 @@ export interface ByteSource {
   readonly size: number;
   /** Fills `target` with the bytes from `offset` on; throws when the file ends before. */
   readInto(offset: number, target: Uint8Array): Promise<void>;
+  /** The file, where the bytes lie in one: they can be used there when the source has been closed. */
+  onDisk?(): DiskFile;
   close(): void;
 }
 
@@ -19,6 +22,7 @@ export class RandomAccessFile implements ByteSource {
   readonly size: number;
   #file: OpenFile;
   #open = true;
+  #onDisk?: DiskFile;
 
   private constructor(path: string, size: number, file: OpenFile) {
     this.path = path;
@@ -62,6 +66,10 @@ export class RandomAccessFile implements ByteSource {
       }
       done += count;
     }
+  }
+
+  onDisk(): DiskFile {
+    return this.#onDisk ??= new DiskFile(this.path);
   }
 
   close(): void {

@@ -16,6 +16,7 @@ import {
   isDtype,
   type RawTensor,
 } from "./dtypes.ts";
+import type { StoredValues } from "../tensor/node.ts";
 import { duplicateKeys } from "./json_keys.ts";
 import { quoted, shown } from "./quoted.ts";
 import { type ByteSource, RandomAccessFile } from "./random_access_file.ts";
@@ -44,7 +45,23 @@ export interface TensorFile {
   readonly tensors: ReadonlyMap<string, { dtype: Dtype; dims: number[] }>;
   /** Reads one tensor as it is stored. Throws for a name that the file does not hold. */
   read(name: string): Promise<RawTensor>;
+  /** Where a tensor's values lie as floats, row-major, in a file on disk. Undefined where they do not. */
+  place?(name: string): Place | undefined;
   close(): void;
+}
+
+/** Where values lie. */
+export interface Place {
+  values: StoredValues;
+  /** Rows stand in another order: which of the stored ones is row i. */
+  row?: (i: number) => number;
+}
+
+/** The place of values of a type at an offset of a source, as far as they are floats on disk. */
+export function placeIn(source: ByteSource, dtype: Dtype, offset: number): Place | undefined {
+  const type = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
+  if (!(dtype in type) || !source.onDisk) return undefined;
+  return { values: { file: source.onDisk(), offset, type: type[dtype as keyof typeof type] } };
 }
 
 export class SafetensorsFile implements TensorFile {
@@ -83,6 +100,11 @@ export class SafetensorsFile implements TensorFile {
     const data = allocate(info.dtype, info.bytes / bytesPerElement(info.dtype));
     await this.source.readInto(info.offset, bytesOf(data));
     return { dims: [...info.dims], dtype: info.dtype, data };
+  }
+
+  place(name: string): Place | undefined {
+    const info = this.tensors.get(name);
+    return info && placeIn(this.source, info.dtype, info.offset);
   }
 
   close(): void {

@@ -56,6 +56,7 @@ export async function openSharded(indexPath: string): Promise<TensorFile> {
           ? file.read(name)
           : Promise.reject(new Error(`${indexPath}: no file holds ${quoted(name)}.`));
       },
+      place: (name) => place.get(name)?.place?.(name),
       close,
     };
   } catch (error) {

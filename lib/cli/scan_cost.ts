@@ -4,6 +4,7 @@ import { LEAST_TOKENS } from "../experiments/retention/removals.ts";
 import { scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
 import type { ScanSettings } from "../experiments/scan/settings.ts";
 import { peakMemory } from "../platform/peak_memory.ts";
+import { storedIn } from "../tensor/prepare.ts";
 import { run } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { formatSeconds } from "./progress.ts";
@@ -46,7 +47,7 @@ export async function announce(model: Model, prompts: Prompts, settings: ScanSet
   }
   // another program's share is not the model's
   const each = Math.min(...times) / 1000 / (count * prompts.length);
-  const weights = [...model.weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  const weights = weightBytes(model);
   const W_U = 4 * model.config.d_model * model.config.d_vocab;
   return {
     seconds: { screen: screen * each, rest: rest * each },
@@ -55,6 +56,22 @@ export async function announce(model: Model, prompts: Prompts, settings: ScanSet
       RUNTIME_BYTES,
     weights,
   };
+}
+
+/** Arrays, and what lies in files: that is mapped into memory. */
+function weightBytes({ params }: Model): number {
+  const tensors = params.names().map((name) => params.get(name));
+  const inFiles = new Map(
+    storedIn(tensors).map(({ values: { file, offset, type }, shape }) => [
+      `${file.path} ${offset}`,
+      shape.reduce((a, b) => a * b, type === "float32" ? 4 : 2),
+    ]),
+  );
+  const arrays = tensors.reduce(
+    (sum, { node: { op } }) => sum + (op.kind === "param" ? op.data.byteLength : 0),
+    0,
+  );
+  return arrays + [...inFiles.values()].reduce((a, b) => a + b, 0);
 }
 
 const gib = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(2)} GiB`;

@@ -14,6 +14,10 @@ function identity(data: Data): string {
 
 function describe(op: Op): string {
   if (op.kind === "param") return `param ${identity(op.data)}`;
+  if (op.kind === "stored") {
+    const { file: { path, stamp }, offset, type } = op.values;
+    return `stored ${path} ${stamp} ${offset} ${type}`;
+  }
   if (op.kind === "input") return `input ${op.name}`;
   if (op.kind === "constant") return `constant ${op.value}`; // JSON has no infinities and no NaN
   return JSON.stringify(op);

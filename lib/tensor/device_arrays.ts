@@ -62,5 +62,6 @@ export function copyGraph(type: DType, shape: readonly number[]): OnnxGraph {
     inputs: [value("x")],
     outputs: [value("y")],
     constants: [],
+    external: [],
   };
 }

@@ -3,8 +3,8 @@
  * Reshapes and transposes that change nothing are left out; equal constants and equal fed arrays are one.
  */
 import { type Dim, names, product, resolve, type Sizes } from "./dims.ts";
-import type { Data, DType } from "./node.ts";
-import type { Attribute, ElementType, OnnxGraph, OnnxNode, OnnxValue } from "./onnx.ts";
+import type { Data, DType, StoredValues } from "./node.ts";
+import type { Attribute, ElementType, OnnxExternal, OnnxGraph, OnnxNode, OnnxValue } from "./onnx.ts";
 
 /** A value in the graph, with the dims in the order in which it lies in memory. */
 export interface Value {
@@ -24,6 +24,9 @@ export interface Step {
   flops: number;
 }
 
+/** ONNX' number of the type. */
+const FLOAT32 = 1;
+
 export class Graph {
   readonly sizes: Sizes;
   /** Whether operations that only the processor has may be emitted. */
@@ -34,6 +37,9 @@ export class Graph {
   #nodes: OnnxNode[] = [];
   #inputs: OnnxValue[] = [];
   #outputs: OnnxValue[] = [];
+  #external = new Map<string, OnnxExternal>();
+  /** Weights: fed arrays, and what was read from a file. */
+  #weights = new Set<string>();
   #constants = new Map<string, OnnxValue & { values: readonly number[] }>();
   #paramNames = new Map<ArrayBufferLike, Map<string, string>>();
   #arranged = new Map<string, Value>();
@@ -62,10 +68,11 @@ export class Graph {
     inputs: readonly string[],
     outputs: readonly number[],
     attributes: Record<string, Attribute> = {},
-    more: { domain?: "com.microsoft"; scratch?: number; alias?: boolean; flops?: number } = {},
+    more: { domain?: "com.microsoft"; scratch?: number; alias?: boolean; flops?: number; weight?: boolean } =
+      {},
   ): string[] {
     const id = this.#nodes.length;
-    const made = outputs.map((bytes, i) => bytes === 0 ? "" : `v${id}_${i}`);
+    const made = outputs.map((bytes, i) => bytes === 0 && !more.weight ? "" : `v${id}_${i}`);
     this.#nodes.push({ op, domain: more.domain ?? "", inputs, outputs: made, attributes });
     this.steps.push({
       inputs,
@@ -98,9 +105,41 @@ export class Graph {
       const name = `p${this.params.size}`;
       named.set(key, name);
       this.params.set(name, { data, shape, fixed: true });
+      this.#weights.add(name);
       this.#inputs.push({ name, type: data instanceof Float32Array ? "float32" : "int32", shape });
     }
     return { name: named.get(key)!, dims, shape, dtype: data instanceof Float32Array ? "float32" : "int32" };
+  }
+
+  /** What lies in a file, of the type that it has there: `read` makes float32 of it. */
+  stored({ file, offset, type }: StoredValues, dims: readonly Dim[]): Value & { type: StoredValues["type"] } {
+    const value = this.value("", dims, "float32");
+    const key = `${file.path}:${offset}:${type}:${value.shape}`;
+    if (!this.#external.has(key)) {
+      const bytes = product(value.shape) * (type === "float32" ? 4 : 2);
+      const name = `f${this.#external.size}`;
+      const { path, stamp } = file;
+      this.#external.set(key, { name, type, shape: value.shape, path, stamp, offset, bytes });
+    }
+    return { ...value, name: this.#external.get(key)!.name, type };
+  }
+
+  /**
+   * The values as float32. Each use has its own: one that several share would stay in memory from the first
+   * to the last. Not counted as memory, as other weights are not.
+   */
+  read(value: Value & { type: StoredValues["type"] }): Value {
+    const { name: from, dims, shape, dtype } = value;
+    const name = value.type === "float32"
+      ? from
+      : this.emit("Cast", [from], [0], { to: FLOAT32 }, { weight: true })[0];
+    this.#weights.add(name);
+    return { name, dims, shape, dtype };
+  }
+
+  /** Whether a value is a weight as it lies in memory. */
+  isWeight(name: string): boolean {
+    return this.#weights.has(name);
   }
 
   input(name: string, dims: readonly Dim[], dtype: DType): Value {
@@ -117,8 +156,9 @@ export class Graph {
   output({ name, shape, dtype }: Value): string {
     const made = this.#reshaped.get(name) ?? { name, shape };
     const isInput = this.#inputs.some((input) => input.name === made.name);
+    const isStored = [...this.#external.values()].some((external) => external.name === made.name);
     const isConstant = [...this.#constants.values()].some((constant) => constant.name === made.name);
-    const from = isInput || isConstant
+    const from = isInput || isConstant || isStored
       ? this.emit("Identity", [made.name], [4 * product(made.shape)])[0]
       : made.name;
     if (!this.#outputs.some((output) => output.name === from)) {
@@ -158,6 +198,7 @@ export class Graph {
       inputs: this.#inputs,
       outputs: this.#outputs,
       constants: [...this.#constants.values()],
+      external: [...this.#external.values()],
     };
   }
 }

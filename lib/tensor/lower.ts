@@ -9,6 +9,7 @@ import { lowerAttention } from "./lower_attention.ts";
 import { canTakeBias, lowerContract } from "./lower_contract.ts";
 import type { DType, Node, Op, View } from "./node.ts";
 import { canonicalise } from "./canonical.ts";
+import { isLarge, productInBlocks, rawPart, sumInBlocks } from "./lower_stored.ts";
 import { shareAttention } from "./share_attention.ts";
 
 type Of<K extends Op["kind"]> = Extract<Op, { kind: K }>;
@@ -59,6 +60,8 @@ export class Lowering {
   #value(node: Node): Value {
     const known = this.#values.get(node);
     if (known) return known;
+    const raw = rawPart(this.graph, node, (other) => this.#value(other));
+    if (raw) return this.graph.read(raw); // anew for each use
     const value = this.#lower(node);
     this.#values.set(node, value);
     return value;
@@ -80,6 +83,8 @@ export class Lowering {
     switch (op.kind) {
       case "param":
         return g.param(op.data, dims);
+      case "stored": // see #value
+        throw new Error("stored values are read where they are used");
       case "input":
         this.inputs.set(op.name, { op, dims, dtype: node.dtype });
         return g.input(op.name, dims, node.dtype);
@@ -100,8 +105,13 @@ export class Lowering {
         return made(g.emit("Where", [condition, then, otherwise], bytes));
       }
       case "contract":
-        return lowerContract(g, this.#value(inputs[0]), this.#value(inputs[1]), op.over);
+        return this.#inBlocks(node) ??
+          lowerContract(g, this.#value(inputs[0]), this.#value(inputs[1]), op.over);
       case "reduce": {
+        if (op.op === "ReduceSum") {
+          const sum = sumInBlocks(g, inputs[0], op.over);
+          if (sum) return sum;
+        }
         const x = this.#value(inputs[0]);
         const axes = g.constant(op.over.map((n) => axis(n, x.dims)).sort((a, b) => a - b));
         const rest = without(x.dims, op.over);
@@ -248,6 +258,13 @@ export class Lowering {
     });
   }
 
+  /** A product with a stored weight that is too large to be read at once. */
+  #inBlocks({ op, inputs }: Node): Value | undefined {
+    const at = inputs.findIndex((input) => input.op.kind === "stored");
+    if (op.kind !== "contract" || at < 0) return undefined;
+    return productInBlocks(this.graph, () => this.#value(inputs[1 - at]), inputs[at], op.over);
+  }
+
   /** contract + bias as one GEMM, when nothing else needs the sum without the bias. */
   #biased({ op, inputs, dims }: Node): Value | undefined {
     if (op.kind !== "binary" || op.op !== "Add") return;
@@ -257,6 +274,7 @@ export class Lowering {
     if (bias.op.kind !== "param" || product.op.kind !== "contract" || product.dims.length !== dims.length) {
       return;
     }
+    if (isLarge(this.graph, product.inputs)) return;
     const [left, right] = product.inputs.map((n) => this.#value(n));
     if (!canTakeBias(this.graph, left, right, product.op.over, names(bias.dims))) return;
     return lowerContract(this.graph, left, right, product.op.over, this.#value(bias));

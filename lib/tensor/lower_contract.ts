@@ -93,7 +93,7 @@ export function canTakeBias(
  * with more dims of its own comes first.
  */
 function activationsFirst(graph: Graph, left: Value, right: Value): [Value, Value] {
-  const [fixedLeft, fixedRight] = [left, right].map((value) => graph.params.has(value.name));
+  const [fixedLeft, fixedRight] = [left, right].map((value) => graph.isWeight(value.name));
   const swap = fixedLeft !== fixedRight ? fixedLeft : product(own(right, left)) > product(own(left, right));
   return swap ? [right, left] : [left, right];
 }

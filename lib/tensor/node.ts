@@ -27,10 +27,31 @@ export type BinaryKind = "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Pow";
 export type CompareKind = "GreaterOrEqual" | "Less" | "Equal";
 export type ReduceKind = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceSumSquare";
 
+/** Values in a file, row-major. They are read as float32, and only while a run needs them. */
+export interface StoredValues {
+  readonly file: {
+    /** Absolute, without links. */
+    readonly path: string;
+    /** Another one, where the file is another. */
+    readonly stamp: string;
+    /** @throws when the file is not what it was */
+    mustBeUnchanged(): void;
+    /** Some of its bytes. */
+    read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+  };
+  /** Of the first value, in bytes. */
+  readonly offset: number;
+  readonly type: StoredType;
+}
+
+export type StoredType = "float32" | "float16" | "bfloat16";
+
 /** What a node computes. Attributes only; operands stand in `Node.inputs`. */
 export type Op =
   /** Weights or other fixed arrays, fed by reference. `device`: where a run that reads them goes. */
   | { kind: "param"; data: Data; label: string; device?: Device }
+  /** Weights that stay in their file. */
+  | { kind: "stored"; values: StoredValues; label: string }
   /**
    * What a run is given, such as token ids. `below`: ids must lie in 0 … below - 1. `atMost`: the largest
    * size of a symbol.

@@ -1,7 +1,7 @@
 /**
  * Writes ONNX models: the few messages of onnx.proto that a graph needs, over a protobuf library's wire
- * writer. Field numbers are those of onnx.proto (ONNX 1.19, IR version 10). Weights are graph inputs, so no
- * large tensor is written.
+ * writer. Field numbers are those of onnx.proto (ONNX 1.19, IR version 10). Weights are graph inputs or lie
+ * in files of their own, so no large tensor is written.
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
@@ -23,14 +23,30 @@ export interface OnnxValue {
   shape: readonly number[];
 }
 
+/** A tensor in a file: ONNX' external data. */
+export interface OnnxExternal {
+  name: string;
+  type: "float32" | "float16" | "bfloat16";
+  shape: readonly number[];
+  /** Absolute path. */
+  path: string;
+  /** Tells files apart that lay at the same path one after the other. */
+  stamp: string;
+  offset: number;
+  bytes: number;
+}
+
 export interface OnnxGraph {
   nodes: readonly OnnxNode[];
   inputs: readonly OnnxValue[];
   outputs: readonly OnnxValue[];
   constants: readonly (OnnxValue & { values: readonly number[] })[];
+  external: readonly OnnxExternal[];
 }
 
-const ELEMENT = { float32: 1, int32: 6, int64: 7 } as const;
+const ELEMENT = { float32: 1, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
+/** TensorProto.DataLocation: in another file. */
+const EXTERNAL = 1;
 const OPSET = 23;
 const IR_VERSION = 10;
 
@@ -93,8 +109,29 @@ function bytes(type: ElementType, values: readonly number[]): Uint8Array {
   return new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
 }
 
-/** The bytes of a ModelProto. */
-export function encodeModel(graph: OnnxGraph): Uint8Array {
+function external(
+  w: BinaryWriter,
+  { name, type, shape, path, offset, bytes }: OnnxExternal,
+  root: string,
+): void {
+  shape.forEach((size) => integer(w, 1, size));
+  integer(w, 2, ELEMENT[type]);
+  string(w, 8, name);
+  const entries = { location: path.slice(root.length).replaceAll("\\", "/"), offset, length: bytes };
+  for (const [key, value] of Object.entries(entries)) {
+    message(w, 13, (entry) => {
+      string(entry, 1, key);
+      string(entry, 2, String(value));
+    });
+  }
+  integer(w, 14, EXTERNAL);
+}
+
+/**
+ * The bytes of a ModelProto. External files are named from `root` on, a folder above all of them, with its
+ * last slash.
+ */
+export function encodeModel(graph: OnnxGraph, root = ""): Uint8Array {
   const w = new BinaryWriter();
   integer(w, 1, IR_VERSION);
   string(w, 2, "cleanup-lens");
@@ -109,6 +146,7 @@ export function encodeModel(graph: OnnxGraph): Uint8Array {
         t.tag(9, WireType.LengthDelimited).bytes(bytes(c.type, c.values));
       })
     );
+    graph.external.forEach((e) => message(g, 5, (t) => external(t, e, root)));
     graph.inputs.forEach((v) => message(g, 11, (m) => valueInfo(m, v)));
     graph.outputs.forEach((v) => message(g, 12, (m) => valueInfo(m, v)));
   });

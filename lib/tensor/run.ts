@@ -11,7 +11,8 @@ import { Lowering } from "./lower.ts";
 import { type Cost, estimateCost } from "./memory.ts";
 import { NdArray, repeated } from "./nd_array.ts";
 import type { Data } from "./node.ts";
-import { type CreateSession, createSession, type Fed } from "./session.ts";
+import { filesOf, lightened, withKept } from "./prepare.ts";
+import { createOnce, type CreateSession, createSession, type Fed } from "./session.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** How far a run is. */
@@ -31,7 +32,8 @@ export interface RunOptions {
   /**
    * Budget for activations, in bytes; one prompt is run in any case. Default 32 MiB: larger batches are
    * slower, since they leave the processor's caches, and smaller ones pay more for each operation. On other
-   * devices 256 MiB, which was not measured.
+   * devices 256 MiB, which was not measured; and where weights are read from their file, which each batch
+   * pays for.
    */
   memoryBytes?: number;
   /**
@@ -61,6 +63,8 @@ export type Outputs = Readonly<Record<string, Tensor>>;
 export type Results<T extends Outputs> = { [K in keyof T]: NdArray };
 
 const DEFAULT_MEMORY = 32 * 2 ** 20, DEVICE_MEMORY = 256 * 2 ** 20;
+/** Where weights are read from their file, once for each batch. */
+const MEMORY_BESIDE_FILES = 256 * 2 ** 20;
 
 /** What `outputs` would cost for prompts of the given sizes, without running anything. */
 export function cost(
@@ -68,7 +72,7 @@ export function cost(
   sizes: Readonly<Record<string, number>>,
   device: Device = deviceOf(Object.values(outputs).map(({ node }) => node)),
 ): Cost {
-  const { graph, outputs: made } = new Lowering(outputs, sizes, device);
+  const { graph, outputs: made } = new Lowering(lightened(outputs), sizes, device);
   return estimateCost(graph.steps, [...made.values()].map(({ from }) => from));
 }
 
@@ -133,6 +137,17 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
     throw new Error(`run: got batchSize ${size}; expected a positive integer`);
   }
   const began = performance.now();
+  const create = options.createSession ?? createSession;
+  const files = filesOf(Object.values(outputs));
+  if (files.length > 0 && device !== "cpu") {
+    throw new Error(
+      `run: got device "${device}" for weights that stay in their file; these are read by the processor. Load the model with ` +
+        `{ device: "${device}" }, which brings them into memory.`,
+    );
+  }
+  const prepared = files.length > 0
+    ? await withKept(lightened(outputs), createOnce, options.threads)
+    : outputs;
   let compiled: { lowering: Lowering; session: Awaited<ReturnType<CreateSession>>; size: number } | undefined;
   try {
     for (let start = 0; start < total; start += size) {
@@ -140,14 +155,11 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
       const count = Math.min(size, total - start);
       if (compiled?.size !== count) {
         await compiled?.session.release?.();
-        const lowering = new Lowering(outputs, { ...sizes, batch: count }, device);
-        const session = await (options.createSession ?? createSession)(
-          lowering.graph.finish(),
-          options.threads,
-          device,
-        );
+        const lowering = new Lowering(prepared, { ...sizes, batch: count }, device);
+        const session = await create(lowering.graph.finish(), options.threads, device);
         compiled = { lowering, session, size: count };
       }
+      for (const file of files) file.mustBeUnchanged();
       const { lowering, session } = compiled;
       const fed = new Map<string, Fed>(lowering.graph.params);
       for (const name of inputs.keys()) {
@@ -182,7 +194,8 @@ function fitting(
   device: Device,
   given?: number,
 ): number {
-  const budget = given ?? (device === "cpu" ? DEFAULT_MEMORY : DEVICE_MEMORY);
+  const usual = filesOf(Object.values(outputs)).length > 0 ? MEMORY_BESIDE_FILES : DEFAULT_MEMORY;
+  const budget = given ?? (device === "cpu" ? usual : DEVICE_MEMORY);
   if (!(budget > 0)) throw new Error(`run: got memoryBytes ${budget}; expected a positive number of bytes`);
   const { peakBytes } = cost(outputs, { ...sizes, batch: 1 }, device);
   return Math.max(1, Math.floor(budget / Math.max(peakBytes, 1)));

@@ -2,6 +2,7 @@
  * The gateway to ONNX Runtime: the only file that imports it. Sessions hold no weights (those are fed), so
  * they are cheap to make and are cached by their graph.
  */
+import { parse } from "node:path";
 import * as ort from "onnxruntime-node";
 import { checkDevice, type Device, deviceFailed, deviceMissing } from "./device.ts";
 import { copyGraph, DeviceArrays } from "./device_arrays.ts";
@@ -78,13 +79,20 @@ async function create(
 }
 
 function newSession(graph: OnnxGraph, options: Options): Promise<ort.InferenceSession> {
-  return ort.InferenceSession.create(encodeModel(graph), {
+  // Weights in files are mapped into memory by the runtime, which names them from a folder on.
+  const root = graph.external.length > 0 ? parse(graph.external[0].path).root : undefined;
+  return ort.InferenceSession.create(encodeModel(graph, root), {
     // Blocks laid out in advance are no faster here, and the first run, which learns the layout, takes its
     // memory beside them.
     enableMemPattern: false,
     // Warnings of the optimiser are about our graph, not about anything that a user could mend.
     logSeverityLevel: 3,
     ...options,
+    ...(root !== undefined && {
+      // The optimiser would make float32 of all weights in advance.
+      graphOptimizationLevel: "disabled",
+      extra: { session: { model_external_initializers_file_folder_path: root } },
+    }),
   });
 }
 

@@ -28,7 +28,7 @@ import * as build from "./build.ts";
 import * as parts from "./build_index.ts";
 import type { Device } from "./device.ts";
 import { describe, type Dim, names, type Size } from "./dims.ts";
-import type { BinaryKind, CompareKind, Data, Node, UnaryKind, View } from "./node.ts";
+import type { BinaryKind, CompareKind, Data, Node, StoredValues, UnaryKind, View } from "./node.ts";
 
 /** A lazy tensor [named dims]: remembers how it is made, and holds no values. Immutable. */
 export class Tensor implements View {
@@ -241,6 +241,15 @@ export function param(label: string, data: Data, dims: readonly Dim[], device?: 
   }
   const dtype = data instanceof Float32Array ? "float32" : "int32";
   return new Tensor(build.view({ kind: "param", data, label, ...(device && { device }) }, [], dims, dtype));
+}
+
+/**
+ * An array that stays in its file. `dims`, whose sizes are numbers, in the order in which the values lie
+ * there.
+ */
+export function stored(label: string, values: StoredValues, dims: readonly Dim[]): Tensor {
+  build.distinct(`stored ${label}`, dims);
+  return new Tensor(build.view({ kind: "stored", values, label }, [], dims, "float32"));
 }
 
 /** What a run is given. The first dimension is "batch". */

@@ -13,8 +13,19 @@ import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../tensor/session.ts";
 import { layoutOf } from "./families/families.ts";
 import { checkSources, type Family, type Layout, readWeights } from "./families/layout.ts";
+import { placedWeights } from "./families/placed.ts";
+import { expressions } from "./expression_algebra.ts";
 import { Model } from "./model.ts";
-import { ALL_STEPS, NO_STEPS, possibleSteps, type Processing, processWeights } from "./processing.ts";
+import {
+  ALL_STEPS,
+  NO_STEPS,
+  possibleSteps,
+  processed,
+  type Processing,
+  processWeights,
+} from "./processing.ts";
+import { Parameters } from "./weights.ts";
+import { type WeightsIn, whereWeightsLive } from "./where_weights_live.ts";
 
 /** How a model is found and processed. */
 export interface LoadOptions extends ResolveOptions {
@@ -27,6 +38,8 @@ export interface LoadOptions extends ResolveOptions {
    * that ONNX Runtime lists. Weights are sent there once, with the first run that reads them.
    */
   device?: Device;
+  /** Where weights live: in memory, or in their file. Default: by their size (where_weights_live.ts). */
+  weights?: WeightsIn;
   /** Hears of what a reader of the results should know. Default: a line on standard error. */
   onNote?: (note: string) => void;
 }
@@ -44,7 +57,7 @@ export interface LoadOptions extends ResolveOptions {
  */
 export async function loadModel(
   name = "tiny-gelu-4l",
-  { processing: asked, onNote = console.warn, device, ...options }: LoadOptions = {},
+  { processing: asked, weights: where, onNote = console.warn, device, ...options }: LoadOptions = {},
 ): Promise<Model> {
   if (device && device !== "cpu") await openDevice(device); // before anything is fetched
   let found: { family: Family; layout: Layout } | undefined;
@@ -56,9 +69,18 @@ export async function loadModel(
     },
   });
   try {
-    const read = await readWeights(found!.family, found!.layout, checkpoint, onNote);
+    const { family, layout } = found!;
     const processing = possibleSteps(config, asked === false ? NO_STEPS : { ...ALL_STEPS, ...asked });
-    const weights = processWeights(read, config, processing);
+    if (whereWeightsLive(checkpoint, where, device) === "file") {
+      const tensors = await placedWeights(family, layout, checkpoint, onNote);
+      const weights = new Parameters(processed(tensors, config, processing, expressions));
+      return new Model({ ...known, config, weights, processing, ...(device && { device }) });
+    }
+    const weights = processWeights(
+      await readWeights(family, layout, checkpoint, onNote),
+      config,
+      processing,
+    );
     return new Model({ ...known, config, weights, processing, ...(device && { device }) });
   } finally {
     checkpoint.close();

@@ -23,7 +23,8 @@ import { quoted } from "../checkpoints/quoted.ts";
 export interface ModelParts {
   name: string;
   config: ModelConfig;
-  weights: Weights;
+  /** Arrays in memory, or expressions over what lies in a file. */
+  weights: Weights | Parameters;
   /** Which steps of weight processing were done: results depend on it, so a model carries it. */
   processing: Processing;
   tokenizer?: Tokenizer;
@@ -47,8 +48,6 @@ export class Model {
   readonly name: string;
   /** Sizes and settings, by TransformerLens' names. */
   readonly config: ModelConfig;
-  /** Weights by TransformerLens' names, processed as `processing` says. float32. */
-  readonly weights: Weights;
   /** Which steps of weight processing were done. */
   readonly processing: Processing;
   /** Where runs with the model's weights compute. */
@@ -59,6 +58,7 @@ export class Model {
   readonly params: Parameters;
   /** Which prompts belong to the model; see `promptsFor`. */
   readonly promptSource?: PromptSource;
+  #arrays?: Weights;
   #cleanup?: Cleanup;
   #adversarial?: AdversarialPrompts;
 
@@ -66,14 +66,33 @@ export class Model {
   constructor(parts: ModelParts) {
     this.name = parts.name;
     this.config = parts.config;
-    this.weights = parts.weights;
     this.processing = parts.processing;
     this.tokenizer = parts.tokenizer;
     this.device = parts.device ?? "cpu";
-    this.params = new Parameters(parts.weights, parts.device);
+    this.#arrays = parts.weights instanceof Parameters ? undefined : parts.weights;
+    this.params = parts.weights instanceof Parameters
+      ? parts.weights
+      : Parameters.over(parts.weights, parts.device);
     this.promptSource = parts.promptSource;
     this.#cleanup = parts.cleanup;
     this.#adversarial = parts.adversarial;
+  }
+
+  /** Whether the weights are arrays in memory; else they are read from their file (where_weights_live.ts). */
+  get inMemory(): boolean {
+    return this.#arrays !== undefined;
+  }
+
+  /**
+   * Weights by TransformerLens' names, processed as `processing` says, float32. @throws for a model whose
+   * weights stay in their file: a run reads one, `run({ W: model.forward().weight(name) }, {})`
+   */
+  get weights(): Weights {
+    if (this.#arrays) return this.#arrays;
+    throw new Error(
+      `the weights of ${this.name} are too many to lie in memory as float32; they are read from their file. Read some with ` +
+        `run({ W: model.forward().weight("blocks.0.attn.W_O") }, {}), or load the model with { weights: "memory" }.`,
+    );
   }
 
   /** Writer and cleaners, as measured for this model. @throws when the model's folder has no cleanup.json. */

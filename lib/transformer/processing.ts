@@ -17,9 +17,10 @@
  */
 import { blocks, type Branch, embeddings, embedNorm, finalNorm } from "../checkpoints/blocks.ts";
 import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
-import { addProduct, center, scaleBy } from "./lines.ts";
+import type { Algebra } from "./algebra.ts";
+import { arrays } from "./array_algebra.ts";
 import { subtractsMean } from "./normalize.ts";
-import type { Weight, Weights } from "./weights.ts";
+import type { Weights } from "./weights.ts";
 
 /** Which steps are done. All are, by default. */
 export interface Processing {
@@ -71,25 +72,37 @@ export function possibleSteps(config: ModelConfig, steps: Processing): Processin
  * result.
  */
 export function processWeights(weights: Weights, config: ModelConfig, steps: Processing): Weights {
-  const result: Weights = new Map(weights);
+  return processed(weights, config, steps, arrays);
+}
+
+/** The same for weights of any kind. */
+export function processed<W>(
+  weights: ReadonlyMap<string, W>,
+  config: ModelConfig,
+  steps: Processing,
+  algebra: Algebra<W>,
+): Map<string, W> {
+  const result = new Map(weights);
   const centred = subtractsMean(config);
   const copied = new Set<string>();
-  /** A weight that may be written to. */
-  const own = (name: string): Weight => {
+  const get = (name: string): W => {
     const found = result.get(name);
-    if (!found) throw new Error(`weight processing: the model has no weight "${name}"`);
-    if (copied.has(name)) return found;
-    copied.add(name);
-    const copy = { ...found, data: found.data.slice() };
-    result.set(name, copy);
-    return copy;
+    if (found === undefined) throw new Error(`weight processing: the model has no weight "${name}"`);
+    return found;
   };
+  /** Changes a weight. */
+  const change = (name: string, to: (weight: W) => W) => {
+    const own = copied.has(name) ? get(name) : algebra.copy(get(name));
+    copied.add(name);
+    result.set(name, to(own));
+  };
+  const center = (name: string, dim: string) => change(name, (W) => algebra.center(W, dim));
   const fold = (norm: string, readers: Branch["readers"]) => {
     const [w, b] = [result.get(`${norm}.w`), result.get(`${norm}.b`)];
     for (const [W, bias] of readers) {
-      if (b) addProduct(own(bias), result.get(W)!, "d_model", b.data);
-      if (w) scaleBy(own(W), "d_model", w.data);
-      if (centred && (w || b)) center(own(W), "d_model");
+      if (b) change(bias, (into) => algebra.addProduct(into, get(W), "d_model", b));
+      if (w) change(W, (own) => algebra.scaleBy(own, "d_model", w));
+      if (centred && (w || b)) center(W, "d_model");
     }
     result.delete(`${norm}.w`);
     result.delete(`${norm}.b`);
@@ -103,22 +116,20 @@ export function processWeights(weights: Weights, config: ModelConfig, steps: Pro
   const final = finalNorm(config);
   if (steps.foldLnFinal && unembeds && final) fold(final, [["unembed.W_U", "unembed.b_U"]]);
   if (steps.centerWritingWeights && centred) {
-    for (const name of writers(config)) center(own(name), "d_model");
+    for (const name of writers(config)) center(name, "d_model");
   }
   if (possibleSteps(config, steps).centerUnembed) {
-    center(own("unembed.W_U"), "d_vocab");
-    center(own("unembed.b_U"), "d_vocab");
+    center("unembed.W_U", "d_vocab");
+    center("unembed.b_U", "d_vocab");
   }
   if (steps.foldValueBiases) {
     for (let layer = 0; layer < config.n_layers; layer++) {
       const attn = `blocks.${layer}.attn`;
-      const b_V = own(`${attn}.b_V`);
-      const W_O = result.get(`${attn}.W_O`)!;
-      // [head, d_head] · [head, d_head, d_model]: both leading dims are summed as one.
-      const bias = forEachHead(b_V.data, config);
-      const rows = { data: W_O.data, dims: [{ name: "row", size: bias.length }, W_O.dims[2]] };
-      addProduct(own(`${attn}.b_O`), rows, "row", bias);
-      b_V.data.fill(0);
+      change(
+        `${attn}.b_O`,
+        (b_O) => algebra.addThroughHeads(b_O, get(`${attn}.b_V`), get(`${attn}.W_O`), config),
+      );
+      change(`${attn}.b_V`, algebra.zero);
     }
   }
   return result;
@@ -136,17 +147,4 @@ function writers(config: ModelConfig): string[] {
     ...positions,
     ...branches.flatMap((b) => b.output),
   ];
-}
-
-/** b_V of each head [n_heads · d_head]: that of a kv_head is repeated for the heads that share it. */
-function forEachHead(
-  b_V: Float32Array,
-  { n_heads, n_key_value_heads = n_heads, d_head }: ModelConfig,
-): Float32Array {
-  const all = new Float32Array(n_heads * d_head);
-  for (let head = 0; head < n_heads; head++) {
-    const shared = Math.floor(head * n_key_value_heads / n_heads);
-    all.set(b_V.subarray(shared * d_head, (shared + 1) * d_head), head * d_head);
-  }
-  return all;
 }

@@ -80,30 +80,40 @@ export function permute(
  * @internal
  */
 export class Parameters {
-  #weights: Weights;
-  #device: Device | undefined;
-  #tensors = new Map<string, Tensor>();
+  #tensors: ReadonlyMap<string, Tensor>;
 
-  constructor(weights: Weights, device?: Device) {
-    this.#weights = weights;
-    this.#device = device;
+  constructor(tensors: ReadonlyMap<string, Tensor>) {
+    this.#tensors = tensors;
+  }
+
+  /** Over arrays in memory. */
+  static over(weights: Weights, device?: Device): Parameters {
+    return new Parameters(
+      new Map([...weights].map(([name, { data, dims }]) => [name, param(name, data, dims, device)])),
+    );
+  }
+
+  /** How many numbers they are. */
+  count(): number {
+    const sizes = [...this.#tensors.values()].map(({ dims }) => dims.reduce((n, d) => n * Number(d.size), 1));
+    return sizes.reduce((a, b) => a + b, 0);
+  }
+
+  names(): string[] {
+    return [...this.#tensors.keys()];
   }
 
   has(name: string): boolean {
-    return this.#weights.has(name);
+    return this.#tensors.has(name);
   }
 
   get(name: string): Tensor {
-    let tensor = this.#tensors.get(name);
-    if (tensor) return tensor;
-    const found = this.#weights.get(name);
-    if (!found) throw new Error(`the model has no weight "${name}"`);
-    tensor = param(name, found.data, found.dims, this.#device);
-    this.#tensors.set(name, tensor);
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw new Error(`the model has no weight "${name}"`);
     return tensor;
   }
 
   maybe(name: string): Tensor | undefined {
-    return this.has(name) ? this.get(name) : undefined;
+    return this.#tensors.get(name);
   }
 }

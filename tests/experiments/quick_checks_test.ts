@@ -8,14 +8,24 @@ Deno.test("tokenRows() puts BOS before the model's adversarial prompts and not b
   const { config, weights, processing } = letterModel(131);
   const adversarial = { prompts: [{ text: "cd", correct: "e", incorrect: "f" }], source: "made up" };
   const model = new Model({ name: "m", config, weights, processing, adversarial, tokenizer: letters });
-  const withBos = new Model({ ...model, config: { ...config, default_prepend_bos: true }, adversarial });
+  const withBos = new Model({
+    ...model,
+    weights: model.weights,
+    config: { ...config, default_prepend_bos: true },
+    adversarial,
+  });
   assertEquals(tokenRows(withBos, ["cd", "cd", "e"]), [
     { text: "cd", position: 0, id: 0, length: 3 },
     { text: "cd", position: 1, id: 2, length: 3 },
     { text: "cd", position: 2, id: 3, length: 3 },
     { text: "e", position: 0, id: 4, length: 1 },
   ]);
-  const without = new Model({ ...model, config: { ...config, default_prepend_bos: false }, adversarial });
+  const without = new Model({
+    ...model,
+    weights: model.weights,
+    config: { ...config, default_prepend_bos: false },
+    adversarial,
+  });
   assertEquals(tokenRows(without, ["cd"]).map((row) => row.id), [2, 3]);
   const bare = new Model({ name: "bare", config, weights, processing, adversarial });
   assertThrows(() => tokenRows(bare, ["cd"]), Error, "model bare has no tokenizer.json");

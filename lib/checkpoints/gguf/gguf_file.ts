@@ -9,7 +9,7 @@
 import { allocate, bytesOf, bytesPerElement, type Dtype, elementCount, type RawTensor } from "../dtypes.ts";
 import { quoted, shown } from "../quoted.ts";
 import { type ByteSource, RandomAccessFile } from "../random_access_file.ts";
-import { listed, type TensorFile } from "../safetensors.ts";
+import { listed, type Place, placeIn, type TensorFile } from "../safetensors.ts";
 import { dequantise, type Quantisation, QUANTISATIONS } from "./dequantise.ts";
 
 /** Types of whole numbers and floats, by their number in ggml.h. */
@@ -86,6 +86,12 @@ export class GgufFile implements TensorFile {
       }
     }
     return { dims: [...dims], dtype, data };
+  }
+
+  /** Quantised tensors have none: they are float32 arrays in memory. */
+  place(name: string): Place | undefined {
+    const tensor = this.tensors.get(name);
+    return tensor && !tensor.quantisation ? placeIn(this.source, tensor.dtype, tensor.offset) : undefined;
   }
 
   close(): void {

@@ -76,6 +76,15 @@ function renamed(
     path: gguf.path,
     tensors,
     close: () => gguf.close(),
+    place(hub) {
+      const name = names.get(hub);
+      if (name === undefined || transposed?.test(hub)) return undefined;
+      const place = gguf.place(name);
+      const pairs = paired.find(({ tensors }) => tensors.test(hub));
+      if (!place || !pairs) return place;
+      const each = gguf.tensors.get(name)!.dims[0] / heads[pairs.heads];
+      return { ...place, row: (i) => i - i % each + pairedRow(i % each, each / 2) };
+    },
     async read(hub) {
       const name = names.get(hub);
       if (name === undefined) throw new Error(`${gguf.path} holds no tensor ${quoted(hub)}.`);
@@ -95,6 +104,9 @@ function transpose({ dims: [rows, columns], dtype, data }: RawTensor): RawTensor
   return { dims: [columns, rows], dtype, data: out as typeof data };
 }
 
+/** Which row of a head [pair, 2] is row i of [2, pair]. */
+const pairedRow = (i: number, pairs: number) => i < pairs ? 2 * i : 2 * (i - pairs) + 1;
+
 /** Rows [head, pair, 2] → [head, 2, pair]. */
 function unpaired({ dims, dtype, data }: RawTensor, heads: number): RawTensor {
   const [rows, width = 1] = dims;
@@ -102,9 +114,8 @@ function unpaired({ dims, dtype, data }: RawTensor, heads: number): RawTensor {
   if (!Number.isInteger(pairs)) return { dims, dtype, data }; // the dims are refused where they are checked
   const out = allocate(dtype, data.length);
   for (let row = 0; row < rows; row++) {
-    const [head, within] = [Math.floor(row / (2 * pairs)), row % (2 * pairs)];
-    const to = head * 2 * pairs + (within % 2) * pairs + (within >> 1);
-    (out as Float32Array).set((data as Float32Array).subarray(row * width, (row + 1) * width), to * width);
+    const from = (row - row % (2 * pairs) + pairedRow(row % (2 * pairs), pairs)) * width;
+    (out as Float32Array).set((data as Float32Array).subarray(from, from + width), row * width);
   }
   return { dims, dtype, data: out };
 }

@@ -19,7 +19,7 @@ import {
 import { quoted, shown } from "../quoted.ts";
 import { PickleDict, PickleGlobal, unpickle } from "./pickle.ts";
 import { type ByteSource, RandomAccessFile } from "../random_access_file.ts";
-import { listed, type TensorFile } from "../safetensors.ts";
+import { listed, type Place, placeIn, type TensorFile } from "../safetensors.ts";
 import { gather, isContiguous, lastIndex, type StridedView } from "./strided.ts";
 import { checkRecord, readRecord, readZipRecords, type ZipRecord } from "./torch_zip.ts";
 
@@ -119,6 +119,14 @@ export class TorchFile implements TensorFile {
       });
     }
     return { dims: [...dims], dtype, data };
+  }
+
+  /** The checksum of the record is not looked at: that would be a pass over all of it. */
+  place(name: string): Place | undefined {
+    const tensor = this.tensors.get(name);
+    if (!tensor || !isContiguous(tensor)) return undefined;
+    const { dtype, offset, storage: { record } } = tensor;
+    return placeIn(this.source, dtype, record.offset + offset * bytesPerElement(dtype));
   }
 
   /** The checksum of a record of which only parts are read: once, by a pass over all of it. */

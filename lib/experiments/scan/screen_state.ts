@@ -13,6 +13,7 @@ import { isMissing } from "../../platform/errors.ts";
 import { SafetensorsFile } from "../../checkpoints/safetensors.ts";
 import { writeSafetensors } from "../../checkpoints/safetensors_write.ts";
 import { BINS } from "../../stats/histogram.ts";
+import { digest, weightDigests } from "../../transformer/fingerprint.ts";
 import type { Model } from "../../transformer/model.ts";
 import { BLOCKS, RemovalStats } from "../retention/removal_stats.ts";
 import { shapeOfRemoval } from "../retention/removals.ts";
@@ -23,17 +24,10 @@ const FORM = 3;
 
 export type Screened = ReadonlyMap<string, RemovalStats>;
 
-async function digest(bytes: Uint8Array): Promise<string> {
-  const hash = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** What the first pass over `prompts` depends on, as a hash. */
 export async function screenKey(model: Model, prompts: Prompts, seed: number): Promise<string> {
   const parts = [`form ${FORM}, ${BINS} bins, seed ${seed}`, JSON.stringify(model.config)];
-  for (const [name, { data }] of [...model.weights].sort(([a], [b]) => a < b ? -1 : 1)) {
-    parts.push(`${name} ${await digest(bytesOf(data as Float32Array<ArrayBuffer>))}`);
-  }
+  parts.push(...await weightDigests(model));
   parts.push(`prompts ${prompts.count} × ${prompts.length} ${await digest(bytesOf(prompts.tokens))}`);
   return await digest(new TextEncoder().encode(parts.join("\n")));
 }

@@ -21,8 +21,18 @@ export interface UntrainedResult {
   largestSpecific: number;
 }
 
-/** A model of the same form whose weights are each shuffled. */
+/**
+ * A model of the same form whose weights are each shuffled. @throws where they stay in their file: the
+ * shuffled ones lie in none
+ */
 export function shuffled(model: Model, seed: number): Model {
+  if (!model.inMemory) {
+    const gib = (4 * model.params.count() / 2 ** 30).toPrecision(2);
+    throw new Error(
+      `scan: the untrained null shuffles all weights, and ${model.name} reads its from their file; in memory they take ` +
+        `${gib} GiB. Load the model with { weights: "memory" }, or set untrainedPrompts to 0.`,
+    );
+  }
   const random = new Random(seed);
   const weights: Weights = new Map();
   for (const [name, { data, dims }] of model.weights) {

@@ -132,12 +132,14 @@ export async function readWeights(
   shareEqual(weights);
   const own = sources.get("unembed.W_U")?.own;
   if (own !== undefined && weights.get("unembed.W_U")!.data !== weights.get("embed.W_E")!.data) {
-    onNote(
-      `${checkpoint.path}: config.json ties the output head to the embedding, but the file holds ${own} ` +
-        `with other values. The file's head is used.`,
-    );
+    onNote(headIsOwn(checkpoint.path, own));
   }
   return weights;
+}
+
+export function headIsOwn(path: string, own: string): string {
+  return `${path}: config.json ties the output head to the embedding, but the file holds ${own} with other values. ` +
+    `The file's head is used.`;
 }
 
 /**
@@ -151,27 +153,31 @@ function shareEqual(weights: Weights): void {
   }
 }
 
-type AxisSizes = Readonly<Record<string, number>>;
+export type AxisSizes = Readonly<Record<string, number>>;
 
-function axisSizes(config: ModelConfig, name: string): AxisSizes {
+export function axisSizes(config: ModelConfig, name: string): AxisSizes {
   return { ...dimSizes(config, name), part: 3 };
 }
 
 /** "d_model (part head)" → [d_model, part · head]. */
 function storedShape({ axes, rows }: Source, sizes: AxisSizes): number[] {
-  const shape = (axes.match(/\([^)]*\)|\w+/g) ?? []).map((axis) =>
-    axisNames(axis).reduce((product, name) => product * sizes[name], 1)
-  );
+  const shape = axisGroups(axes).map((group) => group.reduce((product, name) => product * sizes[name], 1));
   return rows ? [rows.of, ...shape.slice(1)] : shape;
 }
 
-function axisNames(axes: string): string[] {
-  return axes.match(/\w+/g) ?? [];
+/** "d_model (part head)" → [["d_model"], ["part", "head"]]. */
+export function axisGroups(axes: string): string[][] {
+  return (axes.match(/\([^)]*\)|\w+/g) ?? []).map((axis) => axis.match(/\w+/g) ?? []);
 }
 
 /** One part of a stored tensor, with its axes in the order `kept`. */
-function arrange(stored: Float32Array, source: Source, sizes: AxisSizes, kept: readonly string[]): Weight {
-  const names = axisNames(source.axes);
+export function arrange(
+  stored: Float32Array,
+  source: Source,
+  sizes: AxisSizes,
+  kept: readonly string[],
+): Weight {
+  const names = axisGroups(source.axes).flat();
   const shape = names.map((name) => sizes[name]);
   const order = kept.map((name) => names.indexOf(name));
   const at = names.indexOf("part");

@@ -1,8 +1,10 @@
 /**
- * A weight along one named dim: what folding and centring are made of. Sums are in double precision. Loops
- * run in memory order, since a walk along a dim of large stride waits for memory at every step (W_U of GPT-2:
- * five times as long); rows of one value (stride 1) get a loop of their own.
+ * Weight processing on arrays: a weight along one named dim. Sums are in double precision. Loops run in
+ * memory order, since a walk along a dim of large stride waits for memory at every step (W_U of GPT-2: five
+ * times as long); rows of one value (stride 1) get a loop of their own.
  */
+import type { ModelConfig } from "../checkpoints/config.ts";
+import type { Algebra } from "./algebra.ts";
 import type { Weight } from "./weights.ts";
 
 /** How a dim lies: `outer` blocks of `length` rows of `stride` values; the dim counts the rows of a block. */
@@ -37,7 +39,7 @@ function sums(weight: Weight, dim: string, v?: Float32Array): Float64Array {
 }
 
 /** W -= mean over `dim`. */
-export function center(weight: Weight, dim: string): void {
+function center(weight: Weight, dim: string): void {
   const { data } = weight;
   const { outer, length, stride } = layout(weight, dim);
   const mean = sums(weight, dim).map((sum) => sum / length);
@@ -55,7 +57,7 @@ export function center(weight: Weight, dim: string): void {
 }
 
 /** W *= v along `dim`. */
-export function scaleBy(weight: Weight, dim: string, v: Float32Array): void {
+function scaleBy(weight: Weight, dim: string, v: Float32Array): void {
   const { data } = weight;
   const { outer, length, stride } = layout(weight, dim);
   let at = 0;
@@ -71,6 +73,47 @@ export function scaleBy(weight: Weight, dim: string, v: Float32Array): void {
 }
 
 /** into += Σ over `dim` of W · v; `into` has W's other dims, in W's order. */
-export function addProduct(into: Weight, weight: Weight, dim: string, v: Float32Array): void {
+function addProduct(into: Weight, weight: Weight, dim: string, v: Float32Array): void {
   sums(weight, dim, v).forEach((sum, rest) => into.data[rest] += sum);
 }
+
+/** b_V of each head [n_heads · d_head]: that of a kv_head is repeated for the heads that share it. */
+function forEachHead(
+  b_V: Float32Array,
+  { n_heads, n_key_value_heads = n_heads, d_head }: ModelConfig,
+): Float32Array {
+  const all = new Float32Array(n_heads * d_head);
+  for (let head = 0; head < n_heads; head++) {
+    const shared = Math.floor(head * n_key_value_heads / n_heads);
+    all.set(b_V.subarray(shared * d_head, (shared + 1) * d_head), head * d_head);
+  }
+  return all;
+}
+
+/** On arrays: copied once, then changed in place. */
+export const arrays: Algebra<Weight> = {
+  copy: (weight) => ({ ...weight, data: weight.data.slice() }),
+  center(weight, dim) {
+    center(weight, dim);
+    return weight;
+  },
+  scaleBy(weight, dim, v) {
+    scaleBy(weight, dim, v.data);
+    return weight;
+  },
+  addProduct(into, weight, dim, v) {
+    addProduct(into, weight, dim, v.data);
+    return into;
+  },
+  addThroughHeads(b_O, b_V, W_O, config) {
+    // [head, d_head] · [head, d_head, d_model]: both leading dims are summed as one.
+    const bias = forEachHead(b_V.data, config);
+    const rows = { data: W_O.data, dims: [{ name: "row", size: bias.length }, W_O.dims[2]] };
+    addProduct(b_O, rows, "row", bias);
+    return b_O;
+  },
+  zero(weight) {
+    weight.data.fill(0);
+    return weight;
+  },
+};

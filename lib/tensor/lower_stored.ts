@@ -1,0 +1,116 @@
+/**
+ * Lowers what is computed from values that lie in a file. Parts are taken of them as they lie there and only
+ * these become float32; a weight that is large as float32 becomes so in blocks, so that a run holds one block
+ * and not the whole (the unembedding of Llama-3.2-1B: 1.05 GB).
+ */
+import { type Dim, has, names, product } from "./dims.ts";
+import type { Graph, Value } from "./graph.ts";
+import { lowerContract } from "./lower_contract.ts";
+import type { Node, StoredType, StoredValues } from "./node.ts";
+
+/** Float32 bytes of the largest block. Twice as many are no faster. */
+const BLOCK_BYTES = 128 * 2 ** 20;
+
+const WIDTH: Record<StoredType, number> = { float32: 4, float16: 2, bfloat16: 2 };
+
+export type Raw = Value & { type: StoredType };
+
+/** Stored values, or a part of them that is taken before they are read; undefined for all else. */
+export function rawPart(graph: Graph, node: Node, valueOf: (node: Node) => Value): Raw | undefined {
+  const { op, inputs: [table, index], dims } = node;
+  if (op.kind === "stored") return graph.stored(op.values, dims);
+  if (!["gather", "select", "slice", "prefix"].includes(op.kind)) return undefined;
+  if (!("over" in op) || typeof op.over !== "string") return undefined;
+  const at = names(table.dims).indexOf(op.over);
+  const shape = dims.map((d) => graph.size(d));
+  if (table.op.kind === "stored" && at === 0 && op.kind !== "gather") {
+    const first = op.kind === "select" ? op.index : op.kind === "slice" ? op.start : 0;
+    return graph.stored(
+      rowsFrom(table.op.values, first, table.dims.slice(1).map((d) => graph.size(d))),
+      dims,
+    );
+  }
+  const raw = rawPart(graph, table, valueOf);
+  if (!raw) return undefined;
+  const bytes = [WIDTH[raw.type] * product(shape)];
+  const made = (name: string, of: readonly Dim[]): Raw => ({
+    ...graph.value(name, of, "float32"),
+    type: raw.type,
+  });
+  switch (op.kind) {
+    case "gather": {
+      const indices = graph.arrange(valueOf(index), names(index.dims));
+      const before = raw.dims.slice(0, at), after = raw.dims.slice(at + 1);
+      const [name] = graph.emit("Gather", [raw.name, indices.name], bytes, { axis: at });
+      return made(name, [...before, ...index.dims, ...after]);
+    }
+    case "select": {
+      const [name] = graph.emit("Gather", [raw.name, graph.constant([op.index], "int64", [])], bytes, {
+        axis: at,
+      });
+      return made(name, raw.dims.filter((d) => d.name !== op.over));
+    }
+    case "slice":
+    case "prefix": {
+      const own = names(dims).indexOf(op.over);
+      const [start, end] = op.kind === "slice" ? [op.start, op.end] : [0, shape[own]];
+      const bounds = [[start], [end], [at]].map((v) => graph.constant(v));
+      const [name] = graph.emit("Slice", [raw.name, ...bounds], bytes);
+      return made(name, raw.dims.map((d) => d.name === op.over ? dims[own] : d));
+    }
+  }
+}
+
+/** Values from row `first` on. */
+function rowsFrom(values: StoredValues, first: number, row: readonly number[]): StoredValues {
+  return { ...values, offset: values.offset + first * product(row) * WIDTH[values.type] };
+}
+
+/** The blocks of rows of a stored weight that is too large to be read at once; undefined for all else. */
+function* blocks(graph: Graph, node: Node): Generator<Value> {
+  if (node.op.kind !== "stored") return;
+  const [rows, ...row] = node.dims.map((d) => graph.size(d));
+  const each = Math.floor(BLOCK_BYTES / (4 * product(row)));
+  for (let start = 0; start < rows; start += each) {
+    const dims = [{ ...node.dims[0], size: Math.min(each, rows - start) }, ...node.dims.slice(1)];
+    yield graph.read(graph.stored(rowsFrom(node.op.values, start, row), dims));
+  }
+}
+
+/** Whether one of the nodes is a stored weight that is read in blocks. */
+export function isLarge(graph: Graph, nodes: readonly Node[]): boolean {
+  return nodes.some(({ op, dims }) =>
+    op.kind === "stored" && 4 * product(dims.map((d) => graph.size(d))) > BLOCK_BYTES
+  );
+}
+
+/**
+ * x · W block by block, where W is a large stored weight and its first dim is none that is summed or shared;
+ * else undefined.
+ */
+export function productInBlocks(
+  graph: Graph,
+  activations: () => Value,
+  W: Node,
+  over: readonly string[],
+): Value | undefined {
+  if (!isLarge(graph, [W])) return undefined;
+  const [first] = W.dims, x = activations();
+  if (over.includes(first.name) || has(x.dims, first.name)) return undefined;
+  const parts = [...blocks(graph, W)].map((block) => lowerContract(graph, x, block, over));
+  const axis = names(parts[0].dims).indexOf(first.name);
+  const result = graph.value("", parts[0].dims.map((d) => d.name === first.name ? first : d), "float32");
+  const [name] = graph.emit("Concat", parts.map((part) => part.name), [4 * product(result.shape)], { axis });
+  return { ...result, name };
+}
+
+/** Σ over the first dim of a large stored weight, block by block; else undefined. */
+export function sumInBlocks(graph: Graph, W: Node, over: readonly string[]): Value | undefined {
+  if (!isLarge(graph, [W]) || over.length !== 1 || over[0] !== W.dims[0].name) return undefined;
+  const result = graph.value("", W.dims.slice(1), "float32");
+  const bytes = [4 * product(result.shape)];
+  const sums = [...blocks(graph, W)].map((block) =>
+    graph.emit("ReduceSum", [block.name, graph.constant([0])], bytes, { keepdims: 0 })[0]
+  );
+  return { ...result, name: sums.reduce((a, b) => graph.emit("Add", [a, b], bytes)[0]) };
+}
