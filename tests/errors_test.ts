@@ -28,6 +28,12 @@ Deno.test("lib/ERRORS.md quotes messages that the library has", async () => {
   assertEquals(missing, []);
 });
 
+Deno.test("what a file says stands in messages through quoted(), which cuts and escapes it", async () => {
+  const raw = /\$\{\s*(?:[\w!]+\.)*json(?!\.length)[.[]/g; // `${values.json.clip_qkv}`: a list of 5,000 letters, or one that turns the text
+  assertEquals("`${values.json.a} ${quoted(values.json.a)} ${json[key]}`".match(raw)?.length, 2);
+  assertEquals((await sources(LIB)).match(raw), null);
+});
+
 Deno.test("links in the pages for contributors lead to something", async () => {
   const missing: string[] = [];
   for (const page of ["lib/README.md", "lib/INSTALL.md", "lib/ERRORS.md", ".github/CONTRIBUTING.md"]) {

@@ -103,6 +103,18 @@ Deno.test("task scan ../folder looks from where the user stands, and names the f
   });
 });
 
+Deno.test("SSL_CERT_FILE names the certificates that a task believes", async () => {
+  await withFolder(async (folder) => {
+    const env = { HF_HOME: folder, HF_ENDPOINT: "https://127.0.0.1:4443", DENO_CERT: "" };
+    const { code, err } = await task("scan", ["some/body"], folder, {
+      ...env,
+      SSL_CERT_FILE: `${folder}/none.pem`,
+    });
+    assertEquals(code, 1);
+    assertStringIncludes(err, "CA file"); // the one named is looked for, and is not there
+  });
+});
+
 Deno.test("task attribution runs with just its permissions, as the README calls it, and draws its picture", async () => {
   await withFolder(async (folder) => {
     const readme = ["tiny-gelu-4l", "--text", "I like tea and", "--answers", " the, a"];

@@ -3,6 +3,7 @@
  * "rotary_dim" dims of each head are turned; no biases in attention, but one of the unembedding. CodeGen has
  * q, v and k in one matrix, in four blocks of heads. Source: transformers, models/gptj, codegen.
  */
+import { quoted } from "../../checkpoints/quoted.ts";
 import type { ModelConfig } from "../../checkpoints/config.ts";
 import type { ConfigValues } from "../../checkpoints/config_values.ts";
 import type { Family, Layout, Source } from "./layout.ts";
@@ -29,7 +30,7 @@ export const codegen: Family = {
   ignored,
   read(values) {
     if (values.size("n_head") % CODEGEN_BLOCKS !== 0) {
-      values.refuse(`"n_head" ${values.json.n_head} is not a multiple of ${CODEGEN_BLOCKS}.`);
+      values.refuse(`"n_head" ${quoted(values.json.n_head)} is not a multiple of ${CODEGEN_BLOCKS}.`);
     }
     return layout(
       values,

@@ -99,7 +99,7 @@ function stated(
 ): number {
   const value = inside?.has(newer) ? inside.number(newer) : undefined;
   if (value !== undefined && values.has(older) && values.number(older) !== value) {
-    values.refuse(`"${older}" is ${values.json[older]}, "rope_parameters" has "${newer}" ${value}.`);
+    values.refuse(`"${older}" is ${quoted(values.json[older])}, "rope_parameters" has "${newer}" ${value}.`);
   }
   return value ?? values.number(older, fallback);
 }

@@ -155,6 +155,7 @@ const refusals: [name: string, changes: Json, message: string][] = [
   ["smollm3", { no_rope_layers: [1, 0] }, '"no_rope_layers" is [1,0]; 1 (turned) or 0 for each of 3 layers'],
   ["gemma2", { use_bidirectional_attention: true }, '"use_bidirectional_attention": true is not supported'],
   ["olmo", { clip_qkv: 8 }, '"clip_qkv" is 8; q, k and v that are clipped are not supported'],
+  ["olmo", { clip_qkv: "\u202egnp.exe" }, '"clip_qkv" is "\\u202egnp.exe"; q, k and v that are clipped'],
   ["opt", { do_layer_norm_before: false }, '"do_layer_norm_before": false is not supported'],
   ["opt", { word_embed_proj_dim: 8 }, '"word_embed_proj_dim": 8 is not supported, only 16 is'],
   ["phi", { qk_layernorm: true }, '"qk_layernorm": true is not supported'],
