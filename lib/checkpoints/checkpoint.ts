@@ -8,7 +8,7 @@ import { readdir } from "node:fs/promises";
 import { isMissing } from "../platform/errors.ts";
 import { type Dtype, toFloat32 } from "./dtypes.ts";
 import { didYouMean } from "./nearest.ts";
-import { listed, type Place, SafetensorsFile, type TensorFile } from "./safetensors.ts";
+import { type Place, SafetensorsFile, type TensorFile, tensorNames } from "./safetensors.ts";
 import { quoted, shown } from "./quoted.ts";
 import { openSharded } from "./sharded.ts";
 import { TorchFile } from "./torch/torch_file.ts";
@@ -50,7 +50,7 @@ export function checkpointOf(file: TensorFile): Checkpoint {
   const find = (name: string) => {
     const info = tensors.get(name);
     if (info) return info;
-    const hint = didYouMean(name, tensors.keys()) || ` It holds: ${listed(tensors)}.`;
+    const hint = didYouMean(name, tensors.keys()) || ` It holds: ${tensorNames(tensors)}.`;
     throw new Error(`${file.path} holds no tensor ${quoted(name)}.${hint}`);
   };
   return {

@@ -4,7 +4,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import { quoted, shown } from "./quoted.ts";
-import { reason, refuseLfsPointer } from "./random_access_file.ts";
+import { errorReason, refuseLfsPointer } from "./random_access_file.ts";
 
 /** Larger than any tokenizer.json; a file beyond this is something else. */
 const maxBytes = 64 * 1024 * 1024;
@@ -18,7 +18,7 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
     text = await readFile(path, "utf8");
     refuseLfsPointer(text);
   } catch (error) {
-    throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
+    throw new Error(`Cannot read ${path}: ${errorReason(error)}`, { cause: error });
   }
   let value: unknown;
   try {

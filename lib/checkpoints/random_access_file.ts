@@ -45,7 +45,7 @@ export class RandomAccessFile implements ByteSource {
       return opened;
     } catch (error) {
       file?.close();
-      throw new Error(`Cannot open ${path}: ${reason(error)}`, { cause: error });
+      throw new Error(`Cannot open ${path}: ${errorReason(error)}`, { cause: error });
     }
   }
 
@@ -93,7 +93,7 @@ export function refuseLfsPointer(text: string): void {
 }
 
 /** The message of an error that the system reported, in words a reader can act on. */
-export function reason(error: unknown): string {
+export function errorReason(error: unknown): string {
   if (isMissing(error)) return "there is no such file.";
   if (isForbidden(error)) return "the system does not permit reading it.";
   if (isNotCapable(error)) {

@@ -95,7 +95,9 @@ export class SafetensorsFile implements TensorFile {
   async read(name: string): Promise<RawTensor> {
     const info = this.tensors.get(name);
     if (!info) {
-      throw new Error(`${this.path} holds no tensor ${quoted(name)}. It holds: ${listed(this.tensors)}.`);
+      throw new Error(
+        `${this.path} holds no tensor ${quoted(name)}. It holds: ${tensorNames(this.tensors)}.`,
+      );
     }
     const data = allocate(info.dtype, info.bytes / bytesPerElement(info.dtype));
     await this.source.readInto(info.offset, bytesOf(data));
@@ -113,7 +115,7 @@ export class SafetensorsFile implements TensorFile {
 }
 
 /** The first few names of a file, for error messages. */
-export function listed(tensors: ReadonlyMap<string, unknown>): string {
+export function tensorNames(tensors: ReadonlyMap<string, unknown>): string {
   const names = [...tensors.keys()];
   const rest = names.length - 6;
   return names.length === 0

@@ -56,7 +56,7 @@ function unescapeXml(text: string): string {
 }
 
 /** Markdown to plain text: emphasis, code marks and link targets go. */
-function plain(markdown: string): string {
+function withoutMarkup(markdown: string): string {
   return markdown.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/\*\*|__|`/g, "")
     .replace(/(^|\W)[*_](\S[^*_]*)[*_](?=\W|$)/g, "$1$2").replace(/\s+/g, " ").trim();
 }
@@ -67,7 +67,7 @@ export function headingAndClaim(notebook: Notebook, file: string): { heading: st
   const blocks = text.join("\n\n").split(/\n\s*\n|\n(?=#)|(?<=^#.*)\n/m).map((block) => block.trim());
   const heading = blocks.find((block) => block.startsWith("#"))?.replace(/^#+\s*/, "");
   const claim = blocks.find((block) => /^[^#<>|!-]/.test(block));
-  return { heading: plain(heading ?? file), claim: plain(claim ?? "") };
+  return { heading: withoutMarkup(heading ?? file), claim: withoutMarkup(claim ?? "") };
 }
 
 /**

@@ -202,7 +202,7 @@ export function readArguments(args: string[]): Omit<ScanCommandOptions, "signal"
  * What an interrupted scan leaves: runs of the first pass are kept by whole graphs, and a small model is one
  * graph.
  */
-async function kept(outDir: string): Promise<string> {
+async function whatIsKept(outDir: string): Promise<string> {
   try {
     await stat(join(outDir, STATE));
     return "The same command goes on where the first pass was.";
@@ -231,7 +231,7 @@ export async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) {
-      console.error(`scan: interrupted. ${await kept(options.outDir)}`);
+      console.error(`scan: interrupted. ${await whatIsKept(options.outDir)}`);
       return interrupt.exitCode;
     }
     console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);

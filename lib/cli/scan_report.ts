@@ -41,7 +41,7 @@ summary { cursor: pointer; margin: .6rem 0; }
 type Cell = string | number | undefined;
 
 /** A table; columns of numbers stand to the right. */
-function table(headings: string[], rows: Cell[][]): string {
+function htmlTable(headings: string[], rows: Cell[][]): string {
   const short = (cell: Cell) => typeof cell !== "string" || /^[−–\d., %×…()to]+$/.test(cell);
   const numeric = headings.map((_, i) => rows.every((row) => short(row[i])));
   const cell = (tag: string, value: Cell, i: number) => {
@@ -92,7 +92,7 @@ function findings(writers: readonly ExaminedWriter[]): string {
 }
 
 function figuresOf(writers: readonly ExaminedWriter[]): string {
-  return table(
+  return htmlTable(
     [
       "writer",
       "of the stream",
@@ -134,7 +134,7 @@ function writerSection(result: ScanResult, writer: ExaminedWriter): string {
     const rows = cleaners.map((c): Cell[] => [c.node, c.response, c.specific.value, interval(c.specific)]);
     parts.push(
       `<details><summary>All ${cleaners.length} cleaners</summary>\n${
-        table(["cleaner", "response", "beyond the control", "95 %"], rows)
+        htmlTable(["cleaner", "response", "beyond the control", "95 %"], rows)
       }<p class="quiet">Response: Σ (c − c̃)·δ / Σ ‖δ‖², what the node writes back of the output, over all tokens.</p></details>`,
     );
   }
@@ -145,7 +145,9 @@ function writerSection(result: ScanResult, writer: ExaminedWriter): string {
       ["attention patterns", routes.attention],
     ];
     parts.push(
-      `<details><summary>By which route</summary>\n${table(["route", "part of the output"], rows)}</details>`,
+      `<details><summary>By which route</summary>\n${
+        htmlTable(["route", "part of the output"], rows)
+      }</details>`,
     );
   }
   if (attribution) {
@@ -158,7 +160,7 @@ function writerSection(result: ScanResult, writer: ExaminedWriter): string {
     ];
     parts.push(
       `<details><summary>Direct logit attribution, over ${attribution.prompts} prompts</summary>\n${
-        table(["", ""], rows)
+        htmlTable(["", ""], rows)
       }</details>`,
     );
   }
@@ -174,7 +176,7 @@ function notFound({ writers, passedOver }: ScanResult): string {
     ): Cell[] => [w.writer, `${number(100 * w.share, 1)} %`, w.left.value, w.control.value, w.notFound]);
     parts.push(
       `<details><summary>Examined and not found (${examined.length})</summary>\n${
-        table(["node", "of the stream", "left", "control", "why not"], rows)
+        htmlTable(["node", "of the stream", "left", "control", "why not"], rows)
       }</details>`,
     );
   }
@@ -184,7 +186,7 @@ function notFound({ writers, passedOver }: ScanResult): string {
     ): Cell[] => [c.name, `${number(100 * c.share, 2)} %`, c.left, c.control, c.passedOver]);
     parts.push(
       `<details><summary>Not examined after the first half of the prompts (${passedOver.length})</summary>\n${
-        table(["node", "of the stream", "left", "layer’s control", "why"], rows)
+        htmlTable(["node", "of the stream", "left", "layer’s control", "why"], rows)
       }</details>`,
     );
   }
@@ -236,9 +238,9 @@ ${figures.join("\n")}
 ${found.map((writer) => writerSection(result, writer)).join("\n")}
 ${notFound(result)}
 <h2>What was assumed</h2>
-${table(["", ""], Object.entries(result.assumptions))}
+${htmlTable(["", ""], Object.entries(result.assumptions))}
 <details><summary>Settings</summary>
-${table(["setting", "value", "meaning"], settings)}</details>
+${htmlTable(["setting", "value", "meaning"], settings)}</details>
 </main>
 </body>
 </html>

@@ -14,7 +14,13 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { type Expected, loadExpected } from "../experiments/expected.ts";
-import { type Compared, figureSteps, known, quickChecks, type Step } from "../experiments/verification.ts";
+import {
+  type Compared,
+  expectedNames,
+  figureSteps,
+  quickChecks,
+  type Step,
+} from "../experiments/verification.ts";
 import type { Device } from "../tensor/device.ts";
 import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
@@ -81,7 +87,7 @@ export async function verify(options: VerifyOptions = {}): Promise<Verdict> {
 
   const verdict: Verdict = { agree: 0, disagree: 0, stopped: false };
   const step = async (one: Step) => {
-    if (known(expected, one.figures).length === 0) {
+    if (expectedNames(expected, one.figures).length === 0) {
       print(`– ${one.title}: no expected values are known for ${expected.model}.`);
       return;
     }

@@ -16,7 +16,7 @@ function shorten(text: string): string {
 }
 
 /** A number with as many digits as a comparison needs. */
-function number(value: number): string {
+function decimals(value: number): string {
   if (Number.isNaN(value)) return "–";
   if (Number.isInteger(value)) return String(value);
   return Math.abs(value) >= 1e-4 ? value.toFixed(5) : value.toExponential(1);
@@ -28,10 +28,10 @@ export function comparisonTable(comparisons: readonly Comparison[], reference: s
   const lines = comparisons.map((c) => [
     shorten(c.what),
     c.field,
-    number(c.expected),
-    number(c.measured),
-    number(c.difference),
-    number(c.tolerance),
+    decimals(c.expected),
+    decimals(c.measured),
+    decimals(c.difference),
+    decimals(c.tolerance),
     c.verdict === "agrees" ? "agrees" : c.verdict.toUpperCase(),
   ]);
   const widths = head.map((title, i) => Math.max(title.length, ...lines.map((line) => line[i].length)));

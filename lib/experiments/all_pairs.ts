@@ -4,8 +4,8 @@
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { projectionRatio, projectionRatiosOntoHeads } from "../metrics/projection.ts";
-import type { NdArray } from "../tensor/nd_array.ts";
-import { stack, type Tensor } from "../tensor/tensor.ts";
+import type { Results } from "../tensor/outputs.ts";
+import { stack } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
 import { modelNodes } from "../transformer/nodes.ts";
@@ -17,34 +17,30 @@ export function residualOntoAllNodes(forward: Forward): Experiment<LocationRow> 
   const { n_layers, n_heads } = forward.config;
   const stream = forward.residualStream();
   const values = stream.map((r) => r.value);
-  const outputs: Record<string, Tensor> = {};
-  for (let layer = 0; layer < n_layers; layer++) {
-    outputs[`heads${layer}`] = projectionRatiosOntoHeads(forward, layer, values);
-    outputs[`squared${layer}`] = forward.headResults(layer).sumSquares("d_model").order(
-      "batch",
-      "pos",
-      "head",
-    );
-  }
   const nodes = modelNodes(forward.config);
-  for (const node of nodes) {
-    if (node.kind === "head") continue;
-    const ratios = projectionRatio(stack(values, "value"), forward.node(node.name));
-    outputs[node.name] = ratios.order("batch", "pos", "value");
-    outputs[`squared ${node.name}`] = forward.node(node.name).sumSquares("d_model");
-  }
-  const rows = (arrays: Record<string, NdArray>, bands: Bands) =>
-    nodes.flatMap((node) =>
-      stream.map(({ location }, i) => {
-        const [ratios, squared] = node.kind === "head"
-          ? [
-            bands.series(arrays[`heads${node.layer}`], i * n_heads + node.head),
-            bands.series(arrays[`squared${node.layer}`], node.head),
-          ]
-          : [bands.series(arrays[node.name], i), bands.series(arrays[`squared ${node.name}`])];
-        return { writer: node.name, location, run: "clean" as const, ...bands.ofRatios(ratios, squared) };
-      })
-    );
+  const others = nodes.filter((node) => node.kind !== "head").map((node) => {
+    const output = forward.node(node.name);
+    const ratios = projectionRatio(stack(values, "value"), output).order("batch", "pos", "value");
+    return [node.name, { ratios, squared: output.sumSquares("d_model") }] as const;
+  });
+  const outputs = {
+    headsOf: Array.from({ length: n_layers }, (_, layer) => ({
+      ratios: projectionRatiosOntoHeads(forward, layer, values),
+      squared: forward.headResults(layer).sumSquares("d_model").order("batch", "pos", "head"),
+    })),
+    others: Object.fromEntries(others),
+  };
+  const rows = ({ headsOf, others }: Results<typeof outputs>, bands: Bands) =>
+    nodes.flatMap((node) => {
+      const [{ ratios, squared }, heads, head] = node.kind === "head"
+        ? [headsOf[node.layer], n_heads, node.head]
+        : [others[node.name], 1, 0];
+      const lengths = bands.series(squared, head);
+      return stream.map(({ location }, i) => {
+        const band = bands.bandOfRatios(bands.series(ratios, i * heads + head), lengths);
+        return { writer: node.name, location, run: "clean" as const, ...band };
+      });
+    });
   return { outputs, rows };
 }
 

@@ -70,10 +70,8 @@ export async function bosParts(
   const squared = { BOS: parts.BOS.sumSquares("d_model"), rest: parts.rest.sumSquares("d_model") };
   const lengths = squared.BOS.mul(squared.rest);
   const outputs = {
-    BOS: projectionRatio(sum, parts.BOS),
-    rest: projectionRatio(sum, parts.rest),
-    "BOS squared": squared.BOS,
-    "rest squared": squared.rest,
+    ratios: { BOS: projectionRatio(sum, parts.BOS), rest: projectionRatio(sum, parts.rest) },
+    squared,
     cosine: parts.BOS.dot(parts.rest, "d_model").div(lengths.atLeast(1e-30).sqrt()),
   };
   const values = await run(outputs, feed(prompts, model.config), options);
@@ -82,17 +80,17 @@ export async function bosParts(
   const [first, last] = bands.positions ?? [0, prompts.length - 1];
   const rows: PositionRow[] = [];
   for (const part of ["BOS", "rest"] as const) {
-    const ratios = bands.series(values[part]), lengths = bands.series(values[`${part} squared`]);
+    const ratios = bands.series(values.ratios[part]), lengths = bands.series(values.squared[part]);
     const width = last - first + 1;
     // At the first position there is nothing but BOS, so the rest is zero and has no ratio.
     for (let position = part === "rest" ? Math.max(1, first) : first; position <= last; position++) {
       const column = (series: Float32Array) =>
         Float32Array.from({ length: prompts.count }, (_, b) => series[b * width + position - first]);
-      rows.push({ writer, position, part, ...bands.ofRatios(column(ratios), column(lengths)) });
+      rows.push({ writer, position, part, ...bands.bandOfRatios(column(ratios), column(lengths)) });
     }
   }
   const later = new Bands({ ...options, positions: [Math.max(1, first), last] });
-  const cosine = later.of(later.series(values.cosine));
+  const cosine = later.band(later.series(values.cosine));
   return {
     rows,
     cosine,

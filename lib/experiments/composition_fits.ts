@@ -11,7 +11,6 @@ import { attributionVector, directLogitAttribution, topTwoDirection } from "../m
 import { BlockRegression } from "../stats/regression.ts";
 import { bootstrapDraws, bootstrapInterval } from "../stats/significance.ts";
 import { run } from "../tensor/run.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { cleanerHeads, cleanerOutputs } from "./composition_attribution.ts";
@@ -90,19 +89,21 @@ export async function cancellationBaseline(
   const nodes = options.nodes ?? earlyHeads(model, cleaners);
   const clean = model.forward();
   const vector = attributionVector(clean, topTwoDirection(clean));
-  const outputs: Record<string, Tensor> = {};
-  for (const name of nodes) {
+  const outputs = nodes.map((name) => {
     const output = clean.node(name);
-    outputs[`${name} own`] = directLogitAttribution(output, vector);
     const { composition } = cleanerOutputs(clean, output, cleaners);
-    outputs[`${name} composition`] = directLogitAttribution(composition, vector);
-  }
-  const values = await run(outputs, feed(prompts, model.config), options);
+    return {
+      own: directLogitAttribution(output, vector),
+      composition: directLogitAttribution(composition, vector),
+    };
+  });
+  const values = await run({ nodes: outputs }, feed(prompts, model.config), options);
   const bands = new Bands({ ...options, positions: options.positions ?? [1, prompts.length - 1] });
   const [from, to] = bands.positions!;
   const draws = bootstrapDraws(prompts.count, DRAWS, seed);
-  const rows = nodes.map((name) => {
-    const [x, y] = ["own", "composition"].map((part) => bands.series(values[`${name} ${part}`]));
+  const rows = nodes.map((name, node) => {
+    const { own, composition } = values.nodes[node];
+    const x = bands.series(own), y = bands.series(composition);
     const points = new BlockRegression(prompts.count);
     x.forEach((value, i) => points.add(value, y[i], Math.floor(i / (to - from + 1))));
     return fitRow(name, "composition", points, draws);

@@ -6,15 +6,15 @@ import { type ModelConfig, outputSize } from "../checkpoints/config.ts";
 import type { Prompts } from "../checkpoints/mod.ts";
 import { NotFinite, quantiles } from "../stats/quantiles.ts";
 import type { NdArray } from "../tensor/nd_array.ts";
+import type { Outputs, Results } from "../tensor/outputs.ts";
 import { run, type RunOptions } from "../tensor/run.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { refuseNotFinite } from "./finite.ts";
 import type { Band } from "./rows.ts";
 
-export interface Experiment<Row> {
-  outputs: Record<string, Tensor>;
-  rows(values: Record<string, NdArray>, bands: Bands): Row[];
+export interface Experiment<Row, T extends Outputs = Outputs> {
+  outputs: T;
+  rows(values: Results<T>, bands: Bands): Row[];
 }
 
 /** Bands, positions, and how the run is divided. */
@@ -76,7 +76,7 @@ export class Bands {
     return out;
   }
 
-  of(values: Float32Array): Band {
+  band(values: Float32Array): Band {
     const [median, low, high] = quantiles(values, [0.5, ...this.quantiles]);
     return { median, low, high, n: values.length };
   }
@@ -85,9 +85,9 @@ export class Bands {
    * Of projection ratios onto vectors of these squared lengths: where a vector is zero there is no ratio, so
    * it does not count.
    */
-  ofRatios(ratios: Float32Array, squared: Float32Array): Band {
+  bandOfRatios(ratios: Float32Array, squared: Float32Array): Band {
     const counted = ratios.filter((_, i) => squared[i] !== 0);
-    return counted.length > 0 ? this.of(counted) : { median: NaN, low: NaN, high: NaN, n: 0 };
+    return counted.length > 0 ? this.band(counted) : { median: NaN, low: NaN, high: NaN, n: 0 };
   }
 }
 
@@ -101,8 +101,8 @@ export async function measure<T extends Record<string, Experiment<unknown>>>(
   options: MeasureOptions = {},
 ): Promise<{ rows: Rows<T>; assumptions: Record<string, string> }> {
   const bands = new Bands(options);
-  const values = await run(joinedOutputs(experiments), feed(prompts, model.config), options);
-  const rows = await finite(model, prompts, () => joinedRows(experiments, values, bands));
+  const values = await run(outputsOf(experiments), feed(prompts, model.config), options);
+  const rows = await finite(model, prompts, () => rowsOf(experiments, values, bands));
   return { rows, assumptions: assumptions(model, prompts, bands) };
 }
 
@@ -116,27 +116,19 @@ export async function finite<T>(model: Model, prompts: Prompts, rows: () => T): 
   }
 }
 
-/** The outputs of several experiments, each under `experiment/output`, for one run. */
-export function joinedOutputs(experiments: Record<string, Experiment<unknown>>): Record<string, Tensor> {
-  const outputs: Record<string, Tensor> = {};
-  for (const [name, experiment] of Object.entries(experiments)) {
-    for (const [key, tensor] of Object.entries(experiment.outputs)) outputs[`${name}/${key}`] = tensor;
-  }
-  return outputs;
+/** The outputs of several experiments, by experiment, for one run. */
+export function outputsOf(experiments: Record<string, Experiment<unknown>>): Record<string, Outputs> {
+  return Object.fromEntries(Object.entries(experiments).map(([name, { outputs }]) => [name, outputs]));
 }
 
-/** The rows of each experiment from the values of {@linkcode joinedOutputs}. */
-export function joinedRows<T extends Record<string, Experiment<unknown>>>(
+/** The rows of each experiment from the values of {@linkcode outputsOf}. */
+export function rowsOf<T extends Record<string, Experiment<unknown>>>(
   experiments: T,
-  values: Readonly<Record<string, NdArray>>,
+  values: Results<Record<string, Outputs>>,
   bands: Bands,
 ): Rows<T> {
-  const rows: Record<string, unknown[]> = {};
-  for (const [name, experiment] of Object.entries(experiments)) {
-    const own = Object.keys(experiment.outputs).map((key) => [key, values[`${name}/${key}`]]);
-    rows[name] = experiment.rows(Object.fromEntries(own), bands);
-  }
-  return rows as Rows<T>;
+  const rows = Object.entries(experiments).map(([name, one]) => [name, one.rows(values[name], bands)]);
+  return Object.fromEntries(rows);
 }
 
 /** What a result rests on, in words. */

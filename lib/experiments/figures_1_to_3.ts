@@ -7,7 +7,7 @@ import type { Prompts } from "../checkpoints/mod.ts";
 import { run, type RunOptions } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode } from "../transformer/nodes.ts";
-import { Bands, finite, joinedOutputs, joinedRows, type MeasureOptions } from "./experiment.ts";
+import { Bands, finite, type MeasureOptions, outputsOf, rowsOf } from "./experiment.ts";
 import { nodesOntoWriter } from "./node_projections.ts";
 import { patchExperiments } from "./patched_projections.ts";
 import { residualOntoHeads } from "./residual_projections.ts";
@@ -48,11 +48,11 @@ export async function figures1to3(
     patched: patch.patched,
   };
   const bands = views.map((view) => new Bands(view)); // checked before anything runs
-  const values = await run(joinedOutputs(experiments), feed(prompts, model.config), options);
+  const values = await run(outputsOf(experiments), feed(prompts, model.config), options);
   const rows = await finite(
     model,
     prompts,
-    () => bands.map((band) => joinedRows(experiments, values, band)),
+    () => bands.map((band) => rowsOf(experiments, values, band)),
   );
   return rows.map(({ fig1, fig2, fig3a, clean, patched }) => ({
     fig1,

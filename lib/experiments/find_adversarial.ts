@@ -102,7 +102,7 @@ export async function findAdversarialPrompts(
   const { count = 4, lengths = [8, 11, 14], moved = 0.1, contrast = 0, candidates = 40, ...more } = options;
   const { accept = () => true, writer: _, ...measuring } = more;
   const name = options.writer ?? model.cleanup.writer;
-  const scored: { text: string; row: number; dla: number; answers: string }[] = [];
+  const scored: { text: string; row: number; dla: number; first: number; second: number }[] = [];
   for (const length of lengths) {
     const texts = beginnings(model, prompts, length).filter(({ text }) => accept(text));
     if (texts.length === 0) continue;
@@ -113,8 +113,8 @@ export async function findAdversarialPrompts(
     const outputs = { dla: last(dla), first: last(first), second: last(second) };
     const values = await run(outputs, feed(model.prompts(texts.map((t) => t.text)), model.config), options);
     texts.forEach(({ text, row }, i) => {
-      const answers = `${values.first.data[i]} ${values.second.data[i]}`;
-      scored.push({ text, row, dla: values.dla.data[i], answers });
+      const [first, second] = [values.first.data[i], values.second.data[i]];
+      scored.push({ text, row, dla: values.dla.data[i], first, second });
     });
   }
   if (scored.length === 0) {
@@ -125,7 +125,8 @@ export async function findAdversarialPrompts(
   const chosen: (typeof scored)[number][] = [];
   for (const candidate of scored.slice(0, candidates)) {
     if (chosen.length === count) break;
-    if (chosen.some((c) => c.row === candidate.row || c.answers === candidate.answers)) continue;
+    const { row, first, second } = candidate;
+    if (chosen.some((c) => c.row === row || c.first === first && c.second === second)) continue;
     const resampling = { ...measuring, onProgress: undefined, writer: name };
     const { rows: [writer, other] } = await resampledAttribution(
       model,

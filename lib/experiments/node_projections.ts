@@ -5,7 +5,7 @@
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { headProjectionRatios, projectionRatio } from "../metrics/projection.ts";
-import type { NdArray } from "../tensor/nd_array.ts";
+import type { Results } from "../tensor/outputs.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
@@ -42,16 +42,18 @@ export function nodesOntoWriter(
     ? nodes.map((n) => findNode(config, n))
     : modelNodes(config).filter((n) => n.name !== name);
   const summed = cleaners.map((n) => findNode(config, n));
-  const outputs: Record<string, Tensor> = { squared: writer.sumSquares("d_model") };
-  const key = (node: ModelNode) => node.kind === "head" ? `heads ${node.layer}` : node.name;
+  const headsOf: Record<number, Tensor> = {}, others: Record<string, Tensor> = {};
   for (const node of [...shown, ...summed]) {
-    outputs[key(node)] ??= node.kind === "head"
-      ? headProjectionRatios(forward, node.layer, writer)
-      : projectionRatio(forward.node(node.name), writer);
+    if (node.kind === "head") headsOf[node.layer] ??= headProjectionRatios(forward, node.layer, writer);
+    else others[node.name] ??= projectionRatio(forward.node(node.name), writer);
   }
-  const rows = (values: Record<string, NdArray>, bands: Bands): NodeRow[] => {
+  const outputs = { squared: writer.sumSquares("d_model"), headsOf, others };
+  const rows = (values: Results<typeof outputs>, bands: Bands): NodeRow[] => {
     const squared = bands.series(values.squared);
-    const series = (node: ModelNode) => bands.series(values[key(node)], node.kind === "head" ? node.head : 0);
+    const series = (node: ModelNode) =>
+      node.kind === "head"
+        ? bands.series(values.headsOf[node.layer], node.head)
+        : bands.series(values.others[node.name]);
     const row = (node: ModelNode): NodeRow => ({
       writer: name,
       node: node.name,
@@ -59,7 +61,7 @@ export function nodesOntoWriter(
       layer: node.layer,
       cleaner: cleaners.includes(node.name),
       run,
-      ...bands.ofRatios(series(node), squared),
+      ...bands.bandOfRatios(series(node), squared),
     });
     const sum = (group: readonly ModelNode[]): NodeRow => {
       const total = series(group[0]);
@@ -73,7 +75,7 @@ export function nodesOntoWriter(
         layer,
         cleaner: true,
         run,
-        ...bands.ofRatios(total, squared),
+        ...bands.bandOfRatios(total, squared),
       };
     };
     // One sum for each layer that cleans, and one over all when they are several.

@@ -32,12 +32,14 @@ export const MEASURE_OPTIONS: Record<keyof MeasureOptions, true> = {
  */
 export function checkOptions(what: string, given: object, known: Readonly<Record<string, true>>): void {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new Error(`${what}: got ${shown(given)} as options; expected an object, such as { threads: 1 }`);
+    throw new Error(
+      `${what}: got ${givenText(given)} as options; expected an object, such as { threads: 1 }`,
+    );
   }
   const { onProgress } = given as { onProgress?: unknown };
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw new Error(
-      `${what}: got ${shown(onProgress)} for onProgress; expected a function of { done, total, seconds }`,
+      `${what}: got ${givenText(onProgress)} for onProgress; expected a function of { done, total, seconds }`,
     );
   }
   const wrong = Object.keys(given).find((name) => !(name in known));
@@ -46,7 +48,7 @@ export function checkOptions(what: string, given: object, known: Readonly<Record
 }
 
 /** What was given, in a message: short, and texts in quotes. */
-export function shown(given: unknown): string {
+export function givenText(given: unknown): string {
   return typeof given === "number" ? String(given) : quoted(given, 60); // JSON has neither NaN nor infinities
 }
 
@@ -67,7 +69,7 @@ export function checkNumber(
   if (fits && (!whole || Number.isInteger(given))) return;
   const range = most === MOST ? `of at least ${least}` : `in ${least} … ${most}`;
   throw new Error(
-    `${what}: got ${shown(given)} for ${option}; expected a ${whole ? "whole " : ""}number ${range}`,
+    `${what}: got ${givenText(given)} for ${option}; expected a ${whole ? "whole " : ""}number ${range}`,
   );
 }
 
@@ -80,7 +82,7 @@ export function checkNames(what: string, option: string, given: unknown): void {
   if (list && given.length > 0 && new Set(given).size === given.length) return;
   throw new Error(
     `${what}: got ${
-      shown(given)
+      givenText(given)
     } for ${option}; expected a list of names, at least one, each once, such as ["L1H6"]`,
   );
 }

@@ -124,5 +124,5 @@ function row(values: Float32Array, prompts: number, bands: Bands): Omit<LossRow,
     { length: prompts },
     (_, b) => mean(values.subarray(b * width, (b + 1) * width)),
   );
-  return { ...bands.of(means), mean: mean(means) };
+  return { ...bands.band(means), mean: mean(means) };
 }

@@ -4,7 +4,7 @@
  */
 import type { Prompts } from "../checkpoints/mod.ts";
 import { projectionRatio, projectionRatiosOntoHeads } from "../metrics/projection.ts";
-import type { NdArray } from "../tensor/nd_array.ts";
+import type { Results } from "../tensor/outputs.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import type { Model } from "../transformer/model.ts";
@@ -19,18 +19,19 @@ export function residualOntoHeads(forward: Forward, layer = 0): Experiment<Locat
   const { n_heads } = forward.config;
   const ratios = projectionRatiosOntoHeads(forward, layer, stream.map((r) => r.value));
   const squared = forward.headResults(layer).sumSquares("d_model").order("batch", "pos", "head");
-  const rows = (values: Record<string, NdArray>, bands: Bands) =>
+  const outputs = { ratios, squared };
+  const rows = (values: Results<typeof outputs>, bands: Bands) =>
     Array.from({ length: n_heads }, (_, head) =>
       stream.map(({ location }, i) => ({
         writer: headName(layer, head),
         location,
         run: "clean" as const,
-        ...bands.ofRatios(
+        ...bands.bandOfRatios(
           bands.series(values.ratios, i * n_heads + head),
           bands.series(values.squared, head),
         ),
       }))).flat();
-  return { outputs: { ratios, squared }, rows };
+  return { outputs, rows };
 }
 
 /**
@@ -42,17 +43,17 @@ export function residualOntoWriter(
   name: string,
   writer: Tensor,
 ): Experiment<LocationRow> {
-  const outputs: Record<string, Tensor> = { squared: writer.sumSquares("d_model") };
-  for (const [run, forward] of Object.entries(runs)) {
-    for (const { location, value } of forward.residualStream()) {
-      outputs[`${run} ${location}`] = projectionRatio(value, writer);
-    }
-  }
-  const rows = ({ squared, ...values }: Record<string, NdArray>, bands: Bands) =>
-    Object.entries(values).map(([key, array]) => {
-      const [run, location] = key.split(" ");
-      const band = bands.ofRatios(bands.series(array), bands.series(squared));
-      return { writer: name, location, run: run as RunName, ...band };
+  const places = Object.entries(runs).flatMap(([run, forward]) =>
+    forward.residualStream().map(({ location, value }) => ({ run: run as RunName, location, value }))
+  );
+  const outputs = {
+    ratios: places.map(({ value }) => projectionRatio(value, writer)),
+    squared: writer.sumSquares("d_model"),
+  };
+  const rows = ({ ratios, squared }: Results<typeof outputs>, bands: Bands) =>
+    places.map(({ run, location }, i) => {
+      const band = bands.bandOfRatios(bands.series(ratios[i]), bands.series(squared));
+      return { writer: name, location, run, ...band };
     });
   return { outputs, rows };
 }

@@ -42,13 +42,13 @@ const WIDE: readonly [number, number] = [0.125, 0.875];
 const INNER = ", inner positions";
 
 /** The names among `figures` for which values are expected. */
-export const known = (expected: Expected, figures: readonly string[]): string[] =>
+export const expectedNames = (expected: Expected, figures: readonly string[]): string[] =>
   figures.filter((name) => Object.hasOwn(expected.figures, name));
 
 /** `rows` of one figure against what is expected of it; nothing when nothing is. */
 function against(expected: Expected, rows: Record<string, readonly object[]>): Compared {
   return Object.fromEntries(
-    known(expected, Object.keys(rows)).map((name) => [name, compare(name, rows[name], expected)]),
+    expectedNames(expected, Object.keys(rows)).map((name) => [name, compare(name, rows[name], expected)]),
   );
 }
 
@@ -63,7 +63,7 @@ function viewsFor(
 ): { suffix: string; view: View }[] {
   const found: { suffix: string; view: View }[] = [];
   for (const suffix of ["", INNER]) {
-    const names = known(expected, figures.map((name) => name + suffix));
+    const names = expectedNames(expected, figures.map((name) => name + suffix));
     if (names.length === 0) continue;
     const positions = suffix === "" ? {} : { positions: [1, length - 2] as const };
     found.push({ suffix, view: { ...positions } });
@@ -157,7 +157,7 @@ export const figureSteps: Step[] = [
       const first = (count: number) => shorten(prompts, { count: Math.min(count, prompts.count) });
       const form = { ...options, ...REPOSITORY_FORM, positions: [32, prompts.length - 2] as const };
       const rows: Record<string, object[]> = {};
-      for (const name of known(expected, ["fig5", "fig5, repository form"])) {
+      for (const name of expectedNames(expected, ["fig5", "fig5, repository form"])) {
         const { fit, totalFit } = name === "fig5"
           ? await compositionAttribution(model, first(30), options)
           : await compositionAttribution(model, first(10), form);

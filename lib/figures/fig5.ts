@@ -13,7 +13,7 @@ import { Random } from "../stats/random.ts";
 import { compose } from "./compose.ts";
 import { drawable, sentences } from "./drawable.ts";
 import { intervalPlot } from "./interval_plot.ts";
-import { figureWidth, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
+import { axisRange, figureWidth, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
 /** How Figure 5 is drawn. */
 export interface Fig5Options {
@@ -64,7 +64,7 @@ export function fig5(
       `Drawing Figure 5 failed: got no fit of "${field}". Expected those of fitsOverPrompts(rows).`,
     );
   };
-  const x = range(drawn.map((row) => row.writer));
+  const x = axisRange(drawn.map((row) => row.writer));
   return compose({
     title: options.title ?? `Figure 5 · DLA of ${writer} against the DLA of its cleaners`,
     columns: 2,
@@ -80,7 +80,7 @@ export function fig5(
           marginTop: 26,
           marginBottom: 38,
           x: { domain: x, label: null },
-          y: { domain: range(drawn.map((row) => row[field])), label: null },
+          y: { domain: axisRange(drawn.map((row) => row[field])), label: null },
           marks: [
             Plot.ruleX([0], { stroke: ink.rule }),
             Plot.ruleY([0], { stroke: ink.rule }),
@@ -176,12 +176,4 @@ export function choose<Row>(rows: Row[], most: number, seed: number): Row[] {
   if (rows.length <= most) return rows;
   const chosen = new Random(seed).permutation(rows.length).slice(0, most).sort((a, b) => a - b);
   return Array.from(chosen, (i) => rows[i]);
-}
-
-/** Smallest and largest value with 0, and 4 % of room on either side. */
-function range(values: number[]): [number, number] {
-  let low = 0, high = 0;
-  for (const value of values) low = Math.min(low, value), high = Math.max(high, value);
-  const room = 0.04 * (high - low || 1);
-  return [low - room, high + room];
 }

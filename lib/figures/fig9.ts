@@ -9,6 +9,7 @@ import { compose, type Key } from "./compose.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
 import { lastCharacters, symbolNote, visibleEnds } from "./prompt_text.ts";
 import {
+  axisRange,
   figureWidth,
   fontSize,
   formatNumber,
@@ -48,7 +49,8 @@ export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): P
   const style = (row: AblationRow) => apart ? seriesStyle(prompts.indexOf(row.prompt)) : styles.other;
   const labels = prompts.map((prompt) => `“${lastCharacters(visibleEnds(prompt), promptCharacters)}”`);
   const ringed = kept.filter((row) => row.node === writer);
-  const ends = range(
+  // One range for both axes.
+  const ends = axisRange(
     kept.flatMap((row) => [row.dla, row.effect, ...row.node === writer ? [row.zeroed] : []]),
   );
   const marginLeft = 46, yLabel = "fall of the logit difference when the head’s result is resampled (logits)";
@@ -146,12 +148,4 @@ export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): P
     ),
     width,
   });
-}
-
-/** One range for both axes, with 0 and 4 % of room. */
-function range(values: number[]): [number, number] {
-  let low = 0, high = 0;
-  for (const value of values) low = Math.min(low, value), high = Math.max(high, value);
-  const room = 0.04 * (high - low || 1);
-  return [low - room, high + room];
 }

@@ -85,10 +85,10 @@ export function tableBundle(
   const html = `<table><thead>${line("th", headings, 0)}</thead><tbody>${
     shown.map((row, i) => line("td", row, i)).join("\n")
   }</tbody></table>${rest > 0 ? `<p>and ${rest} more rows</p>` : ""}`;
-  return { "text/html": html, "text/plain": plain(headings, shown, rest) };
+  return { "text/html": html, "text/plain": textTable(headings, shown, rest) };
 }
 
-function plain(headings: string[], rows: string[][], rest: number): string {
+function textTable(headings: string[], rows: string[][], rest: number): string {
   const lines = [headings, ...rows];
   const widths = headings.map((_, j) => Math.max(...lines.map((row) => row[j].length)));
   const text = lines.map((row) => row.map((value, j) => value.padEnd(widths[j])).join("  ").trimEnd());

@@ -20,6 +20,14 @@ export const fontSize = { title: 15, subtitle: 12, panel: 12, caption: 11, axis:
 
 export const ink = { text: "#1a1a1a", muted: "#555555", faint: "#8c8c8c", rule: "#bdbdbd", band: "#f4f4f4" };
 
+/** An axis for these values: with 0, and with 4 % of room on either side. */
+export function axisRange(values: readonly number[]): [number, number] {
+  let low = 0, high = 0;
+  for (const value of values) low = Math.min(low, value), high = Math.max(high, value);
+  const room = 0.04 * (high - low || 1);
+  return [low - room, high + room];
+}
+
 /** How one series is drawn everywhere. */
 export interface Style {
   color: string;

@@ -35,7 +35,7 @@ function same(a: Answer, b: Answer, tolerance: number): boolean {
   return a.every((value, i) => same(value, b[i], tolerance));
 }
 
-const shown = (answer: unknown): string =>
+const answerText = (answer: unknown): string =>
   typeof answer === "number" ? String(Number(answer.toPrecision(4))) : JSON.stringify(answer);
 
 /**
@@ -58,11 +58,14 @@ export async function judge(
   const wrong = (say: string): Verdict => ({ verdict: "wrong", say });
   const want = typeof right === "function" ? await right() : right;
   if (!isAnswer(want)) {
-    return { verdict: "unknown", say: `no value is known for this model to compare ${shown(answer)} with` };
+    return {
+      verdict: "unknown",
+      say: `no value is known for this model to compare ${answerText(answer)} with`,
+    };
   }
   if (typeof answer !== typeof want || Array.isArray(answer) !== Array.isArray(want)) {
     const kind = Array.isArray(want) ? `a list of ${want.length}` : `a ${typeof want}`;
-    return wrong(`got ${shown(answer)}; expected ${kind}.`);
+    return wrong(`got ${answerText(answer)}; expected ${kind}.`);
   }
   if (Array.isArray(answer) && Array.isArray(want) && answer.length !== want.length) {
     return wrong(`got ${answer.length} values; expected ${want.length}.`);
@@ -70,19 +73,19 @@ export async function judge(
   if ([answer].flat().some((value) => Number.isNaN(value))) {
     return wrong("there is a NaN in it: was something divided by zero, or a field read that is not there?");
   }
-  if (same(answer, want, tolerance)) return { verdict: "right", say: shown(answer) };
+  if (same(answer, want, tolerance)) return { verdict: "right", say: answerText(answer) };
   const known = mistakes.find((mistake) => same(answer, mistake.answer, tolerance));
   if (known) return wrong(known.say);
   if (typeof answer === "number" && typeof want === "number") {
     if (close(-answer, want, tolerance)) return wrong("the size is right, the sign is not.");
     const near = Math.abs(answer - want) <= 0.1 * Math.max(1, Math.abs(want));
-    return wrong(near ? `${shown(answer)} is close, but not it.` : `${shown(answer)} is not it.`);
+    return wrong(near ? `${answerText(answer)} is close, but not it.` : `${answerText(answer)} is not it.`);
   }
   if (Array.isArray(answer) && Array.isArray(want)) {
     const at = answer.findIndex((value, i) => !same(value, want[i], tolerance));
-    return wrong(`${shown(answer[at])}, at ${at} of 0 … ${answer.length - 1}, is not it.`);
+    return wrong(`${answerText(answer[at])}, at ${at} of 0 … ${answer.length - 1}, is not it.`);
   }
-  return wrong(`${shown(answer)} is not it.`);
+  return wrong(`${answerText(answer)} is not it.`);
 }
 
 /**

@@ -41,7 +41,7 @@ function haar(n: number, random: Random): Float64Array[] {
 }
 
 /** Haar blocks along the diagonal of [n, n], as rows with the place of their first entry. */
-function blocks(n: number, random: Random): { start: number; row: Float64Array }[] {
+function haarBlocks(n: number, random: Random): { start: number; row: Float64Array }[] {
   const rows: { start: number; row: Float64Array }[] = [];
   const count = Math.ceil(n / BLOCK);
   for (let block = 0; block < count; block++) {
@@ -55,13 +55,13 @@ function blocks(n: number, random: Random): { start: number; row: Float64Array }
 export function randomOrthogonal(n: number, seed: number): Float64Array {
   const random = new Random(seed);
   const Q = new Float64Array(n * n);
-  const first = blocks(n, random);
+  const first = haarBlocks(n, random);
   if (n <= BLOCK) {
     first.forEach(({ row }, i) => Q.set(row, i * n));
     return Q;
   }
   const order = random.permutation(n);
-  const second = blocks(n, random);
+  const second = haarBlocks(n, random);
   first.forEach(({ start, row }, i) => {
     row.forEach((x, k) => {
       const next = second[order[start + k]];

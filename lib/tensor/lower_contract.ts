@@ -94,11 +94,13 @@ export function canTakeBias(
  */
 function activationsFirst(graph: Graph, left: Value, right: Value): [Value, Value] {
   const [fixedLeft, fixedRight] = [left, right].map((value) => graph.isWeight(value.name));
-  const swap = fixedLeft !== fixedRight ? fixedLeft : product(own(right, left)) > product(own(left, right));
+  const swap = fixedLeft !== fixedRight
+    ? fixedLeft
+    : product(ownSizes(right, left)) > product(ownSizes(left, right));
   return swap ? [right, left] : [left, right];
 }
 
-function own(value: Value, other: Value): number[] {
+function ownSizes(value: Value, other: Value): number[] {
   return value.dims.flatMap((d, i) => has(other.dims, d.name) ? [] : [value.shape[i]]);
 }
 

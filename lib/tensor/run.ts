@@ -10,10 +10,10 @@ import { bind, type Feeds, inputsOf } from "./inputs.ts";
 import { Lowering } from "./lower.ts";
 import { type Cost, estimateCost } from "./memory.ts";
 import { NdArray, repeated } from "./nd_array.ts";
-import type { Data } from "./node.ts";
+import type { Data, View } from "./node.ts";
+import { type Flat, flattened, nested, type Outputs, type Results } from "./outputs.ts";
 import { filesOf, lightened, withKept } from "./prepare.ts";
 import { createOnce, type CreateSession, createSession, type Fed } from "./session.ts";
-import type { Tensor } from "./tensor.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -57,21 +57,19 @@ export interface RunOptions {
 }
 
 export type { Feeds };
-/** What a run is asked for, by any names. */
-export type Outputs = Readonly<Record<string, Tensor>>;
-/** What a run returns: an array for each output, under its name. */
-export type Results<T extends Outputs> = { [K in keyof T]: NdArray };
 
 const DEFAULT_MEMORY = 32 * 2 ** 20, DEVICE_MEMORY = 256 * 2 ** 20;
 /** Where weights are read from their file, once for each batch. */
 const MEMORY_BESIDE_FILES = 256 * 2 ** 20;
 
 /** What `outputs` would cost for prompts of the given sizes, without running anything. */
-export function cost(
-  outputs: Outputs,
-  sizes: Readonly<Record<string, number>>,
-  device: Device = deviceOf(Object.values(outputs).map(({ node }) => node)),
-): Cost {
+export function cost(outputs: Outputs, sizes: Readonly<Record<string, number>>, device?: Device): Cost {
+  return costOf(flattened(outputs), sizes, device);
+}
+
+const usualDevice = (outputs: Flat<View>) => deviceOf(Object.values(outputs).map(({ node }) => node));
+
+function costOf(outputs: Flat<View>, sizes: Sizes, device: Device = usualDevice(outputs)): Cost {
   const { graph, outputs: made } = new Lowering(lightened(outputs), sizes, device);
   return estimateCost(graph.steps, [...made.values()].map(({ from }) => from));
 }
@@ -92,17 +90,14 @@ export async function* stream<T extends Outputs>(
   feeds: Feeds,
   options: RunOptions = {},
 ): AsyncGenerator<Batch<T>> {
-  for await (const { start, total, arrays, sizes } of batches(outputs, feeds, options)) {
-    yield { start, total, results: written(outputs, arrays, sizes) };
+  const flat = flattened(outputs);
+  for await (const { start, total, arrays, sizes } of batches(flat, feeds, options)) {
+    yield { start, total, results: nested(outputs, written(flat, arrays, sizes)) };
   }
 }
 
 /** Each result with all its declared dims. */
-function written<T extends Outputs>(
-  outputs: T,
-  arrays: Readonly<Record<string, NdArray>>,
-  sizes: Sizes,
-): Results<T> {
+function written(outputs: Flat<View>, arrays: Flat<NdArray>, sizes: Sizes): Flat<NdArray> {
   const all = Object.entries(outputs).map(([name, { dims }]) => [
     name,
     repeated(arrays[name], names(dims), shapeOf(dims, sizes)),
@@ -118,13 +113,13 @@ interface Part {
   sizes: Sizes;
 }
 
-async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): AsyncGenerator<Part> {
+async function* batches(outputs: Flat<View>, feeds: Feeds, options: RunOptions): AsyncGenerator<Part> {
   if (Object.keys(outputs).length === 0) throw new Error("run: got no outputs; expected at least one tensor");
   const inputs = inputsOf(outputs);
   const { sizes, total } = bind(inputs, feeds);
   // every size is known, or it throws before work is done
   for (const { dims } of Object.values(outputs)) shapeOf(dims, sizes);
-  const device = options.device ?? deviceOf(Object.values(outputs).map(({ node }) => node));
+  const device = options.device ?? usualDevice(outputs);
   const size = Math.min(
     total,
     options.batchSize ??
@@ -179,8 +174,7 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
       options.onProgress?.({ done: start + count, total, seconds: (performance.now() - began) / 1000 });
       // ONNX Runtime's call holds the thread; between batches, timers and the interrupt of a notebook get
       // their turn. Ctrl-C and SIGTERM reach Deno through its event loop, which setImmediate alone does not
-      // let turn: a run that can be stopped pays for a timer.
-      // 2 ms or 0
+      // let turn: a run that can be stopped pays for a timer, 2 ms.
       await new Promise((resolve) => options.signal ? setTimeout(resolve, 1) : setImmediate(resolve));
     }
   } finally {
@@ -188,16 +182,11 @@ async function* batches(outputs: Outputs, feeds: Feeds, options: RunOptions): As
   }
 }
 
-function fitting(
-  outputs: Outputs,
-  sizes: Readonly<Record<string, number>>,
-  device: Device,
-  given?: number,
-): number {
+function fitting(outputs: Flat<View>, sizes: Sizes, device: Device, given?: number): number {
   const usual = filesOf(Object.values(outputs)).length > 0 ? MEMORY_BESIDE_FILES : DEFAULT_MEMORY;
   const budget = given ?? (device === "cpu" ? usual : DEVICE_MEMORY);
   if (!(budget > 0)) throw new Error(`run: got memoryBytes ${budget}; expected a positive number of bytes`);
-  const { peakBytes } = cost(outputs, { ...sizes, batch: 1 }, device);
+  const { peakBytes } = costOf(outputs, { ...sizes, batch: 1 }, device);
   return Math.max(1, Math.floor(budget / Math.max(peakBytes, 1)));
 }
 
@@ -210,14 +199,15 @@ export async function run<T extends Outputs>(
   feeds: Feeds,
   options: RunOptions = {},
 ): Promise<Results<T>> {
-  for (const [name, { dims }] of Object.entries(outputs)) {
+  const flat = flattened(outputs);
+  for (const [name, { dims }] of Object.entries(flat)) {
     if (find(dims, "batch") && dims[0].name !== "batch") {
       throw new Error(`run: output "${name}" ${describe(dims)}: expected "batch" first; use order()`);
     }
   }
   const parts: Record<string, NdArray[]> = {};
   let bound: Sizes = {};
-  for await (const { total, arrays, sizes } of batches(outputs, feeds, options)) {
+  for await (const { total, arrays, sizes } of batches(flat, feeds, options)) {
     bound = { ...sizes, batch: total };
     for (const [name, array] of Object.entries(arrays)) {
       if (array.names[0] === "batch") (parts[name] ??= []).push(array);
@@ -225,7 +215,7 @@ export async function run<T extends Outputs>(
     }
   }
   const whole = Object.entries(parts).map(([name, arrays]) => [name, joined(arrays)]);
-  return written(outputs, Object.fromEntries(whole), bound);
+  return nested(outputs, written(flat, Object.fromEntries(whole), bound));
 }
 
 /**

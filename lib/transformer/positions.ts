@@ -57,7 +57,7 @@ function keptShare(scaling: RotaryScaling, frequencies: Float64Array, base: numb
 }
 
 /** cos or sin of every position and frequency, times `factor`: [n_ctx, rotary_dim / 2]. */
-const table = memo((wave: "cos" | "sin", n_ctx: number, factor: number, frequencies: Float64Array) => {
+const rotaryTable = memo((wave: "cos" | "sin", n_ctx: number, factor: number, frequencies: Float64Array) => {
   const half = frequencies.length, values = new Float32Array(n_ctx * half);
   for (let t = 0; t < n_ctx; t++) {
     for (let i = 0; i < half; i++) values[t * half + i] = factor * Math[wave](t * frequencies[i]);
@@ -70,7 +70,10 @@ function rotaryTables(rotation: Rotation): { cos: Tensor; sin: Tensor } {
   const { attention_factor = 1 } = rotation.rotary_scaling ?? {};
   const dims = [{ name: "pos", size: rotation.n_ctx }, { name: "d_head", size: frequencies.length }];
   const tensor = (wave: "cos" | "sin") =>
-    param("rotary", table(wave, rotation.n_ctx, attention_factor, frequencies), dims).prefix("pos", "pos");
+    param("rotary", rotaryTable(wave, rotation.n_ctx, attention_factor, frequencies), dims).prefix(
+      "pos",
+      "pos",
+    );
   return { cos: tensor("cos"), sin: tensor("sin") };
 }
 
@@ -89,7 +92,7 @@ export function rotate(rotation: Rotation, x: Tensor): Tensor {
 }
 
 /** What ALiBi adds to the scores: [n_ctx, head]. */
-const biases = memo((n_ctx: number, divisor: number, rounded: boolean, slopes: readonly number[]) => {
+const alibiBiases = memo((n_ctx: number, divisor: number, rounded: boolean, slopes: readonly number[]) => {
   const values = new Float32Array(n_ctx * slopes.length);
   for (let t = 0; t < n_ctx; t++) {
     for (const [h, slope] of slopes.entries()) {
@@ -107,7 +110,7 @@ const biases = memo((n_ctx: number, divisor: number, rounded: boolean, slopes: r
 export function slopesBeside(q: Tensor, k: Tensor, config: ModelConfig, divisor: number): [Tensor, Tensor] {
   const { n_ctx, alibi_slopes: slopes = [], alibi_before_scale_in_bfloat16: rounded = false } = config;
   const dims = [{ name: "pos", size: n_ctx }, { name: "head", size: slopes.length }];
-  const bias = param("ALiBi", biases(n_ctx, divisor, rounded, slopes), dims).prefix("pos", "pos");
+  const bias = param("ALiBi", alibiBiases(n_ctx, divisor, rounded, slopes), dims).prefix("pos", "pos");
   const beside = (x: Tensor, one: Tensor) => {
     const missing = x.dims.filter((d) => !one.names.includes(d.name) && d.name !== "d_head");
     const wide = missing.reduce((t, d) => t.expand(d.name, d.size), one).expand("d_head", 1);

@@ -17,8 +17,9 @@ import { measure } from "../../lib/experiments/experiment.ts";
 import { patchExperiments } from "../../lib/experiments/patched_projections.ts";
 import { residualOntoHeads } from "../../lib/experiments/residual_projections.ts";
 import { NdArray } from "../../lib/tensor/nd_array.ts";
-import { cost, type Feeds, type Outputs, run } from "../../lib/tensor/run.ts";
-import { input, param, type Tensor } from "../../lib/tensor/tensor.ts";
+import type { Outputs } from "../../lib/tensor/outputs.ts";
+import { cost, type Feeds, run } from "../../lib/tensor/run.ts";
+import { input, param } from "../../lib/tensor/tensor.ts";
 import { feed } from "../../lib/transformer/model.ts";
 import { GELU_4L, randomModel, randomPrompts } from "./gelu_4l.ts";
 import { peakMemory } from "../../lib/platform/peak_memory.ts";
@@ -80,13 +81,8 @@ function cases(): Case[] {
   // One number of each row is returned: what is measured is the product, not a copy out of the runtime.
   const resid = clean.hook(`blocks.${GELU_4L.n_layers - 1}.hook_resid_post`);
   const plain = { resid: resid.select("d_model", 0) };
-  const collect = (names: (keyof typeof experiments)[]): Outputs => {
-    const all: Record<string, Tensor> = {};
-    for (const name of names) {
-      for (const [key, t] of Object.entries(experiments[name].outputs)) all[`${name} ${key}`] = t;
-    }
-    return all;
-  };
+  const collect = (names: (keyof typeof experiments)[]): Outputs =>
+    Object.fromEntries(names.map((name) => [name, experiments[name].outputs]));
   const one = (name: string, outputs: Outputs): Case => ({
     name,
     outputs,

@@ -37,7 +37,7 @@ Deno.test("Bands takes the positions that count, of one slice of the last dim", 
   const bands = new Bands({ positions: [1, 2] });
   assertEquals([...bands.series(array, 2)], [5, 8, 17, 20]);
   assertEquals([...new Bands().series(new NdArray(Float32Array.of(1, 2), ["batch", "pos"], [1, 2]))], [1, 2]);
-  const row = new Bands({ quantiles: [0.125, 0.875] }).of(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9));
+  const row = new Bands({ quantiles: [0.125, 0.875] }).band(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9));
   assertEquals(row, { median: 5, low: 2, high: 8, n: 9 });
 });
 

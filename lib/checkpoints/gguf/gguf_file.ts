@@ -9,7 +9,7 @@
 import { allocate, bytesOf, bytesPerElement, type Dtype, elementCount, type RawTensor } from "../dtypes.ts";
 import { quoted, shown } from "../quoted.ts";
 import { type ByteSource, RandomAccessFile } from "../random_access_file.ts";
-import { listed, type Place, placeIn, type TensorFile } from "../safetensors.ts";
+import { type Place, placeIn, type TensorFile, tensorNames } from "../safetensors.ts";
 import { dequantise, type Quantisation, QUANTISATIONS } from "./dequantise.ts";
 
 /** Types of whole numbers and floats, by their number in ggml.h. */
@@ -71,7 +71,9 @@ export class GgufFile implements TensorFile {
   async read(name: string): Promise<RawTensor> {
     const tensor = this.tensors.get(name);
     if (!tensor) {
-      throw new Error(`${this.path} holds no tensor ${quoted(name)}. It holds: ${listed(this.tensors)}.`);
+      throw new Error(
+        `${this.path} holds no tensor ${quoted(name)}. It holds: ${tensorNames(this.tensors)}.`,
+      );
     }
     const { dims, dtype, quantisation, offset, bytes } = tensor;
     const data = allocate(dtype, elementCount(dims));

@@ -72,8 +72,8 @@ export class ParquetRows {
     least: number,
     choose: Chooser,
   ): Promise<ChosenGroup[]> {
-    const chosen = new Map<string, ChosenGroup>();
-    for (let tries = 0; chosen.size < count; tries++) {
+    const chosen: ChosenGroup[] = [];
+    for (let tries = 0; chosen.length < count; tries++) {
       if (tries > 100 * count) {
         throw new Error(`${this.repo.name} has fewer than ${count} row groups of at least ${least} rows.`);
       }
@@ -81,9 +81,10 @@ export class ParquetRows {
       const metadata = await this.#footer(files[at]);
       const [index] = choose(metadata.row_groups.length, 1);
       const group = await this.#rowGroup(files[at], metadata, index);
-      if (group.rows >= least) chosen.set(`${at} ${index}`, group);
+      const known = chosen.some(({ file, first }) => file === group.file && first === group.first);
+      if (group.rows >= least && !known) chosen.push(group);
     }
-    return [...chosen.values()];
+    return chosen;
   }
 
   #footer(file: HubFile): Promise<FileMetaData> {

@@ -3,7 +3,7 @@
  * string can hold.
  */
 import { OpenFile } from "../../platform/file.ts";
-import { reason } from "../random_access_file.ts";
+import { errorReason } from "../random_access_file.ts";
 
 const PIECE_BYTES = 1 << 18;
 /** Longer than any document that is trained on; beyond it a file has no lines. */
@@ -15,7 +15,7 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
   try {
     file = await OpenFile.toRead(path);
   } catch (error) {
-    throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
+    throw new Error(`Cannot read ${path}: ${errorReason(error)}`, { cause: error });
   }
   using _ = file;
   const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -25,7 +25,7 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
     try {
       count = await file.read(buffer, at);
     } catch (error) {
-      throw new Error(`Cannot read ${path}: ${reason(error)}`, { cause: error });
+      throw new Error(`Cannot read ${path}: ${errorReason(error)}`, { cause: error });
     }
     const bytes = buffer.subarray(0, count);
     try {

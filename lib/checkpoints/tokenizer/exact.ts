@@ -110,13 +110,13 @@ const isolated = (Regex: string): Part => ({
   behavior: "Isolated",
   invert: false,
 });
-const matches = (Regex: string): Part => ({
+const splitIntoMatches = (Regex: string): Part => ({
   type: "Split",
   pattern: { Regex },
   behavior: "Removed",
   invert: true,
 });
-const at = (Regex: string): Part => ({
+const splitAt = (Regex: string): Part => ({
   type: "Split",
   pattern: { Regex },
   behavior: "Removed",
@@ -131,9 +131,9 @@ function exactPreTokenizer(part: Part): Part {
     case "Digits":
       return isolated(part.individual_digits ? String.raw`\p{N}` : String.raw`\p{N}+`);
     case "Whitespace":
-      return matches(String.raw`\w+|[^\w\s]+`);
+      return splitIntoMatches(String.raw`\w+|[^\w\s]+`);
     case "WhitespaceSplit":
-      return matches(String.raw`\S+`);
+      return splitIntoMatches(String.raw`\S+`);
     case "ByteLevel": {
       if (part.use_regex === false) return part;
       // (`\A` would match inside a surrogate pair, by a fault of V8.)
@@ -151,7 +151,7 @@ function exactPreTokenizer(part: Part): Part {
         ...part,
         prepend_scheme: add_prefix_space === false ? "never" : prepend_scheme ?? "always",
       };
-      return split === false ? spaces : sequence(spaces, at(`(?=${escaped(replacement)})`));
+      return split === false ? spaces : sequence(spaces, splitAt(`(?=${escaped(replacement)})`));
     }
     case "Punctuation":
       return exactSplit(
@@ -179,12 +179,12 @@ function exactSplit(part: Part, single: boolean): Part {
   const { behavior, invert } = part;
   const kind = String(behavior).toLowerCase().replaceAll(/[^a-z]/g, "");
   if (kind === "isolated") return isolated(regex);
-  if (kind === "removed" && invert) return matches(regex);
-  if (kind === "removed" && !/\((?!\?)/.test(regex)) return at(regex);
+  if (kind === "removed" && invert) return splitIntoMatches(regex);
+  if (kind === "removed" && !/\((?!\?)/.test(regex)) return splitAt(regex);
   if (oneCharacter && !invert) {
     if (kind === "contiguous") return isolated(`(?:${regex})+`);
-    if (kind === "mergedwithprevious") return at(`(?<=${regex})`);
-    if (kind === "mergedwithnext") return at(`(?=${regex})`);
+    if (kind === "mergedwithprevious") return splitAt(`(?<=${regex})`);
+    if (kind === "mergedwithnext") return splitAt(`(?=${regex})`);
   }
   return refuse(
     `"${part.type}" with "behavior" ${quoted(behavior)}${invert ? ' and "invert"' : ""} by ${

@@ -1,7 +1,7 @@
 /**
  * PyTorch checkpoints (`torch.save(model.state_dict(), …)`): names, dims and types from the pickle, tensors
  * from disk one at a time. Nothing in the file is executed: the pickle may name only the functions and
- * classes listed here.
+ * classes tensorNames here.
  *
  * A tensor is a view (offset, dims, strides) of a storage, a record `data/<key>` of the archive; several
  * tensors may share one. Reads dicts of tensors. Does not read whole pickled modules, sparse or quantised
@@ -19,7 +19,7 @@ import {
 import { quoted, shown } from "../quoted.ts";
 import { PickleDict, PickleGlobal, unpickle } from "./pickle.ts";
 import { type ByteSource, RandomAccessFile } from "../random_access_file.ts";
-import { listed, type Place, placeIn, type TensorFile } from "../safetensors.ts";
+import { type Place, placeIn, type TensorFile, tensorNames } from "../safetensors.ts";
 import { gather, isContiguous, lastIndex, type StridedView } from "./strided.ts";
 import { checkRecord, readRecord, readZipRecords, type ZipRecord } from "./torch_zip.ts";
 
@@ -96,7 +96,9 @@ export class TorchFile implements TensorFile {
   async read(name: string): Promise<RawTensor> {
     const tensor = this.tensors.get(name);
     if (!tensor) {
-      throw new Error(`${this.path} holds no tensor ${quoted(name)}. It holds: ${listed(this.tensors)}.`);
+      throw new Error(
+        `${this.path} holds no tensor ${quoted(name)}. It holds: ${tensorNames(this.tensors)}.`,
+      );
     }
     const { dtype, dims, offset, storage: { record, elements } } = tensor;
     const data = allocate(dtype, elementCount(dims));

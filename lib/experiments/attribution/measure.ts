@@ -29,14 +29,12 @@ const placeOf = ({ question: { prompts, look }, blocks }: Plan): Place => ({
   blocks,
 });
 
-function byNode(
-  nodes: readonly string[],
-  draws: number,
-  get: (node: string, draw: number) => TakenCredits,
-): Map<string, NodeCredits> {
-  return new Map(nodes.map((node) => {
-    const controls = Array.from({ length: draws }, (_, i) => get(node, i + 1).credits);
-    return [node, { own: get(node, 0), controls }];
+/** `found`: each node's own, then those of its draws. */
+function byNode(nodes: readonly string[], found: readonly TakenCredits[]): Map<string, NodeCredits> {
+  const each = found.length / nodes.length;
+  return new Map(nodes.map((node, i) => {
+    const [own, ...draws] = found.slice(i * each, (i + 1) * each);
+    return [node, { own, controls: draws.map(({ credits }) => credits) }];
   }));
 }
 
@@ -52,27 +50,22 @@ export async function measureRemoved(
   const { nodes, question: { prompts, feeds }, at } = plan;
   const clean = model.forward();
   const whole = (writer: string) => at(clean.node(writer));
-  const removed = (key: string, writer: string, delta: Tensor): Taken => ({
-    key,
-    writer,
-    delta,
-    steps: true,
-  });
+  const removed = (writer: string, delta: Tensor): Taken => ({ writer, delta, steps: true });
   if (prompts.count === 1 && seeds.length > 0) {
     const { turns, fed } = rotationsByRow(model.config, seeds);
     const rows = seeds.length + 1;
-    const taken = nodes.map((writer) => removed(writer, writer, rotated(whole(writer), turns)));
+    const taken = nodes.map((writer) => removed(writer, rotated(whole(writer), turns)));
     const repeated = { ...repeatFeeds(feeds, rows), turns: fed };
     const found = await measureTaken(model, clean, taken, repeated, { ...placeOf(plan), rows }, options);
-    return byNode(nodes, seeds.length, (node, draw) => found.get(`${node} ${draw}`)!);
+    return byNode(nodes, found.flat());
   }
   const draws = seeds.map((seed) => rotation(model.config, seed));
   const taken = nodes.flatMap((writer) => [
-    removed(`${writer}/0`, writer, whole(writer)),
-    ...draws.map((Q, i) => removed(`${writer}/${i + 1}`, writer, rotated(whole(writer), Q))),
+    removed(writer, whole(writer)),
+    ...draws.map((Q) => removed(writer, rotated(whole(writer), Q))),
   ]);
   const found = await measureTaken(model, clean, taken, feeds, placeOf(plan), options);
-  return byNode(nodes, seeds.length, (node, draw) => found.get(`${node}/${draw} 0`)!);
+  return byNode(nodes, found.flat());
 }
 
 /** Each node's output exchanged for what the node writes on the tokens "other" of `feeds`. */
@@ -90,10 +83,10 @@ export async function measureExchanged(
     const [w, instead] = [clean.node(writer), other.node(writer)];
     const delta = at(w.sub(instead));
     return [
-      { key: `${writer}/0`, writer, delta, instead },
-      ...draws.map((Q, i) => ({ key: `${writer}/${i + 1}`, writer, delta: rotated(delta, Q) })),
+      { writer, delta, instead },
+      ...draws.map((Q) => ({ writer, delta: rotated(delta, Q) })),
     ];
   });
   const found = await measureTaken(model, clean, taken, feeds, placeOf(plan), options);
-  return byNode(nodes, seeds.length, (node, draw) => found.get(`${node}/${draw} 0`)!);
+  return byNode(nodes, found.flat());
 }

@@ -20,8 +20,6 @@ import { Credits } from "./credits.ts";
 
 /** What is taken out of what `writer` adds: `delta` [batch, pos, d_model]. */
 export interface Taken {
-  /** Names it among the results, followed by a number: that of its row, or 0. */
-  key: string;
   writer: string;
   delta: Tensor;
   /** What takes the output's place, where something does: the output itself is then `delta` + `instead`. */
@@ -62,27 +60,28 @@ export const columnsAfter = (steps: number) => ({
 
 const stepsOf = (model: Model, { writer, steps }: Taken) => steps ? laterNodes(model.config, writer) : [];
 
-function outputsOf(model: Model, clean: Forward, taken: readonly Taken[], { look, length }: Place) {
+function outputsOf(model: Model, clean: Forward, group: readonly Taken[], { look, length }: Place) {
   const ids = [model.tokens("first"), model.tokens("second")] as const;
   const direction = unembedding(clean, ids[0]).sub(unembedding(clean, ids[1]));
   const vector = attributionVector(clean, direction);
   const dla = (c: Tensor) => directLogitAttribution(c, vector);
   const seen = (t: Tensor) => look === "last" ? t.slice("pos", length - 1, length) : t;
-  const outputs: Record<string, Tensor> = {};
-  taken.forEach((one, i) => {
+  const end = `blocks.${model.config.n_layers - 1}.hook_resid_post`;
+  const taken = group.map((one) => {
     const without = model.forward({ hooks: removal(clean, one.writer, one.delta) });
     const later = stepsOf(model, one);
-    const end = `blocks.${model.config.n_layers - 1}.hook_resid_post`;
-    outputs[`dla${i}`] = seen(dla(one.delta));
-    outputs[`left${i}`] = seen(dla(clean.hook(end).sub(without.hook(end))));
-    outputs[`effect${i}`] = seen(readDifference(clean, direction).sub(readDifference(without, direction)));
-    if (later.length > 0) outputs[`steps${i}`] = seen(responseDots(clean, without, vector, later));
-    if (one.instead) outputs[`instead${i}`] = seen(dla(one.instead));
+    return {
+      dla: seen(dla(one.delta)),
+      left: seen(dla(clean.hook(end).sub(without.hook(end)))),
+      effect: seen(readDifference(clean, direction).sub(readDifference(without, direction))),
+      steps: later.length > 0 ? seen(responseDots(clean, without, vector, later)) : undefined,
+      instead: one.instead && seen(dla(one.instead)),
+    };
   });
-  return outputs;
+  return { taken };
 }
 
-/** Credits of each by `key row`. `feeds` hold "tokens", "first", "second" and what the deltas read. */
+/** Credits of each `taken`, by row. `feeds` hold "tokens", "first", "second" and what the deltas read. */
 export async function measureTaken(
   model: Model,
   clean: Forward,
@@ -90,35 +89,32 @@ export async function measureTaken(
   feeds: Feeds,
   place: Place,
   options: RunOptions,
-): Promise<Map<string, TakenCredits>> {
+): Promise<TakenCredits[][]> {
   const { look, length, blocks, rows = 1 } = place;
-  const found = new Map<string, TakenCredits>();
+  const found: TakenCredits[][] = [];
   const groups = graphs(model, taken);
   const part = inParts(options, groups.length);
   for (const [g, group] of groups.entries()) {
-    for (const one of group) {
+    const byRow = group.map((one) => {
       const { count } = columnsAfter(stepsOf(model, one).length);
-      for (let row = 0; row < rows; row++) {
-        found.set(`${one.key} ${row}`, {
-          credits: new Credits(count, blocks),
-          ...(one.instead && { kept: new Credits(2, blocks) }),
-        });
-      }
-    }
+      return Array.from({ length: rows }, (): TakenCredits => ({
+        credits: new Credits(count, blocks),
+        ...(one.instead && { kept: new Credits(2, blocks) }),
+      }));
+    });
+    found.push(...byRow);
     for await (const { start, results } of stream(outputsOf(model, clean, group, place), feeds, part(g))) {
       group.forEach((one, i) => {
-        const dla = results[`dla${i}`].data,
-          effect = results[`effect${i}`].data,
-          left = results[`left${i}`].data;
-        const steps = results[`steps${i}`]?.data, instead = results[`instead${i}`]?.data;
+        const { dla: { data: dla }, effect: { data: effect }, left: { data: left } } = results.taken[i];
+        const steps = results.taken[i].steps?.data, instead = results.taken[i].instead?.data;
         const count = stepsOf(model, one).length;
         for (let t = 0; t < dla.length; t++) {
           if (look === "rest" && t % length === 0) continue; // position 0
           const prompt = start + Math.floor(look === "rest" ? t / length : t);
-          const { credits, kept } = found.get(`${one.key} ${rows > 1 ? prompt : 0}`)!;
+          const { credits, kept } = byRow[i][rows > 1 ? prompt : 0];
           const own = steps ? steps.subarray(t * count, (t + 1) * count) : [];
           credits.add(prompt, dla[t], [...own, left[t] - dla[t], effect[t] - left[t], effect[t]]);
-          kept?.add(prompt, dla[t] + instead[t], [instead[t], effect[t]]);
+          kept?.add(prompt, dla[t] + instead![t], [instead![t], effect[t]]);
         }
       });
     }

@@ -3,6 +3,7 @@
  * Over prompts a conclusion needs its whole interval; at a single position an amount is a fact about that
  * position, and only the comparison with the control is uncertain.
  */
+import { listed } from "../numbers_in_words.ts";
 import type { AttributionCheck } from "./check_attribution.ts";
 import type { AttributionRow, Credit, StepRow } from "./rows.ts";
 
@@ -15,8 +16,6 @@ const MOST_NAMED = 3;
 
 const percent = (share: number) => `${Math.round(100 * share)} %`;
 const logits = (x: number) => `${x.toFixed(2)} logits`.replace("-", "−");
-const list = (names: readonly string[]) =>
-  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 const range = (interval: Credit["interval"], sign = 1) => {
   if (!interval) return "";
   const ends = interval.map((end) => percent(sign * end));
@@ -45,9 +44,9 @@ function opening({ answers, rows, sum }: AttributionCheck): string {
   );
   const judged = rows.filter((row) => !tooSmall(row));
   const less = judged.filter(({ effect }) => within(effect, -Infinity, HALF)).map(({ node }) => node);
-  if (less.length > 0) parts.push(`Removal shows less than half of what DLA says for ${list(less)}.`);
+  if (less.length > 0) parts.push(`Removal shows less than half of what DLA says for ${listed(less)}.`);
   const own = judged.filter(({ specific }) => specific && specific.interval[0] > 0).map(({ node }) => node);
-  if (own.length > 0) parts.push(`More than of a rotated output is taken back of ${list(own)}.`);
+  if (own.length > 0) parts.push(`More than of a rotated output is taken back of ${listed(own)}.`);
   return parts.join(" ").replaceAll("-", "−");
 }
 
@@ -105,7 +104,7 @@ function above(steps: readonly StepRow[], share: number): string {
     sum += step;
     named.push(by);
   }
-  return named.length <= MOST_NAMED ? `, above all ${list(named)}` : "; no few of them do most of it";
+  return named.length <= MOST_NAMED ? `, above all ${listed(named)}` : "; no few of them do most of it";
 }
 
 function besideControl({ node, n, takenBack, specific }: AttributionRow): string {

@@ -31,6 +31,21 @@ export interface Removal {
   patchedLayers?: readonly number[];
 }
 
+/** A removal beside its controls. */
+export interface Controlled {
+  own: Removal;
+  controls: readonly Removal[];
+}
+
+/** `own`, and the same with each of these in the place of its vector. */
+export function withControls(own: Removal, deltas: readonly Tensor[]): Controlled {
+  return { own, controls: deltas.map((delta, i) => ({ ...own, key: `${own.key} control ${i}`, delta })) };
+}
+
+/** All in a row, as {@linkcode measureRemovals} takes them. */
+export const removalsOf = (groups: readonly Controlled[]): Removal[] =>
+  groups.flatMap(({ own, controls }) => [own, ...controls]);
+
 export interface RemovalOptions extends RunOptions {
   /** What else the deltas read, besides "tokens". */
   feeds?: Feeds;
@@ -92,20 +107,16 @@ export function shapeOfRemoval(model: Model, writer: string, blocks: number): Sh
   };
 }
 
-/** Dots [batch, pos, node] and ‖δ‖² [batch, pos] of each removal. */
-function outputsOf(model: Model, clean: Forward, removals: readonly Removal[]): Record<string, Tensor> {
-  const outputs: Record<string, Tensor> = {};
-  removals.forEach(({ writer, delta, route, patchedLayers }, i) => {
-    const nodes = laterNodes(model.config, writer);
-    outputs[`square${i}`] = delta.sumSquares("d_model");
-    if (nodes.length === 0) return;
-    const hooks = patchedLayers
-      ? vInputPatch(clean, patchedLayers, delta)
-      : removal(clean, writer, delta, route);
-    const without = model.forward({ hooks });
-    outputs[`dots${i}`] = responseDots(clean, without, delta, nodes);
-  });
-  return outputs;
+/** ‖δ‖² [batch, pos] of a removal, and where there are later nodes, dots [batch, pos, node]. */
+function outputsOf(model: Model, clean: Forward, { writer, delta, route, patchedLayers }: Removal) {
+  const nodes = laterNodes(model.config, writer);
+  const squares = delta.sumSquares("d_model");
+  if (nodes.length === 0) return { squares };
+  const hooks = patchedLayers
+    ? vInputPatch(clean, patchedLayers, delta)
+    : removal(clean, writer, delta, route);
+  const without = model.forward({ hooks });
+  return { squares, dots: responseDots(clean, without, delta, nodes) };
 }
 
 /**
@@ -134,9 +145,10 @@ export async function measureRemovals(
   const fed = { ...feed(prompts, model.config), ...feeds };
   for (const [i, group] of groups.entries()) {
     const own = group.map(({ writer }) => new RemovalStats(shapeOfRemoval(model, writer, blocks), kept));
-    for await (const { start, results } of stream(outputsOf(model, clean, group), fed, part(i))) {
+    const outputs = { removals: group.map((one) => outputsOf(model, clean, one)) };
+    for await (const { start, results } of stream(outputs, fed, part(i))) {
       for (const [k, one] of own.entries()) {
-        const squares = results[`square${k}`].data, dots = results[`dots${k}`]?.data ?? [];
+        const { squares: { data: squares }, dots: { data: dots } = { data: [] } } = results.removals[k];
         const nodes = one.shape.nodes.length;
         for (let t = 0; t < squares.length; t++) {
           const prompt = start + Math.floor(t / prompts.length);

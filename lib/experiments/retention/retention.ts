@@ -7,7 +7,6 @@ import { findNode, modelNodes } from "../../transformer/nodes.ts";
 import { atPositions, type RemovedPositions, type Route } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import type { RunOptions } from "../../tensor/run.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
 import type { Model } from "../../transformer/model.ts";
 import { assumptions, Bands } from "../experiment.ts";
 import { checkPatchedLayers } from "../patched_layers.ts";
@@ -23,7 +22,7 @@ import {
 import type { CleanerRow, FirstPositionRow, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
 import { cleanersOf } from "./cleaners.ts";
 import { firstPosition } from "./first_position.ts";
-import { measureRemovals, type Removal } from "./removals.ts";
+import { measureRemovals, type Removal, removalsOf, withControls } from "./removals.ts";
 import { Summary } from "./summary.ts";
 import type { RemovalStats } from "./removal_stats.ts";
 import { type Lengths, measureSizes } from "./sizes.ts";
@@ -156,30 +155,22 @@ export async function retention(
   const wanted = { ...run, onProgress: undefined };
   const removing = await outputsToRemove(model, clean, prompts, names, remove, positions, wanted);
   const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
-  const removals: Removal[] = names.flatMap((writer) => {
+  const writers = names.map((writer) => {
     const w = removing.output(writer).mul(strength);
-    const removed = (key: string, delta: Tensor) => ({
-      key,
-      writer,
-      route,
-      patchedLayers,
-      delta: atPositions(delta, positions),
-    });
     const controls = turns.map((Q) => rotated(w, Q));
     if (options.otherNode) controls.push(asLong(clean.node(options.otherNode), w));
-    return [
-      removed(writer, w),
-      ...controls.map((delta, i) => removed(`${writer} control ${i}`, delta)),
-    ];
+    const own = { key: writer, writer, route, patchedLayers, delta: atPositions(w, positions) };
+    return withControls(own, controls.map((delta) => atPositions(delta, positions)));
   });
-  const measured = await measureRemovals(model, prompts, clean, removals, { ...run, feeds: removing.feeds });
-  const summaries = names.map((writer) => {
-    const draws = removals.filter((r) => r.writer === writer).slice(1).map(({ key }) => measured.get(key)!);
-    return new Summary(model.config, writer, measured.get(writer)!, draws, {
-      seed,
-      quantiles: bands.quantiles,
-    });
+  const measured = await measureRemovals(model, prompts, clean, removalsOf(writers), {
+    ...run,
+    feeds: removing.feeds,
   });
+  const stats = ({ key }: Removal) => measured.get(key)!;
+  const how = { seed, quantiles: bands.quantiles };
+  const summaries = writers.map(({ own, controls }) =>
+    new Summary(model.config, own.writer, stats(own), controls.map(stats), how)
+  );
   if (summaries.every(({ own, name }) => isNothing(own, sizes.nodes.get(name)!, strength))) {
     throw new Error(
       `retention: what is taken out of ${names.join(", ")} is zero at every token that counts ` +

@@ -6,6 +6,7 @@
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { laterLocations } from "../../metrics/later_nodes.ts";
 import { run, type RunOptions } from "../../tensor/run.ts";
+import type { NdArray } from "../../tensor/nd_array.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { locations } from "../../transformer/nodes.ts";
@@ -41,28 +42,26 @@ export async function measureSizes(
     throw new Error(`${prompts.source}: got prompts of ${prompts.length} token; expected at least 2`);
   }
   const clean = model.forward();
-  const outputs: Record<string, Tensor> = {};
-  const both = (key: string, lengths: Tensor) => {
-    outputs[`${key} first`] = lengths.select("pos", 0);
-    outputs[`${key} all`] = lengths.sum("pos");
+  const places = locations(model.config);
+  const sums = (lengths: Tensor) => ({ first: lengths.select("pos", 0), all: lengths.sum("pos") });
+  const outputs = {
+    stream: places.map(({ hook }) => sums(length(clean.hook(hook)))),
+    nodes: names.map((name) => {
+      const [{ hook }] = laterLocations(model.config, name);
+      const own = length(clean.node(name));
+      return { own: sums(own), share: sums(own.div(length(clean.hook(hook)).atLeast(1e-30))) };
+    }),
   };
-  for (const { location, hook } of locations(model.config)) both(location, length(clean.hook(hook)));
-  for (const name of names) {
-    const [{ hook }] = laterLocations(model.config, name);
-    const own = length(clean.node(name));
-    const share = own.div(length(clean.hook(hook)).atLeast(1e-30));
-    both(name, own);
-    both(`${name} share`, share);
-  }
   const values = await run(outputs, feed(prompts, model.config), options);
-  const lengths = (key: string): Lengths => {
-    const [first, all] = ["first", "all"].map((part) => mean(values[`${key} ${part}`].data));
-    return { first, rest: (all - first) / (prompts.length - 1) };
+  const lengths = (sums: { first: NdArray; all: NdArray }): Lengths => {
+    const first = mean(sums.first.data);
+    return { first, rest: (mean(sums.all.data) - first) / (prompts.length - 1) };
   };
-  const nodes = names.map((name) =>
-    [name, { ...lengths(name), share: lengths(`${name} share`).rest }] as const
-  );
-  const stream = locations(model.config).map(({ location }) => [location, lengths(location)] as const);
+  const nodes = names.map((name, i) => {
+    const { own, share } = values.nodes[i];
+    return [name, { ...lengths(own), share: lengths(share).rest }] as const;
+  });
+  const stream = places.map(({ location }, i) => [location, lengths(values.stream[i])] as const);
   return { nodes: new Map(nodes), stream: new Map(stream) };
 }
 

@@ -21,6 +21,7 @@ import { rotated, rotation } from "../../metrics/rotation.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
 import { bootstrapDraws, bootstrapInterval, pBelowZero } from "../../stats/significance.ts";
+import type { NdArray } from "../../tensor/nd_array.ts";
 import { type RunOptions, stream } from "../../tensor/run.ts";
 import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -62,49 +63,55 @@ export async function attribution(
   const u = attributionVector(clean, direction);
   const end = clean.residualStream().at(-1)!.value;
   const w = atPositions(clean.node(name));
-  const outputs: Record<string, Tensor> = {};
-  const controls = Array.from({ length: rotations }, (_, i) => `control ${i}`);
-  const turned = controls.map((key, i) => [key, rotated(w, rotation(model.config, seed + i))] as const);
-  for (const [key, delta] of [["own", w] as const, ...turned]) {
-    const without = model.forward({ hooks: removal(clean, name, delta) });
-    const left = atPositions(end.sub(without.residualStream().at(-1)!.value));
+  const withoutIt = (delta: Tensor) => model.forward({ hooks: removal(clean, name, delta) });
+  const taken = (delta: Tensor) => {
+    const left = atPositions(end.sub(withoutIt(delta).residualStream().at(-1)!.value));
     const dla = directLogitAttribution(delta, u);
-    outputs[`${key} square`] = dla.mul(dla).sum("pos");
-    outputs[`${key} left`] = dla.mul(directLogitAttribution(left, u)).sum("pos");
-    if (key !== "own") continue;
-    outputs.absolute = dla.abs().sum("pos");
-    outputs.effect = dla.mul(readDifference(clean, direction).sub(readDifference(without, direction))).sum(
-      "pos",
-    );
-  }
+    return { square: dla.mul(dla).sum("pos"), left: dla.mul(directLogitAttribution(left, u)).sum("pos") };
+  };
+  const turned = Array.from({ length: rotations }, (_, i) => rotated(w, rotation(model.config, seed + i)));
+  const dla = directLogitAttribution(w, u);
+  const lost = readDifference(clean, direction).sub(readDifference(withoutIt(w), direction));
+  const outputs = {
+    taken: [w, ...turned].map(taken), // the writer's own output first
+    absolute: dla.abs().sum("pos"),
+    effect: dla.mul(lost).sum("pos"),
+  };
   const blocks = Math.min(BLOCKS, prompts.count);
-  const sums = Object.fromEntries(Object.keys(outputs).map((key) => [key, new Float64Array(blocks)]));
+  const empty = () => new Float64Array(blocks);
+  const [own, ...controls] = outputs.taken.map(() => ({ square: empty(), left: empty() }));
+  const absolute = empty(), effect = empty();
   for await (
     const { start, results } of stream(outputs, feed(prompts, model.config), {
       createSession: createOnce,
       ...run,
     })
   ) {
-    for (const [key, { data }] of Object.entries(results)) {
-      data.forEach((x: number, i: number) => sums[key][(start + i) % blocks] += x);
-    }
+    const add = (sums: Float64Array, { data }: NdArray) =>
+      data.forEach((x: number, i: number) => sums[(start + i) % blocks] += x);
+    [own, ...controls].forEach((sums, i) => {
+      add(sums.square, results.taken[i].square);
+      add(sums.left, results.taken[i].left);
+    });
+    add(absolute, results.absolute);
+    add(effect, results.effect);
   }
   const draws = bootstrapDraws(blocks, DRAWS, seed);
   const estimate = (statistic: (draw?: Int32Array) => number): Estimate => ({
     value: statistic(),
     interval: bootstrapInterval(statistic, draws),
   });
-  const ratio = (above: string, below: string, draw?: Int32Array) =>
-    sumOfBlocks(sums[above], draw) / sumOfBlocks(sums[below], draw);
-  const back = (key: string, draw?: Int32Array) => 1 - ratio(`${key} left`, `${key} square`, draw);
+  const ratio = (above: Float64Array, below: Float64Array, draw?: Int32Array) =>
+    sumOfBlocks(above, draw) / sumOfBlocks(below, draw);
+  const back = ({ left, square }: typeof own, draw?: Int32Array) => 1 - ratio(left, square, draw);
   const control = new ControlDraws(controls, draws, seed + 1);
   return {
-    meanAbsolute: sumOfBlocks(sums.absolute) / (prompts.count * (prompts.length - 1)),
-    takenBack: estimate((draw) => back("own", draw)),
+    meanAbsolute: sumOfBlocks(absolute) / (prompts.count * (prompts.length - 1)),
+    takenBack: estimate((draw) => back(own, draw)),
     controlTakenBack: estimate((draw) => control.mean(back, draw)),
-    beyond: estimate((draw) => back("own", draw) - control.mean(back, draw)),
-    q: pBelowZero((draw) => control.mean(back, draw) - back("own", draw), draws), // adjusted by `scan`
-    effect: estimate((draw) => ratio("effect", "own square", draw)),
+    beyond: estimate((draw) => back(own, draw) - control.mean(back, draw)),
+    q: pBelowZero((draw) => control.mean(back, draw) - back(own, draw), draws), // adjusted by `scan`
+    effect: estimate((draw) => ratio(effect, own.square, draw)),
     prompts: prompts.count,
   };
 }

@@ -44,7 +44,7 @@ export function candidates(
   const ranked = [...nodes].sort((a, b) => rank(b) - rank(a) || b.share - a.share);
   let taken = 0;
   return ranked.map((node): Candidate => {
-    const passedOver = reason(node, settings.share, least, says(node));
+    const passedOver = whyPassedOver(node, settings.share, least, says(node));
     if (passedOver !== undefined) return { ...node, passedOver };
     if (++taken <= settings.examine) return node;
     return {
@@ -55,7 +55,7 @@ export function candidates(
   });
 }
 
-function reason(
+function whyPassedOver(
   { share, left, low, high, specific }: ScreenedNode,
   leastShare: number,
   least: number,

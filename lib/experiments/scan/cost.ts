@@ -16,7 +16,7 @@ const ATTENTION = 0.35;
 const EXAMINED = 0.08, FOUND = 0.4;
 
 /** Forward passes that the run without a node's output costs: the layers after it. */
-function part({ kind, layer }: ModelNode, layers: number): number {
+function passesOf({ kind, layer }: ModelNode, layers: number): number {
   if (kind === "embed") return 1;
   return (layers - layer - (kind === "head" ? ATTENTION : 1)) / layers;
 }
@@ -36,7 +36,7 @@ export function scanCost(model: Model, prompts: Prompts, settings: ScanSettings)
   const { config } = model, { screened, examined } = passes(prompts, settings);
   const nodes = modelNodes(config), layers = config.n_layers;
   const controls = new Map(nodes.map((node) => [controlKey(node), node]));
-  const removals = [...nodes, ...controls.values()].reduce((sum, node) => sum + part(node, layers), 0);
+  const removals = [...nodes, ...controls.values()].reduce((sum, node) => sum + passesOf(node, layers), 0);
   const graphs = Math.ceil(removals * layers * 30 / 12_000);
   const one = cost({ end: model.forward().residualStream().at(-1)!.value }, {
     batch: 1,

@@ -8,9 +8,10 @@ import { rotated, rotation } from "../../metrics/rotation.ts";
 import { benjaminiHochberg } from "../../stats/significance.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import { feed, type Model } from "../../transformer/model.ts";
+import type { NdArray } from "../../tensor/nd_array.ts";
 import { run } from "../../tensor/run.ts";
 import { cleanersOf } from "../retention/cleaners.ts";
-import { measureRemovals, type Removal } from "../retention/removals.ts";
+import { measureRemovals, type Removal, removalsOf, withControls } from "../retention/removals.ts";
 import type { Sizes } from "../retention/sizes.ts";
 import { Summary } from "../retention/summary.ts";
 import type { CleanerRow, Estimate, RetentionRow, WriterRow } from "../rows.ts";
@@ -75,28 +76,26 @@ export async function examine(
   const { seed, rotations } = settings;
   const clean = model.forward();
   const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
-  const removals: Removal[] = names.flatMap((writer) => {
+  const writers = names.map((writer) => {
     const w = clean.node(writer);
-    const controls = turns.map((Q, i) => ({
-      key: `${writer} control ${i}`,
-      writer,
-      delta: atPositions(rotated(w, Q)),
-    }));
-    return [{ key: writer, writer, delta: atPositions(w) }, ...controls];
+    const controls = turns.map((Q) => atPositions(rotated(w, Q)));
+    return withControls({ key: writer, writer, delta: atPositions(w) }, controls);
   });
-  const stats = await measureRemovals(model, prompts, clean, removals, { ...options, kept: "locations" });
+  const removals = removalsOf(writers);
+  const measured = await measureRemovals(model, prompts, clean, removals, { ...options, kept: "locations" });
+  const stats = ({ key }: Removal) => measured.get(key)!;
   const shared = await sharedParts(model, names, prompts, { ...options, onProgress: undefined });
-  const summaries = names.map((name) => {
-    const controls = turns.map((_, i) => stats.get(`${name} control ${i}`)!);
-    return new Summary(model.config, name, stats.get(name)!, controls, { seed, quantiles: [0.25, 0.75] });
-  });
+  const how = { seed, quantiles: [0.25, 0.75] as const };
+  const summaries = writers.map(({ own, controls }) =>
+    new Summary(model.config, own.writer, stats(own), controls.map(stats), how)
+  );
   const adjusted = benjaminiHochberg(summaries.map((summary) => summary.pSpecific()));
   return summaries.map((summary, i): ExaminedWriter => {
     const { name } = summary, row = summary.writer(sizes.nodes.get(name)!.share);
     const [control, specific] = [row.control!, row.specific!];
     const places = summary.own.shape.locations;
     const [start, end] = [places[0], places.at(-1)!].map(({ location }) => sizes.stream.get(location)!.rest);
-    const notFound = reason(specific, adjusted[i], settings);
+    const notFound = whyNotFound(specific, adjusted[i], settings);
     return {
       ...row,
       control,
@@ -113,7 +112,7 @@ export async function examine(
   });
 }
 
-function reason(
+function whyNotFound(
   { value, interval: [low, high] }: Estimate,
   q: number,
   settings: ScanSettings,
@@ -138,15 +137,12 @@ async function sharedParts(
   options: RunOptions,
 ): Promise<number[]> {
   const clean = model.forward(), other = model.forward({ tokens: model.tokens("other") });
-  const outputs = Object.fromEntries(names.flatMap((name) => {
+  const outputs = names.map((name) => {
     const w = atPositions(clean.node(name));
-    return [
-      [`${name} both`, w.dot(other.node(name), "d_model").sum("pos")],
-      [`${name} own`, w.sumSquares("d_model").sum("pos")],
-    ];
-  }));
+    return { both: w.dot(other.node(name), "d_model").sum("pos"), own: w.sumSquares("d_model").sum("pos") };
+  });
   const feeds = { ...feed(prompts, model.config), other: feed(shiftedPrompts(prompts)).tokens };
-  const values = await run(outputs, feeds, options);
-  const sum = (key: string) => (values[key].data as Float32Array).reduce((a, b) => a + b, 0);
-  return names.map((name) => sum(`${name} both`) / sum(`${name} own`));
+  const { nodes } = await run({ nodes: outputs }, feeds, options);
+  const sum = ({ data }: NdArray) => (data as Float32Array).reduce((a, b) => a + b, 0);
+  return nodes.map(({ both, own }) => sum(both) / sum(own));
 }

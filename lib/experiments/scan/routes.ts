@@ -9,7 +9,7 @@ import { atPositions, type Route } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
-import { measureRemovals, type Removal } from "../retention/removals.ts";
+import { measureRemovals, type Removal, removalsOf, withControls } from "../retention/removals.ts";
 
 /** Parts of the specific erasure: through values and MLP inputs, through the scales, through attention. */
 export interface RouteShares {
@@ -35,26 +35,20 @@ export async function routes(
   const { seed, rotations, ...run } = options;
   const clean = model.forward();
   const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
-  const removals: Removal[] = [...specific.keys()].flatMap((writer) =>
-    FROZEN.flatMap((route) => {
-      const w = clean.node(writer);
-      const own = { key: `${writer} ${route}`, writer, route, delta: atPositions(w) };
-      const controls = turns.map((Q, i) => ({
-        key: `${writer} ${route} control ${i}`,
-        writer,
-        route,
-        delta: atPositions(rotated(w, Q)),
-      }));
-      return [own, ...controls];
-    })
-  );
+  const writers = [...specific].map(([writer, all]) => {
+    const w = clean.node(writer), controls = turns.map((Q) => atPositions(rotated(w, Q)));
+    const frozen = FROZEN.map((route) =>
+      withControls({ key: `${writer} ${route}`, writer, route, delta: atPositions(w) }, controls)
+    );
+    return { writer, all, frozen };
+  });
+  const removals = removalsOf(writers.flatMap(({ frozen }) => frozen));
   const stats = await measureRemovals(model, prompts, clean, removals, { ...run, kept: "end" });
-  const frozen = (writer: string, route: Route) => {
-    const controls = turns.map((_, i) => stats.get(`${writer} ${route} control ${i}`)!.end());
-    return controls.reduce((a, b) => a + b, 0) / controls.length - stats.get(`${writer} ${route}`)!.end();
-  };
-  return new Map([...specific].map(([writer, all]) => {
-    const [values, patterns] = FROZEN.map((route) => frozen(writer, route));
+  const left = ({ key }: Removal) => stats.get(key)!.end();
+  return new Map(writers.map(({ writer, all, frozen }) => {
+    const [values, patterns] = frozen.map(({ own, controls }) =>
+      controls.map(left).reduce((a, b) => a + b, 0) / controls.length - left(own)
+    );
     return [writer, { values, scales: patterns - values, attention: all - patterns }];
   }));
 }

@@ -3,7 +3,7 @@
  * for `--help`.
  */
 import { didYouMean } from "../../checkpoints/nearest.ts";
-import { shown } from "../options.ts";
+import { givenText } from "../options.ts";
 import { LEAST_PROMPTS } from "./prompts.ts";
 
 /** The thresholds of a scan; `DEFAULT_SETTINGS` has each one's default. */
@@ -104,7 +104,7 @@ export function checkSettings(given: Partial<ScanSettings> = {}): ScanSettings {
     ) {
       const kind = whole ? "a whole number" : "a number";
       throw new Error(
-        `scan: got ${shown(value)} for the setting ${name}; expected ${kind} in ${low} … ${high}`,
+        `scan: got ${givenText(value)} for the setting ${name}; expected ${kind} in ${low} … ${high}`,
       );
     }
   }

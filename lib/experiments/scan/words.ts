@@ -76,13 +76,13 @@ function largest(writers: readonly ExaminedWriter[]): ExaminedWriter {
 /** One writer that was found. */
 export function describeWriter(writer: ExaminedWriter): string {
   return [
-    left(writer),
+    leftInWords(writer),
     amongPeers(writer),
     byLength(writer),
-    erasers(writer),
-    route(writer),
-    positional(writer),
-    attributed(writer),
+    erasersInWords(writer),
+    routeInWords(writer),
+    positionalInWords(writer),
+    attributionInWords(writer),
   ]
     .filter(Boolean).join(" ");
 }
@@ -114,7 +114,7 @@ export function oneSentence(writer: ExaminedWriter): string {
   } less than of it rotated${by}${said}${dla}.`;
 }
 
-function left({ writer, left, control, specific }: ExaminedWriter): string {
+function leftInWords({ writer, left, control, specific }: ExaminedWriter): string {
   const turned = left.value < 0 ? " and turned round" : "";
   const grown = control.value > 1.05 ? " (such vectors grow here)" : "";
   return `${writer} writes what is later erased${turned}: at the end of the stream ${
@@ -150,7 +150,7 @@ function byLength({ left, leftByLength }: ExaminedWriter): string {
     `${estimate(leftByLength)} is left.`;
 }
 
-function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
+function erasersInWords({ cleaners, specificRatio }: ExaminedWriter): string {
   if (cleaners.length === 0) {
     return `No single later node surely takes back more of it than of the control: the erasing is spread over many.`;
   }
@@ -173,7 +173,7 @@ function erasers({ cleaners, specificRatio }: ExaminedWriter): string {
 }
 
 /** The mean over tokens can be spread otherwise than the median: then no route is named. */
-function route({ routes, specific }: ExaminedWriter): string {
+function routeInWords({ routes, specific }: ExaminedWriter): string {
   if (!routes) return "";
   const parts = [
     ["through values and MLP inputs", routes.values],
@@ -192,12 +192,12 @@ function route({ routes, specific }: ExaminedWriter): string {
     : `Of ${all} ${number(main[1])} goes ${main[0]}.`;
 }
 
-function positional({ writer, shared }: ExaminedWriter): string {
+function positionalInWords({ writer, shared }: ExaminedWriter): string {
   if (writer === "pos_embed" || shared < SHARED) return ""; // that of pos_embed is, by its nature
   return `${percent(shared)} of its output is the same at a position in all prompts.`;
 }
 
-function attributed({ writer, attribution }: ExaminedWriter): string {
+function attributionInWords({ writer, attribution }: ExaminedWriter): string {
   if (!attribution) return "";
   const { takenBack, controlTakenBack, beyond, meanAbsolute, effect } = attribution;
   const size = `Direct logit attribution credits it with ${
@@ -232,10 +232,11 @@ function attributed({ writer, attribution }: ExaminedWriter): string {
  * untrained null.
  */
 export function modelInWords(result: ScanResult): string[] {
-  return [contraction(result), kept(result), sunk(result), untrained(result)].filter((text) => text !== "");
+  return [contractionInWords(result), protectedInWords(result), sinkInWords(result), untrainedInWords(result)]
+    .filter((text) => text !== "");
 }
 
-function contraction({ layers }: ScanResult): string {
+function contractionInWords({ layers }: ScanResult): string {
   const all = layers.filter((l) => l.kind === "head");
   const heads = all.filter((l) => !isWide(l));
   if (heads.length < 2) return "";
@@ -257,7 +258,7 @@ function contraction({ layers }: ScanResult): string {
   return `${says}: ${course}.${unsaid} Only what goes beyond that counts as clean-up here.`;
 }
 
-function kept({ passedOver }: ScanResult): string {
+function protectedInWords({ passedOver }: ScanResult): string {
   const names = passedOver.filter((c) => c.passedOver?.startsWith("protected"))
     .sort((a, b) => a.specific - b.specific).map((c) => c.name);
   if (names.length === 0) return "";
@@ -268,7 +269,7 @@ function kept({ passedOver }: ScanResult): string {
   }.`;
 }
 
-function sunk({ sink }: ScanResult): string {
+function sinkInWords({ sink }: ScanResult): string {
   if (!sink) return "";
   const { times, writer, norm, elsewhere, takenBackBy, left, location } = sink;
   const length = (x: number) => x >= 100 ? Math.round(x).toLocaleString("en") : x.toPrecision(2);
@@ -285,7 +286,7 @@ function sunk({ sink }: ScanResult): string {
     } elsewhere. ${back} It is left out of all other numbers.`;
 }
 
-function untrained({ untrained: null_ }: ScanResult): string {
+function untrainedInWords({ untrained: null_ }: ScanResult): string {
   if (!null_) return "";
   const { prompts, found, examined, largestSpecific } = null_;
   return `With each weight's values shuffled, the same scan of ${prompts} prompts found ` +
