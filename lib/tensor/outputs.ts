@@ -2,7 +2,8 @@
  * What a run is asked for: lazy tensors in records and lists, as the question has them. Arrays come back in
  * the same places, so that no name has to say twice what a value belongs to.
  *
- *     { heads: { L0H1: Tensor, … }, both: [Tensor, Tensor] } → { heads: { L0H1: NdArray, … }, both: [NdArray, NdArray] }
+ *     { heads: { L0H1: Tensor, … }, both: [Tensor, Tensor] }
+ *     → { heads: { L0H1: NdArray, … }, both: [NdArray, NdArray] }
  */
 import type { NdArray } from "./nd_array.ts";
 import { Tensor } from "./tensor.ts";
