@@ -29,7 +29,8 @@ Deno.test("lib/ERRORS.md quotes messages that the library has", async () => {
 });
 
 Deno.test("what a file says stands in messages through quoted(), which cuts and escapes it", async () => {
-  const raw = /\$\{\s*(?:[\w!]+\.)*json(?!\.length)[.[]/g; // `${values.json.clip_qkv}`: a list of 5,000 letters, or one that turns the text
+  // `${values.json.clip_qkv}`: a list of 5,000 letters, or one that turns the text
+  const raw = /\$\{\s*(?:[\w!]+\.)*json(?!\.length)[.[]/g;
   assertEquals("`${values.json.a} ${quoted(values.json.a)} ${json[key]}`".match(raw)?.length, 2);
   assertEquals((await sources(LIB)).match(raw), null);
 });
