@@ -12,6 +12,7 @@ import { Tensor } from "./tensor.ts";
 export type Output = Tensor | undefined | Outputs | readonly (Tensor | undefined | Outputs)[];
 /** What a run is asked for, by any names: tensors, records and lists of them. */
 export interface Outputs {
+  /** A tensor, or more of them. */
   readonly [name: string]: Output;
 }
 /** What a run returns: an array in each tensor's place. */
