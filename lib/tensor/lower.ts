@@ -10,6 +10,7 @@ import { canTakeBias, lowerContract } from "./lower_contract.ts";
 import type { DType, Node, Op, View } from "./node.ts";
 import { canonicalise } from "./canonical.ts";
 import { isLarge, productInBlocks, rawPart, sumInBlocks } from "./lower_stored.ts";
+import { asInt32, logSoftmax } from "./spelt_out.ts";
 import { shareAttention } from "./share_attention.ts";
 
 type Of<K extends Op["kind"]> = Extract<Op, { kind: K }>;
@@ -122,6 +123,7 @@ export class Lowering {
       }
       case "softmax": {
         const x = arranged(0, last(op.over));
+        if (op.log && !g.fused) return { ...x, name: logSoftmax(g, x) };
         return { ...x, name: g.emit(op.log ? "LogSoftmax" : "Softmax", [x.name], bytes, { axis: -1 })[0] };
       }
       case "layerNorm": {
@@ -234,9 +236,7 @@ export class Lowering {
         const cut = g.value("", [...x.dims.slice(0, -1), dims[axis(op.over)]], node.dtype);
         if (op.output === 0) return { ...cut, name: values };
         if (g.fused) return { ...cut, name: g.emit("Cast", [indices], bytes, { to: 6 })[0] };
-        // A card cannot cast 64-bit integers, but look them up.
-        const counted = g.constant([...Array(x.shape.at(-1)!).keys()], "int32");
-        return { ...cut, name: g.emit("Gather", [counted, indices], bytes, { axis: 0 })[0] };
+        return { ...cut, name: asInt32(g, indices, x.shape.at(-1)!, bytes[0]) };
       }
     }
   }

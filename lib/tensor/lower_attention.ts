@@ -8,13 +8,13 @@
 import { product } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
 import { memo } from "./memo.ts";
-import { plainAttention } from "./plain_attention.ts";
+import { attentionBlock } from "./spelt_out.ts";
 
 /**
  * Queries in one block. 64 and 256 were no faster. A card, which each step costs a start, gets larger ones
  * (not measured).
  */
-const BLOCK = 128, PLAIN_BLOCK = 512;
+const BLOCK = 128, SPELT_BLOCK = 512;
 
 /** What ONNX Runtime itself adds to the score of a hidden key. */
 const HIDDEN = -3.4028234663852886e38;
@@ -50,7 +50,7 @@ export function lowerAttention(
     if (!graph.fused) {
       const [q, k, v] = inputs, mask = maskOf(graph, start - first, end - start, window);
       const sizes = { batch, queries: end - start, keys: end - first, heads, kvHeads, dHead, width };
-      return plainAttention(graph, { q, k, v, mask, ...sizes }, { scale, softCap });
+      return attentionBlock(graph, { q, k, v, mask, ...sizes }, { scale, softCap });
     }
     // is_causal counts queries from the first key on: right for the first block alone.
     const causal = start === 0 && end <= window;
@@ -72,7 +72,7 @@ export function lowerAttention(
   };
 
   const blocks: string[] = [];
-  const block = graph.fused ? BLOCK : PLAIN_BLOCK;
+  const block = graph.fused ? BLOCK : SPELT_BLOCK;
   for (let start = 0; start < pos; start += block) blocks.push(attend(start, Math.min(start + block, pos)));
   const shape = [batch, pos, heads * width];
   const [name] = blocks.length === 1

@@ -3,6 +3,7 @@
  */
 import {
   assert,
+  assertAlmostEquals,
   assertEquals,
   assertMatch,
   assertRejects,
@@ -26,8 +27,8 @@ import { World } from "./world.ts";
 const onProcessor: CreateSession = (graph, threads) => createSession(graph, threads);
 const spelt = { device: "webgpu", createSession: onProcessor } as const;
 
-/** What only the processor can do: see plain_attention.ts, lower_contract.ts and lower.ts. */
-const PROCESSOR_ONLY = ["Attention", "FusedMatMul", "Cast"];
+/** What only the processor can do: see spelt_out.ts and lower_contract.ts. */
+const PROCESSOR_ONLY = ["Attention", "FusedMatMul", "Cast", "LogSoftmax"];
 const operations = (
   outputs: ConstructorParameters<typeof Lowering>[0],
   device: "cpu" | "webgpu",
@@ -62,19 +63,25 @@ for (
 Deno.test("A device's graph has none of the operations of the processor alone, and gives the same values", async () => {
   const world = new World(42);
   const x = world.input("a", "b");
-  const outputs = { gram: x.t.dot(x.t.rename({ a: "other" }), "b"), places: x.t.topK("b", 2).indices };
+  const log = x.t.mul(30).logSoftmax("b");
+  const outputs = { gram: x.t.dot(x.t.rename({ a: "other" }), "b"), places: x.t.topK("b", 2).indices, log };
   assertEquals(
     [...operations(outputs, "cpu", world.sizes)].filter((op) => PROCESSOR_ONLY.includes(op)).sort(),
     [
       "Cast",
       "FusedMatMul",
+      "LogSoftmax",
     ],
   );
   assertEquals(
     [...operations(outputs, "webgpu", world.sizes)].filter((op) => PROCESSOR_ONLY.includes(op)),
     [],
   );
-  assertEquals(await run(outputs, world.feeds, spelt), await run(outputs, world.feeds));
+  const [there, here] = [await run(outputs, world.feeds, spelt), await run(outputs, world.feeds)];
+  for (const name of ["gram", "places", "log"] as const) {
+    assertEquals(there[name].data.length, here[name].data.length);
+    here[name].data.forEach((value, i) => assertAlmostEquals(there[name].data[i], value, 1e-4, name));
+  }
 });
 
 Deno.test("A run goes where its weights are; the run's own option has the last word", async () => {

@@ -1,10 +1,26 @@
 /**
- * Causal attention in plain operations, for devices without the fused one: softmax(softCap(scale · q kᵀ) +
- * mask) v. The heads that share keys and values stand as rows of one matrix, so each product is one stack of
- * matrices and nothing is repeated.
+ * What only the processor has as one operation, in operations that every device has.
  */
 import { product } from "./dims.ts";
-import type { Graph } from "./graph.ts";
+import type { Graph, Value } from "./graph.ts";
+
+/** log softmax over the last dim: x - m - log Σ exp(x - m), with m the largest. */
+export function logSoftmax(graph: Graph, x: Value): string {
+  const all = [4 * product(x.shape)], rows = [4 * product(x.shape.slice(0, -1))];
+  const last = graph.constant([x.shape.length - 1]);
+  const [most] = graph.emit("ReduceMax", [x.name, last], rows, { keepdims: 1 });
+  const [below] = graph.emit("Sub", [x.name, most], all);
+  const [parts] = graph.emit("Exp", [below], all);
+  const [sum] = graph.emit("ReduceSum", [parts, last], rows, { keepdims: 1 });
+  const [log] = graph.emit("Log", [sum], rows);
+  return graph.emit("Sub", [below, log], all)[0];
+}
+
+/** 64-bit indices below `end` as 32-bit integers: cards do not cast them, but look them up. */
+export function asInt32(graph: Graph, indices: string, end: number, bytes: number): string {
+  const counted = graph.constant([...Array(end).keys()], "int32");
+  return graph.emit("Gather", [counted, indices], [bytes], { axis: 0 })[0];
+}
 
 /**
  * One block of queries as names of [batch, queries, heads · d_head] and [batch, keys, kvHeads · d_head];
@@ -25,8 +41,12 @@ export interface Block {
   width: number;
 }
 
-/** → [batch, queries, heads · width] */
-export function plainAttention(
+/**
+ * Causal attention: softmax(softCap(scale · q kᵀ) + mask) v → [batch, queries, heads · width]. The heads that
+ * share keys and values stand as rows of one matrix, so each product is one stack of matrices and nothing is
+ * repeated.
+ */
+export function attentionBlock(
   graph: Graph,
   { q, k, v, mask, batch, queries, keys, heads, kvHeads, dHead, width }: Block,
   { scale, softCap }: { scale: number; softCap: number },
