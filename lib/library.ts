@@ -132,6 +132,20 @@ export type {
   WriterRow,
 } from "./experiments/rows.ts";
 
+export { reuse, type ReuseOptions, type ReuseResult } from "./experiments/reuse/reuse.ts";
+export { reuseInWords } from "./experiments/reuse/words.ts";
+export type {
+  ChangedRow,
+  NeededRow,
+  OccupancyRow,
+  Phase,
+  PutBackRow,
+  ReadRow,
+  SpanName,
+  SpanRow,
+  WrittenRow,
+} from "./experiments/reuse/rows.ts";
+
 // A model of which nothing is known yet: look for writers and cleaners in it.
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
 export { listed } from "./experiments/numbers_in_words.ts";

@@ -104,6 +104,11 @@ export class Model {
     );
   }
 
+  /** The same, or undefined where the model's folder has none. */
+  get knownCleanup(): Cleanup | undefined {
+    return this.#cleanup;
+  }
+
   /**
    * The layer whose heads Figures 1, 6 and 7 show: the writer's, or 0 where that is an embedding or no
    * cleanup.json says.

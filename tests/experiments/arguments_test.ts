@@ -14,6 +14,7 @@ const { retention, cancellationBaseline, compositionAttribution, embeddingNorms,
   lib as Any;
 const { residualProjections, nodeProjections, patchedProjections, resampleAblation, promptAblation } =
   lib as Any;
+const { reuse } = lib as Any;
 const { resampledAttribution, findAdversarialPrompts, promptLocations, adversarialFor } = lib as Any;
 
 const onPrompts: Record<string, Any> = {
@@ -27,6 +28,7 @@ const onPrompts: Record<string, Any> = {
   allPairs,
   findAdversarialPrompts,
   retention,
+  reuse,
 };
 
 for (const [name, experiment] of Object.entries(onPrompts)) {

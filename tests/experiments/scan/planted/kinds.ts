@@ -25,12 +25,15 @@ function planted(name: KindName, seed: number): World {
 }
 
 export function plantedModel(kind: KindName, seed: number): Model {
-  const { config, arrays } = planted(kind, seed);
+  return modelOf(planted(kind, seed), `planted: ${kind}, seed ${seed}`);
+}
+
+export function modelOf({ config, arrays }: World, name = "planted"): Model {
   const weights: Weights = new Map();
-  for (const [name, shape] of stateDictShapes(config)) {
-    weights.set(name, weight(name, arrays.get(name)!, shape));
+  for (const [each, shape] of stateDictShapes(config)) {
+    weights.set(each, weight(each, arrays.get(each)!, shape));
   }
-  return new Model({ name: `planted: ${kind}, seed ${seed}`, config, weights, processing: NO_STEPS });
+  return new Model({ name, config, weights, processing: NO_STEPS });
 }
 
 /** Writes the model as a folder: config.json and model.safetensors. */

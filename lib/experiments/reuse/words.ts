@@ -1,0 +1,152 @@
+/**
+ * What `reuse` found, in sentences. Each conclusion is printed on the condition that makes it true: an
+ * interval that lies wholly on one side. Where it holds 0, the sentence says that nothing is shown.
+ */
+import { listed, number, percent } from "../numbers_in_words.ts";
+import type { Estimate } from "../rows.ts";
+import type { ReuseResult } from "./reuse.ts";
+import type { ReadRow } from "./rows.ts";
+
+const above = (e?: Estimate) => e !== undefined && e.interval[0] > 0;
+const below = (e?: Estimate) => e !== undefined && e.interval[1] < 0;
+const within = ({ interval: [low, high] }: Estimate, digits = 3) =>
+  `95 %: ${number(low, digits)} to ${number(high, digits)}`;
+
+/** Whether a share is surely above that of a random span, and at least twice as large. */
+const notably = (share: Estimate, more?: Estimate) => above(more) && more!.value >= share.value / 2;
+
+/** Readers named in a sentence. */
+const NAMED = 3;
+/** Readers that take less than this from a span are not named. */
+const LITTLE = 0.02;
+
+/** Paragraphs: the span, who reads it, what fills it afterwards, whether erasing helps, and what follows. */
+export function reuseInWords(result: ReuseResult): string[] {
+  return [
+    spanInWords(result),
+    readersInWords(result),
+    filledInWords(result),
+    helpsInWords(result),
+    conclusion(result),
+  ]
+    .filter((text) => text !== "");
+}
+
+function spanInWords({ writer, spans: [own], cleaners }: ReuseResult): string {
+  const many = own.k === 1 ? "one direction holds" : `${own.k} directions hold`;
+  const by = cleaners.length > 0
+    ? `${listed(cleaners)} ${cleaners.length === 1 ? "erases" : "erase"} it.`
+    : "Nobody surely erases it, so nothing comes after the erasure.";
+  return `${many[0].toUpperCase()}${many.slice(1)} ${
+    percent(own.energy)
+  } of the energy of what ${writer} writes; ` +
+    `of a random vector's, ${number(100 * own.chance, 1)} %. ${by}`;
+}
+
+const inputs: Record<ReadRow["input"], string> = {
+  Q: "the queries of",
+  K: "the keys of",
+  V: "the values of",
+  MLP: "",
+  unembed: "the unembedding",
+};
+const nameOf = ({ reader, input }: ReadRow) =>
+  input === "unembed" ? inputs[input] : `${inputs[input]} ${reader}`.trim();
+
+/**
+ * Readers of whole layers, MLPs and the unembedding in one phase that take surely more from the writer's
+ * span.
+ */
+function strongest(result: ReuseResult, phase: ReadRow["phase"], which: "more" | "moreRest"): ReadRow[] {
+  const value = (row: ReadRow) => which === "more" ? row.all.value : row.rest.value;
+  return result.read
+    .filter((row) => row.span === "writer" && row.phase === phase && !/^L\d/.test(row.reader))
+    .filter((row) => notably(which === "more" ? row.all : row.rest, row[which]) && value(row) >= LITTLE)
+    .sort((a, b) => value(b) - value(a));
+}
+
+function readersInWords(result: ReuseResult): string {
+  const between = strongest(result, "between", "more").slice(0, NAMED);
+  if (between.length === 0) {
+    return "Between write and erasure nobody surely takes more from these directions than from random ones.";
+  }
+  const said = between.map((row) => `${nameOf(row)} (${percent(row.all.value)} of all that they take in)`);
+  return `Between write and erasure they are read by ${
+    listed(said)
+  }, among others; each more than random ones.`;
+}
+
+/** What stands in the span at the end, beside random ones. */
+function filledInWords(result: ReuseResult): string {
+  const end = result.occupancy.filter(({ span }) => span === "writer").at(-1)!;
+  const random = result.occupancy.filter(({ span }) => span === "random").at(-1)!;
+  const first = `At the end of the stream they hold ${number(100 * end.all.value, 1)} % of it, random ones ` +
+    `${number(100 * random.all.value, 1)} %`;
+  const than = above(end.more) ? "surely more" : below(end.more) ? "surely less" : "no sure difference";
+  const after = result.written.filter(({ span, phase }) => span === "writer" && phase === "after");
+  const again = after.filter((row) => notably(row.all, row.more) && notably(row.rest, row.moreRest));
+  const nodes = after.length === 0
+    ? "No node comes after the last cleaner."
+    : again.length > 0
+    ? `After the last cleaner ${listed(again.map(({ node }) => node))} ${
+      again.length === 1 ? "writes" : "write"
+    } more into them than into random ones, and not because of what ${result.writer} wrote.`
+    : `None of the nodes after the last cleaner (${
+      listed(after.map(({ node }) => node))
+    }) surely writes more other content into them than into random ones.`;
+  return `${first}: ${than}. ${nodes}`;
+}
+
+function helpsInWords({ putBack, helps, needed, neededMore }: ReuseResult): string {
+  if (putBack.length === 0 || !helps) return "";
+  const own = putBack.filter(({ run }) => run === "writer").at(-1)!;
+  const control = putBack.filter(({ run }) => run === "control").at(-1)!;
+  const amounts =
+    `Putting back ${own.lambda === 1 ? "what was erased" : `${own.lambda} of what was erased`} changes ` +
+    `the loss by ${number(own.loss.value, 3)} nats a token, as much of a rotated vector by ${
+      number(control.loss.value, 3)
+    }`;
+  const verdict = below(own.loss)
+    ? "The model predicts better with it, so erasing does not help."
+    : above(helps)
+    ? "So erasing helps, beyond what any such vector would disturb."
+    : below(helps)
+    ? "It disturbs less than any such vector does: the later part of the model bears it well."
+    : "It disturbs no more than any such vector: that erasing helps for what the output says is not shown.";
+  const row = needed.find(({ span }) => span === "writer")!;
+  const read = above(neededMore)
+    ? "surely more than"
+    : below(neededMore)
+    ? "surely less than"
+    : "not surely another amount than";
+  return `${amounts} (difference ${number(helps.value, 3)}; ${within(helps)}). ${verdict} ` +
+    `With what stands in the directions at the end exchanged for its mean, the predictions change by ${
+      number(row.divergence.value, 3)
+    } nats (KL), ${read} with random directions.`;
+}
+
+/** Step 4 of the post's definition has two halves: other content is there, and it is read. */
+export function halves(result: ReuseResult): { content: boolean; read: boolean } {
+  const end = result.occupancy.filter(({ span }) => span === "writer").at(-1)!;
+  return {
+    content: result.cleaners.length > 0 && above(end.more) && above(end.moreRest),
+    read: result.cleaners.length > 0 &&
+      (above(result.neededMore) ||
+        strongest(result, "after", "moreRest").some(({ input }) => input !== "unembed")),
+  };
+}
+
+function conclusion(result: ReuseResult): string {
+  if (result.cleaners.length === 0) return "";
+  const { content, read } = halves(result);
+  if (content && read) {
+    return "So the freed directions are used again: other content is there, and it is read.";
+  }
+  if (content) {
+    return "So other content is there, more than in random directions; that it is read is not shown.";
+  }
+  if (read) {
+    return "So what stands there is read more than in random directions; that more stands there is not shown.";
+  }
+  return "So that the freed directions are used again, more than any others are, is not shown.";
+}
