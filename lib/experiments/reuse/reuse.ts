@@ -9,6 +9,7 @@
  * Beside B stand the span of a node that is not erased, with as many directions, and B turned at random.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
+import { quoted } from "../../checkpoints/quoted.ts";
 import { outputSize } from "../../checkpoints/config.ts";
 import { atPositions, removal } from "../../metrics/retention.ts";
 import { chance, rotatedSpan, type Span } from "../../metrics/span.ts";
@@ -17,15 +18,7 @@ import type { Forward } from "../../transformer/forward.ts";
 import type { Model } from "../../transformer/model.ts";
 import { findNode, modelNodes } from "../../transformer/nodes.ts";
 import { assumptions, Bands } from "../experiment.ts";
-import {
-  checkArguments,
-  checkNames,
-  checkNumber,
-  checkOptions,
-  RUN_OPTIONS,
-  SEEDS,
-  shown,
-} from "../options.ts";
+import { checkArguments, checkNames, checkNumber, checkOptions, RUN_OPTIONS, SEEDS } from "../options.ts";
 import { outputSpans } from "../output_span.ts";
 import { PromptBootstrap } from "../prompt_bootstrap.ts";
 import { retention } from "../retention/retention.ts";
@@ -134,7 +127,9 @@ export async function reuse(
   checkNumber("reuse", "rotations", rotations, { least: 2 });
   checkNumber("reuse", "seed", seed, SEEDS);
   if (!Array.isArray(lambdas) || lambdas.length === 0) {
-    throw new Error(`reuse: got ${shown(lambdas)} for lambdas; expected a list of numbers, such as [0.5, 1]`);
+    throw new Error(
+      `reuse: got ${quoted(lambdas)} for lambdas; expected a list of numbers, such as [0.5, 1]`,
+    );
   }
   for (const lambda of lambdas) {
     checkNumber("reuse", "lambdas", lambda, { least: -10, most: 10, whole: false });
