@@ -19,8 +19,11 @@ import { letterModel } from "../experiments/plain_values.ts";
 import { randomPrompts } from "../transformer/models.ts";
 import { World } from "./world.ts";
 
+// The driver's loader, by its path: what is loaded once is found by its name. LD_LIBRARY_PATH would do too,
+// but Deno starts a process with it only where it may start any.
+if (Deno.args[0]) Deno.dlopen(Deno.args[0], {});
 const webgpu = { device: "webgpu" } as const;
-if (Deno.args.includes("--start")) await openDevice("webgpu");
+await openDevice("webgpu");
 const here = letterModel(51), { weights, cleanup } = here;
 const there = new Model({ ...here, weights, cleanup, ...webgpu });
 
