@@ -195,7 +195,7 @@ function vocabulary({ tokenizer, config: { d_vocab } }: Model): Record<string, s
   };
 }
 
-function describe({ name, config, params }: Model): ScanResult["model"] {
+export function describe({ name, config, params }: Model): ScanResult["model"] {
   const parameters = params.count();
   return { name, layers: config.n_layers, heads: config.n_heads, d_model: config.d_model, parameters };
 }

@@ -1,0 +1,172 @@
+/**
+ * A census: the same questions to any model, so that models can stand side by side.
+ *
+ *  - contraction: what is left at the end of what is written in each layer, whatever it says (contraction.ts);
+ *  - cosines: does each sublayer write something new, strengthen the stream, or take away (cosines.ts);
+ *  - writers: whose output is erased beyond its control, as in a scan (scan/screen.ts, scan/examine.ts);
+ *  - early heads: how much of their DLA is taken back (early_heads.ts);
+ *  - self-repair: how much of a node's direct effect is made up for (self_repair.ts).
+ *
+ * Each stands beside its control. Positions from 1 on; position 0 apart. Prompts are halved as in a scan: nodes are screened on one half,
+ * all else is measured on the other.
+ */
+import { outputSize } from "../../checkpoints/config.ts";
+import type { Prompts } from "../../checkpoints/mod.ts";
+import type { RunOptions } from "../../tensor/run.ts";
+import type { Model } from "../../transformer/model.ts";
+import { modelNodes } from "../../transformer/nodes.ts";
+import { assumptions, Bands } from "../experiment.ts";
+import { checkArguments, checkNumber, checkOptions, RUN_OPTIONS } from "../options.ts";
+import type { RemovalStats } from "../retention/removal_stats.ts";
+import { type Lengths, measureSizes } from "../retention/sizes.ts";
+import { candidates } from "../scan/candidates.ts";
+import { examine, type ExaminedWriter } from "../scan/examine.ts";
+import { checkScanPrompts, passes } from "../scan/prompts.ts";
+import { describe, type ScanResult } from "../scan/scan.ts";
+import { screen, type ScreenedNode } from "../scan/screen.ts";
+import { checkSettings, type ScanSettings } from "../scan/settings.ts";
+import { type Sink, sink } from "../scan/sinks.ts";
+import { contraction } from "./contraction.ts";
+import { sublayerCosines } from "./cosines.ts";
+import { earlyHeads } from "./early_heads.ts";
+import type { ContractionRow, CosineRow, EarlyRow, SelfRepairRow } from "./rows.ts";
+import { selfRepair } from "./self_repair.ts";
+
+/** Thresholds, how many nodes are looked at, and how the runs are divided, watched and ended. */
+export interface CensusOptions extends RunOptions {
+  /** Thresholds of the scan's part that differ from `DEFAULT_SETTINGS`. */
+  settings?: Partial<ScanSettings>;
+  /** So many early heads, those with the largest DLA. Default 8. */
+  early?: number;
+  /** Self-repair of so many heads and MLPs, those with the largest direct effect. Default 16. */
+  repair?: number;
+  /** What an interrupted first pass, or that of a scan, over the same prompts had measured. */
+  screened?: ReadonlyMap<string, RemovalStats>;
+  /** Called with what the first pass has measured so far, so that it can be kept. */
+  onScreened?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;
+  /** Told at the start of each pass. */
+  onPass?: (name: string, prompts: number) => void;
+}
+
+const OPTIONS: Record<keyof CensusOptions, true> = {
+  ...RUN_OPTIONS,
+  settings: true,
+  early: true,
+  repair: true,
+  screened: true,
+  onScreened: true,
+  onPass: true,
+};
+
+export const DEFAULT_EARLY = 8, DEFAULT_REPAIR = 16;
+
+/** One model in a census. */
+export interface CensusResult {
+  /** What was looked at. */
+  model: ScanResult["model"];
+  /** All that were given; how many served each pass. */
+  prompts: ScanResult["prompts"];
+  /** Those of the scan's part. */
+  settings: ScanSettings;
+  /** What the rows rest on, by name: model, prompts, options. */
+  assumptions: Record<string, string>;
+  /** What is left of anything, by layer. */
+  contraction: ContractionRow[];
+  /** Cosine of each sublayer's output with the stream. */
+  cosines: CosineRow[];
+  /** Examined writers, the most erased first; those with no `notFound` are found. */
+  writers: ExaminedWriter[];
+  /** All nodes on the first half. */
+  screened: ScreenedNode[];
+  /** DLA of early heads that is taken back; empty for a base model, which has no logits. */
+  early: EarlyRow[];
+  /** Self-repair by node; empty for a base model. */
+  selfRepair: SelfRepairRow[];
+  /** Mean length of the stream at each location, at position 0 and elsewhere. */
+  stream: ({ location: string } & Lengths)[];
+  /** The attention sink at position 0, where there is one. */
+  sink?: Sink;
+}
+
+/**
+ * Asks all that a census asks of one model.
+ * @throws when prompts are too few, too short or all the same, an option is out of its range, or numbers are not finite
+ */
+export async function census(
+  model: Model,
+  prompts: Prompts,
+  options: CensusOptions = {},
+): Promise<CensusResult> {
+  checkArguments("census", { model, prompts });
+  checkOptions("census", options, OPTIONS);
+  const settings = checkSettings(options.settings);
+  const { early = DEFAULT_EARLY, repair = DEFAULT_REPAIR } = options;
+  checkNumber("census", "early", early, { least: 1 });
+  checkNumber("census", "repair", repair, { least: 1 });
+  checkScanPrompts(prompts);
+  const { onPass, screened: done, onScreened, settings: _, early: __, repair: ___, ...run } = options;
+  const { seed, rotations } = settings, drawn = { seed, rotations };
+  const { screened, examined } = passes(prompts, settings);
+
+  const names = modelNodes(model.config).map((node) => node.name);
+  onPass?.("measuring lengths", screened.count);
+  const sizes = await measureSizes(model, screened, names, run);
+  onPass?.(`screening ${names.length} nodes`, screened.count);
+  let stats = done ?? new Map<string, RemovalStats>();
+  const { nodes, layers } = await screen(model, screened, sizes, {
+    ...run,
+    seed,
+    done: stats,
+    onMeasured: async (measured) => {
+      stats = measured;
+      await onScreened?.(measured);
+    },
+  });
+  const chosen = candidates(nodes, layers, settings).filter((c) => !c.passedOver).map((c) => c.name);
+  if (chosen.length > 0) onPass?.(`examining ${chosen.length} of them`, examined.count);
+  const writers = await examine(model, chosen, examined, sizes, settings, run);
+  writers.sort((a, b) => b.specific.value * b.share - a.specific.value * a.share);
+
+  onPass?.("cosines of sublayers with the stream", examined.count);
+  const cosines = await sublayerCosines(model, examined, { ...run, seed });
+  let earlyRows: EarlyRow[] = [], repairRows: SelfRepairRow[] = [];
+  if (outputSize(model.config) > 0) {
+    onPass?.("DLA of early heads", examined.count);
+    earlyRows = await earlyHeads(model, examined, { ...run, ...drawn, most: early });
+    onPass?.("self-repair", examined.count);
+    repairRows = await selfRepair(model, examined, { ...run, ...drawn, most: repair });
+  }
+  const sunk = await sink(model, screened, sizes, { ...run, ...drawn, onProgress: undefined });
+  return {
+    model: describe(model),
+    prompts: {
+      count: prompts.count,
+      length: prompts.length,
+      source: prompts.source,
+      screened: screened.count,
+      examined: examined.count,
+    },
+    settings,
+    assumptions: {
+      ...assumptions(model, prompts, new Bands()),
+      positions: "1 and later; position 0 apart",
+      split:
+        `nodes are screened on ${screened.count} prompts; all else is measured on ${examined.count} others`,
+      controls: `contraction: none, it is the control; cosines: the sublayer's output on the next prompt; ` +
+        `all else: what is taken out, rotated ${rotations} times`,
+      "early heads":
+        "of the first third of the layers, those with the largest DLA, along the two most probable next tokens",
+      "self-repair":
+        "of the nodes with the largest direct effect on the right token's logit; each writes what it writes on the next prompt",
+      intervals: "95 %, bootstrap over prompts and over the control's draws, by Student's t for so few",
+    },
+    contraction: contraction(model.config, stats, seed),
+    cosines,
+    writers,
+    screened: nodes,
+    early: earlyRows,
+    selfRepair: repairRows,
+    stream: [...sizes.stream].map(([location, lengths]) => ({ location, ...lengths })),
+    ...(sunk && { sink: sunk }),
+  };
+}

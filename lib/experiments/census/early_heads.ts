@@ -1,0 +1,82 @@
+/**
+ * Early heads with a large direct logit attribution (DLA): do later nodes take it back? Heads of the first third of the layers, each taken
+ * out of the run, with its rotated output as the control; along the two most probable next tokens of each position.
+ */
+import type { Prompts } from "../../checkpoints/mod.ts";
+import { attributionVector, unembedding } from "../../metrics/attribution.ts";
+import { headDots } from "../../metrics/projection.ts";
+import { atPositions } from "../../metrics/retention.ts";
+import { rotated, rotation } from "../../metrics/rotation.ts";
+import { ControlDraws } from "../../stats/control_draws.ts";
+import { run, type RunOptions } from "../../tensor/run.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Model } from "../../transformer/model.ts";
+import { headName, modelNodes } from "../../transformer/nodes.ts";
+import { Credits } from "../attribution/credits.ts";
+import { ask } from "../attribution/question.ts";
+import { columnsAfter, measureTaken, type Taken } from "../attribution/runs.ts";
+import { BLOCKS } from "../retention/removal_stats.ts";
+import { draws, estimate } from "./estimates.ts";
+import type { EarlyRow } from "./rows.ts";
+
+/** Layers whose heads count as early: the first third. */
+export const earlyLayers = (layers: number): number => Math.ceil(layers / 3);
+
+/** The `most` early heads with the largest DLA, the largest first, then all of them taken together; empty where there is no later node. */
+export async function earlyHeads(
+  model: Model,
+  prompts: Prompts,
+  options: RunOptions & { seed: number; rotations: number; most: number },
+): Promise<EarlyRow[]> {
+  const { seed, rotations, most, ...runOptions } = options;
+  const quiet = { ...runOptions, onProgress: undefined };
+  const { feeds } = await ask(model, prompts, {}, quiet);
+  const clean = model.forward();
+  const direction = unembedding(clean, model.tokens("first")).sub(unembedding(clean, model.tokens("second")));
+  const u = attributionVector(clean, direction);
+  const { n_heads, n_layers } = model.config;
+  const early = Math.min(earlyLayers(n_layers), n_layers);
+  const sizes: Record<string, Tensor> = {};
+  for (let layer = 0; layer < early; layer++) {
+    sizes[`${layer}`] = atPositions(headDots(clean, layer, u)).sumSquares("pos");
+  }
+  const squares = await run(sizes, feeds, quiet);
+  const size = (layer: number, head: number) => {
+    let sum = 0;
+    for (let b = 0; b < prompts.count; b++) sum += squares[`${layer}`].data[b * n_heads + head];
+    return sum;
+  };
+  const chosen = modelNodes(model.config)
+    .flatMap((node) => node.kind === "head" && node.layer < early ? [node] : [])
+    .sort((a, b) => size(b.layer, b.head) - size(a.layer, a.head)).slice(0, most)
+    .map(({ layer, head }) => headName(layer, head));
+  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const taken = chosen.flatMap((writer): Taken[] => {
+    const w = atPositions(clean.node(writer));
+    const controls = turns.map((Q, i) => ({ key: `${writer} ${i}`, writer, delta: rotated(w, Q) }));
+    return [{ key: writer, writer, delta: w }, ...controls];
+  });
+  const blocks = Math.min(BLOCKS, prompts.count);
+  const place = { look: "rest" as const, length: prompts.length, blocks };
+  const found = await measureTaken(model, clean, taken, feeds, place, runOptions);
+  const drawn = draws(blocks, seed), { takenBack, effect } = columnsAfter(0);
+  const credits = (key: string) => found.get(`${key} 0`)!.credits;
+  const row = (node: string, layer: number, own: Credits, controls: readonly Credits[]): EarlyRow => {
+    const control = new ControlDraws(controls, drawn, seed + 1);
+    const back = (one: Credits, draw?: Int32Array) => -one.share(takenBack, draw);
+    return {
+      node,
+      layer,
+      dla: Math.sqrt(own.square / own.tokens),
+      takenBack: estimate((draw) => back(own, draw), drawn),
+      control: estimate((draw) => control.mean(back, draw), drawn),
+      beyond: estimate((draw) => back(own, draw) - control.mean(back, draw), drawn),
+      effect: estimate((draw) => own.share(effect, draw), drawn),
+    };
+  };
+  const rows = chosen.map((node) =>
+    row(node, Number(/^L(\d+)/.exec(node)![1]), credits(node), turns.map((_, i) => credits(`${node} ${i}`)))
+  );
+  const together = (suffix: string) => Credits.joined(chosen.map((node) => credits(`${node}${suffix}`)));
+  return [...rows, row("all", -1, together(""), turns.map((_, i) => together(` ${i}`)))];
+}

@@ -1,0 +1,138 @@
+/**
+ * Self-repair, by node: the node writes what it writes on another text (w′ for w), and the rest of the model may make up for what the right
+ * token's logit loses. With u the direction of that logit (over the mean logit) and the clean run's final scale,
+ *
+ *     direct effect DE = w·u,   self-repair = (logit ablated - logit clean) - (DE ablated - DE clean)
+ *                  = Σ heads (c̃ - c)·u + Σ MLPs (c̃ - c)·u + norm       c, c̃: what a later node writes in the two runs
+ *
+ * `norm` is what is left over: the final scale, which answers too. Source: Rushing and Nanda, arXiv 2402.15390, section 3 (there over the 2 %
+ * of tokens with the largest direct effect, positions 0 included). The control exchanges as much, rotated: Q (w - w′).
+ */
+import type { Prompts } from "../../checkpoints/mod.ts";
+import { attributionVector, readDifference, unembedding } from "../../metrics/attribution.ts";
+import { laterNodes } from "../../metrics/later_nodes.ts";
+import { headDots } from "../../metrics/projection.ts";
+import { atPositions, removal, responseDots } from "../../metrics/retention.ts";
+import { rotated, rotation } from "../../metrics/rotation.ts";
+import { NdArray } from "../../tensor/nd_array.ts";
+import { type Feeds, run, type RunOptions, stream } from "../../tensor/run.ts";
+import { createOnce } from "../../tensor/session.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Forward } from "../../transformer/forward.ts";
+import { feed, type Model } from "../../transformer/model.ts";
+import { modelNodes } from "../../transformer/nodes.ts";
+import { inParts } from "../part_progress.ts";
+import { graphs, LEAST_TOKENS } from "../retention/removals.ts";
+import { shiftedPrompts } from "../shifted_prompts.ts";
+import { repairRows, type Tokens } from "./repair_rows.ts";
+import type { SelfRepairRow } from "./rows.ts";
+
+/** The right next token of each position as "next"; the last position has none, and does not count. Another text as "other". */
+function feedsOf(model: Model, prompts: Prompts): Feeds {
+  const { tokens, count, length } = prompts;
+  const next = Int32Array.from(tokens, (_, i) => i % length === length - 1 ? 0 : tokens[i + 1]);
+  return {
+    ...feed(prompts, model.config),
+    next: new NdArray(next, ["batch", "pos"], [count, length]),
+    other: feed(shiftedPrompts(prompts)).tokens,
+  };
+}
+
+/** W_U[:, right token] − the mean over the vocabulary: [batch, pos, d_model]. */
+function rightToken(model: Model, forward: Forward): Tensor {
+  const direction = unembedding(forward, model.tokens("next"));
+  if (model.processing.centerUnembed) return direction;
+  return direction.sub(forward.weight("unembed.W_U").mean("d_vocab"));
+}
+
+/** Σ (w·u)² of every head and MLP over all prompts, the largest first. */
+async function largest(model: Model, feeds: Feeds, most: number, options: RunOptions): Promise<string[]> {
+  const clean = model.forward(), u = attributionVector(clean, rightToken(model, clean));
+  const { n_layers, n_heads } = model.config;
+  const outputs: Record<string, Tensor> = {};
+  const nodes = modelNodes(model.config).filter((node) => node.kind !== "embed");
+  for (let layer = 0; layer < n_layers; layer++) {
+    outputs[`heads${layer}`] = atPositions(headDots(clean, layer, u)).sumSquares("pos");
+  }
+  for (const { kind, name } of nodes) {
+    if (kind === "mlp") outputs[name] = atPositions(clean.node(name).dot(u, "d_model")).sumSquares("pos");
+  }
+  const values = await run(outputs, feeds, options);
+  const size = (node: typeof nodes[number]) => {
+    const [key, step, at] = node.kind === "head"
+      ? [`heads${node.layer}`, n_heads, node.head]
+      : [node.name, 1, 0];
+    const { data } = values[key];
+    let sum = 0;
+    for (let i = at; i < data.length; i += step) sum += data[i];
+    return sum;
+  };
+  const sizes = new Map(nodes.map((node) => [node.name, size(node)]));
+  return [...sizes].sort((a, b) => b[1] - a[1]).slice(0, most).map(([name]) => name);
+}
+
+interface Exchange {
+  key: string;
+  writer: string;
+  delta: Tensor;
+}
+
+function outputsOf(model: Model, clean: Forward, exchanges: readonly Exchange[]): Record<string, Tensor> {
+  const direction = rightToken(model, clean);
+  const u = attributionVector(clean, direction);
+  const outputs: Record<string, Tensor> = {};
+  exchanges.forEach(({ writer, delta }, i) => {
+    const ablated = model.forward({ hooks: removal(clean, writer, delta) });
+    outputs[`whole${i}`] = clean.node(writer).dot(u, "d_model");
+    outputs[`exchanged${i}`] = delta.dot(u, "d_model");
+    outputs[`lost${i}`] = readDifference(clean, direction).sub(readDifference(ablated, direction));
+    for (const kind of ["head", "mlp"] as const) {
+      const later = laterNodes(model.config, writer).filter((node) => node.kind === kind);
+      if (later.length > 0) outputs[`${kind}${i}`] = responseDots(clean, ablated, u, later).sum("node");
+    }
+  });
+  return outputs;
+}
+
+/**
+ * The `most` heads and MLPs with the largest direct effect, the largest first, then all of them taken together.
+ * @throws for a single prompt, and for prompts of fewer than three tokens: neither the first nor the last position counts
+ */
+export async function selfRepair(
+  model: Model,
+  prompts: Prompts,
+  options: RunOptions & { seed: number; rotations: number; most: number },
+): Promise<SelfRepairRow[]> {
+  const { seed, rotations, most, ...runOptions } = options;
+  const feeds = feedsOf(model, prompts);
+  const chosen = await largest(model, feeds, most, { ...runOptions, onProgress: undefined });
+  const clean = model.forward(), other = model.forward({ tokens: model.tokens("other") });
+  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const exchanges = chosen.flatMap((writer): Exchange[] => {
+    const delta = atPositions(clean.node(writer).sub(other.node(writer)));
+    const controls = turns.map((Q, i) => ({ key: `${writer} ${i}`, writer, delta: rotated(delta, Q) }));
+    return [{ key: writer, writer, delta }, ...controls];
+  });
+  const measured = new Map<string, Tokens>();
+  const groups = graphs(model, exchanges);
+  const part = inParts(
+    { leastTokens: LEAST_TOKENS, createSession: createOnce, ...runOptions },
+    groups.length,
+  );
+  const { count, length } = prompts;
+  for (const [g, group] of groups.entries()) {
+    const sizes = () => new Float64Array(count * length);
+    group.forEach(({ key }) =>
+      measured.set(key, { whole: sizes(), exchanged: sizes(), lost: sizes(), head: sizes(), mlp: sizes() })
+    );
+    for await (const { start, results } of stream(outputsOf(model, clean, group), feeds, part(g))) {
+      group.forEach(({ key }, i) => {
+        for (const [name, values] of Object.entries(measured.get(key)!)) {
+          const made = results[`${name}${i}`]; // no heads or MLPs may come later
+          if (made) values.set(made.data as Float32Array, start * length);
+        }
+      });
+    }
+  }
+  return repairRows(model.config, prompts, chosen, measured, { seed, rotations });
+}
