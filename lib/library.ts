@@ -151,6 +151,18 @@ export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experim
 export { listed } from "./experiments/numbers_in_words.ts";
 export { inWords } from "./experiments/scan/words.ts";
 export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
+
+// Several models side by side.
+export { census, type CensusOptions, type CensusResult } from "./experiments/census/census.ts";
+export { censusInWords, modelsInWords } from "./experiments/census/words.ts";
+export type {
+  ContractionRow,
+  CosineRow,
+  EarlyRow,
+  Repair,
+  SelfRepairRow,
+} from "./experiments/census/rows.ts";
+export type { PublishedRow } from "./experiments/census/published.ts";
 export { type Document, documents } from "./checkpoints/prompts/documents.ts";
 export { type PackOptions, packPrompts } from "./checkpoints/prompts/packed_prompts.ts";
 

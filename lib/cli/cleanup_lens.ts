@@ -1,18 +1,21 @@
 #!/usr/bin/env node
 /**
- * The command that the npm package installs: `npx cleanup-lens scan MODEL …`, and `attribution` and `verify`
- * likewise. In a checkout the same are tasks, which Deno holds to their permissions; Node and Bun have none.
+ * The command that the npm package installs: `npx cleanup-lens scan MODEL …`, and `census`, `attribution` and
+ * `verify` likewise. In a checkout the same are tasks, which Deno holds to their permissions; Node and Bun have
+ * none.
  */
 import process from "node:process";
 
 const COMMANDS: Record<string, () => Promise<{ main(): Promise<number> }>> = {
   scan: () => import("./scan.ts"),
+  census: () => import("./census.ts"),
   attribution: () => import("./attribution.ts"),
   verify: () => import("./verify.ts"),
 };
 
 const USAGE = `cleanup-lens COMMAND …; "cleanup-lens COMMAND --help" says more
   scan MODEL         look for clean-up in a model
+  census MODEL…      the same questions to several models, side by side
   attribution MODEL  is what direct logit attribution credits taken back later?
   verify MODEL       measure every figure and compare it with the published values`;
 

@@ -96,6 +96,7 @@ export const TASKS: Record<string, (start: Start) => Permissions> = {
     return { ...none, read: [root, ...write], write, net: ["127.0.0.1"], env: [STARTED_BY], run: [execPath] };
   },
   scan: model,
+  census: model,
   attribution: (start) => ({ ...model(start), sys: [...MODEL_SYS, ...PICTURE_SYS] }),
   verify: model,
 };

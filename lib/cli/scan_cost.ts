@@ -1,7 +1,7 @@
 /** What a scan will take, said before it starts, and what it took, said after it. */
 import { type Prompts, shorten } from "../checkpoints/mod.ts";
 import { LEAST_TOKENS } from "../experiments/retention/removals.ts";
-import { scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
+import { type ScanCost, scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
 import type { ScanSettings } from "../experiments/scan/settings.ts";
 import { peakMemory } from "../platform/peak_memory.ts";
 import { storedIn } from "../tensor/prepare.ts";
@@ -32,8 +32,12 @@ const PASSES = 3, ENOUGH_MS = 5000;
  * From shapes alone but for the machine's speed: that is the fastest of some plain forward passes over some
  * of the prompts.
  */
-export async function announce(model: Model, prompts: Prompts, settings: ScanSettings): Promise<Announced> {
-  const { screen, rest, flops } = scanCost(model, prompts, settings);
+export async function announce(
+  model: Model,
+  prompts: Prompts,
+  settings: ScanSettings,
+  { screen, rest, flops }: ScanCost = scanCost(model, prompts, settings),
+): Promise<Announced> {
   const count = Math.min(prompts.count, Math.max(2, Math.ceil(LEAST_TOKENS / prompts.length)));
   const some = shorten(prompts, { count });
   const plain = { end: model.forward().residualStream().at(-1)!.value.select("d_model", 0) };

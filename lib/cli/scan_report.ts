@@ -9,61 +9,11 @@ import { estimate, number, percent } from "../experiments/numbers_in_words.ts";
 import { foundWriters, type ScanResult } from "../experiments/scan/scan.ts";
 import { type ScanSettings, SETTINGS } from "../experiments/scan/settings.ts";
 import { describeWriter, modelInWords, oneSentence, overview, ROUTE } from "../experiments/scan/words.ts";
-import { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "../figures/report.ts";
+import { layersPlot, scanHeatMap, writerFigures, writersPlot } from "../figures/report.ts";
 import { shown } from "../checkpoints/quoted.ts";
-import { toSvg } from "../figures/svg.ts";
-import { formatNumber, type PlotElement } from "../figures/theme.ts";
+import type { PlotElement } from "../figures/theme.ts";
 import { escapeHtml } from "./index_page.ts";
-
-const STYLE = `
-:root { color-scheme: light; --ink: #1d2733; --quiet: #5a6675; --rule: #dde3ea; }
-* { box-sizing: border-box; }
-body { margin: 0; color: var(--ink); background: #fff;
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .4rem; }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 .6rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); }
-h3 { font-size: 1.02rem; margin: 1.6rem 0 .4rem; }
-p { max-width: 44rem; margin: 0 0 .9rem; }
-.quiet { color: var(--quiet); }
-.found { font-size: 1.06rem; }
-ul.found { padding-left: 1.1rem; max-width: 50rem; }
-ul.found li { margin: .15rem 0; }
-figure { margin: .8rem 0 1.2rem; overflow-x: auto; }
-figure svg { display: block; overflow: visible; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .84rem; font-variant-numeric: tabular-nums; margin: 0 0 1rem; }
-th, td { text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
-td.n, th.n { text-align: right; white-space: nowrap; }
-summary { cursor: pointer; margin: .6rem 0; }
-`;
-
-type Cell = string | number | undefined;
-
-/** A table; columns of numbers stand to the right. */
-function htmlTable(headings: string[], rows: Cell[][]): string {
-  const short = (cell: Cell) => typeof cell !== "string" || /^[−–\d., %×…()to]+$/.test(cell);
-  const numeric = headings.map((_, i) => rows.every((row) => short(row[i])));
-  const cell = (tag: string, value: Cell, i: number) => {
-    const text = typeof value === "number"
-      ? Number.isInteger(value) ? value.toLocaleString("en") : formatNumber(value, 3)
-      : value ?? "–";
-    return `<${tag}${numeric[i] ? ' class="n"' : ""}>${escapeHtml(text)}</${tag}>`;
-  };
-  const line = (tag: string, values: Cell[]) => `<tr>${values.map((v, i) => cell(tag, v, i)).join("")}</tr>`;
-  return `<div class="scroll"><table><thead>${line("th", headings)}</thead>\n<tbody>${
-    rows.map((row) => line("td", row)).join("\n")
-  }</tbody></table></div>`;
-}
-
-/**
- * The plot inside the page. Ids are made different from those of the other plots; text may be wider than the
- * font it was set in.
- */
-function picture({ name, figure }: ReportFigure): string {
-  const id = (text: string) => text.replace(/(\bid="|url\(#)(id\d+)/g, `$1${name}-$2`);
-  return `<figure id="${escapeHtml(name)}">${id(toSvg(figure))}</figure>`;
-}
+import { type Cell, htmlTable, page, picture } from "./page.ts";
 
 const interval = ({ interval: [low, high] }: ExaminedWriter["left"]) => `${number(low)} … ${number(high)}`;
 
@@ -210,20 +160,12 @@ export function renderReport(result: ScanResult): string {
   ] as [string, PlotElement | undefined][]).filter(([, figure]) => figure !== undefined);
   const figures = plots.map(([name, figure]) => picture({ name, figure: figure! }));
   const paragraph = (text: string) => `<p>${escapeHtml(text)}</p>`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
+  return page(
+    title,
+    `<h1>${escapeHtml(title)}</h1>
 <p class="quiet">${layers} layers of ${heads} heads, width ${d_model}, ${
-    parameters.toLocaleString("en")
-  } weights ·
+      parameters.toLocaleString("en")
+    } weights ·
 ${result.prompts.screened} + ${result.prompts.examined} prompts of ${result.prompts.length} tokens</p>
 <p class="found">${escapeHtml(overview(result))}</p>
 ${found.length > 0 ? findings(found) : ""}
@@ -240,9 +182,6 @@ ${notFound(result)}
 <h2>What was assumed</h2>
 ${htmlTable(["", ""], Object.entries(result.assumptions))}
 <details><summary>Settings</summary>
-${htmlTable(["setting", "value", "meaning"], settings)}</details>
-</main>
-</body>
-</html>
-`;
+${htmlTable(["setting", "value", "meaning"], settings)}</details>`,
+  );
 }

@@ -24,6 +24,9 @@ export { heatMap } from "./heat_map.ts";
 // Of a scan's result.
 export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "./report.ts";
 
+// Of a census.
+export { contractionPlot, cosinePlot, earlyPlot, modelsPlot, selfRepairPlot } from "./census_plots.ts";
+
 // As a file.
 export { type PngOptions, toPng } from "./png.ts";
 export { toSvg } from "./svg.ts";

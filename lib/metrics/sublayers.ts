@@ -1,7 +1,8 @@
 /**
- * What a sublayer (a layer's attention or its MLP) adds to the stream, beside the stream that it is added to. Near 0 the cosine says that
- * something new is written, below 0 that something is taken away, above 0 that it is strengthened. Source: Csordás, Manning and Potts,
- * arXiv 2505.13898, section 3. Where the model's norms subtract the mean, both are taken without theirs: nobody reads it.
+ * What a sublayer (a layer's attention or its MLP) adds to the stream, beside the stream that it is added
+ * to. Near 0 the cosine says that something new is written, below 0 that something is taken away, above 0
+ * that it is strengthened. Source: Csordás, Manning and Potts, arXiv 2505.13898, section 3. Where the
+ * model's norms subtract the mean, both are taken without theirs: nobody reads it.
  */
 import type { Branch } from "../checkpoints/blocks.ts";
 import type { Tensor } from "../tensor/tensor.ts";

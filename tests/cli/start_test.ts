@@ -115,6 +115,29 @@ Deno.test("SSL_CERT_FILE names the certificates that a task believes", async () 
   });
 });
 
+Deno.test("task census may do what a scan may, and runs with just that, over several models", async () => {
+  const args = ["../m", "a/b", "--prompts", "t.txt"];
+  assertEquals(TASKS.census(start(args)), TASKS.scan(start(args)));
+  await withFolder(async (folder) => {
+    const { out, ...prompts } = { out: "here", "max-tokens": "1100", length: "48" };
+    const options = Object.entries({
+      ...prompts,
+      out,
+      examine: "1",
+      early: "1",
+      repair: "1",
+      rotations: "2",
+    });
+    const given = ["tiny-gelu-4l", "../nothing", ...options.flatMap(([name, value]) => [`--${name}`, value])];
+    const { code, err } = await task("census", given, folder, { HF_HOME: `${folder}/hf` });
+    assertEquals(code, 1, "one model is not there");
+    assertStringIncludes(err, `census: ../nothing is left out: There is no model "../nothing"`);
+    const names = [...Deno.readDirSync(`${folder}/here`)].map(({ name }) => name).sort();
+    assertEquals(names.slice(0, 2), ["report.html", "report.json"]);
+    assertMatch(names[2], /^screen-[0-9a-f]{16}\.safetensors$/);
+  });
+});
+
 Deno.test("task attribution runs with just its permissions, as the README calls it, and draws its picture", async () => {
   await withFolder(async (folder) => {
     const readme = ["tiny-gelu-4l", "--text", "I like tea and", "--answers", " the, a"];

@@ -16,6 +16,7 @@ const cli = (name: string) => `${root}lib/cli/${name}.ts`;
 const given = ["model", "--prompts", "prompts.safetensors", "--out", "out"];
 export const RUNS: Record<string, string[]> = {
   scan: [cli("scan"), ...given, "--examine", "1"],
+  census: [cli("census"), ...given, "--examine", "1", "--early", "1", "--repair", "1"],
   attribution: [cli("attribution"), ...given, "--most", "1", "--rotations", "1"],
   verify: [cli("verify"), "tiny-gelu-4l", "--figures", "1", "--prompts", "1"],
   figures: [cli("figures"), "--help"],

@@ -1,14 +1,15 @@
 /**
  * A census: the same questions to any model, so that models can stand side by side.
  *
- *  - contraction: what is left at the end of what is written in each layer, whatever it says (contraction.ts);
+ *  - contraction: what is left at the end of what is written in each layer, whatever it says
+ *    (contraction.ts);
  *  - cosines: does each sublayer write something new, strengthen the stream, or take away (cosines.ts);
  *  - writers: whose output is erased beyond its control, as in a scan (scan/screen.ts, scan/examine.ts);
  *  - early heads: how much of their DLA is taken back (early_heads.ts);
  *  - self-repair: how much of a node's direct effect is made up for (self_repair.ts).
  *
- * Each stands beside its control. Positions from 1 on; position 0 apart. Prompts are halved as in a scan: nodes are screened on one half,
- * all else is measured on the other.
+ * Each stands beside its control. Positions from 1 on; position 0 apart. Prompts are halved as in a scan:
+ * nodes are screened on one half, all else is measured on the other.
  */
 import { outputSize } from "../../checkpoints/config.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
@@ -29,6 +30,7 @@ import { type Sink, sink } from "../scan/sinks.ts";
 import { contraction } from "./contraction.ts";
 import { sublayerCosines } from "./cosines.ts";
 import { earlyHeads } from "./early_heads.ts";
+import { publishedOf, type PublishedRow } from "./published.ts";
 import type { ContractionRow, CosineRow, EarlyRow, SelfRepairRow } from "./rows.ts";
 import { selfRepair } from "./self_repair.ts";
 
@@ -86,11 +88,14 @@ export interface CensusResult {
   stream: ({ location: string } & Lengths)[];
   /** The attention sink at position 0, where there is one. */
   sink?: Sink;
+  /** What papers say of this model. */
+  published: PublishedRow[];
 }
 
 /**
  * Asks all that a census asks of one model.
- * @throws when prompts are too few, too short or all the same, an option is out of its range, or numbers are not finite
+ * @throws when prompts are too few, too short or all the same, an option is out of its range, or numbers
+ * are not finite
  */
 export async function census(
   model: Model,
@@ -168,5 +173,6 @@ export async function census(
     selfRepair: repairRows,
     stream: [...sizes.stream].map(([location, lengths]) => ({ location, ...lengths })),
     ...(sunk && { sink: sunk }),
+    published: await publishedOf(model.name),
   };
 }

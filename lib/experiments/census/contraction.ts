@@ -1,6 +1,7 @@
 /**
- * What is left at the end of the stream of what is written in each layer, and of the same rotated: how a model treats any vector, and how
- * its own. From the first pass of a scan, which has removed every node and one rotated output a layer.
+ * What is left at the end of the stream of what is written in each layer, and of the same rotated: how a
+ * model treats any vector, and how its own. From the first pass of a scan, which has removed every node
+ * and one rotated output a layer.
  */
 import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { modelNodes } from "../../transformer/nodes.ts";

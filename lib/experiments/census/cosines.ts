@@ -1,4 +1,7 @@
-/** Cosine of every sublayer's output with the stream, beside that of its output on another text (metrics/sublayers.ts). */
+/**
+ * Cosine of every sublayer's output with the stream, beside that of its output on another text
+ * (metrics/sublayers.ts).
+ */
 import { blocks } from "../../checkpoints/blocks.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { addedBy, cosine, streamBefore } from "../../metrics/sublayers.ts";
@@ -12,7 +15,10 @@ import type { CosineRow } from "./rows.ts";
 /** Below this cosine a token counts as opposed. */
 export const OPPOSED = -0.1;
 
-/** One row a sublayer, in the order of the forward pass. @throws for a single prompt, and for prompts of one token */
+/**
+ * One row a sublayer, in the order of the forward pass. @throws for a single prompt, and for prompts of
+ * one token
+ */
 export async function sublayerCosines(
   model: Model,
   prompts: Prompts,

@@ -1,6 +1,7 @@
 /**
- * Early heads with a large direct logit attribution (DLA): do later nodes take it back? Heads of the first third of the layers, each taken
- * out of the run, with its rotated output as the control; along the two most probable next tokens of each position.
+ * Early heads with a large direct logit attribution (DLA): do later nodes take it back? Heads of the
+ * first third of the layers, each taken out of the run, with its rotated output as the control; along the
+ * two most probable next tokens of each position.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { attributionVector, unembedding } from "../../metrics/attribution.ts";
@@ -22,7 +23,10 @@ import type { EarlyRow } from "./rows.ts";
 /** Layers whose heads count as early: the first third. */
 export const earlyLayers = (layers: number): number => Math.ceil(layers / 3);
 
-/** The `most` early heads with the largest DLA, the largest first, then all of them taken together; empty where there is no later node. */
+/**
+ * The `most` early heads with the largest DLA, the largest first, then all of them taken together; empty
+ * where there is no later node.
+ */
 export async function earlyHeads(
   model: Model,
   prompts: Prompts,

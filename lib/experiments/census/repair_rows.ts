@@ -8,7 +8,10 @@ import { BLOCKS } from "../retention/removal_stats.ts";
 import { draws, estimate } from "./estimates.ts";
 import type { Repair, SelfRepairRow } from "./rows.ts";
 
-/** [prompt * length + pos], in logits: DE of the node, DE of what is exchanged, fall of the logit, Σ (c − c̃)·u of later heads and MLPs. */
+/**
+ * [prompt * length + pos], in logits: DE of the node, DE of what is exchanged, fall of the logit, Σ (c −
+ * c̃)·u of later heads and MLPs.
+ */
 export type Tokens = Record<"whole" | "exchanged" | "lost" | "head" | "mlp", Float64Array>;
 
 /** The part of all tokens that the literature looks at: those with the largest direct effect. */

@@ -1,4 +1,7 @@
-/** The plain rows of a census of one model. Positions from 1 on; position 0 stands apart. Intervals are over prompts. */
+/**
+ * The plain rows of a census of one model. Positions from 1 on; position 0 stands apart. Intervals are
+ * over prompts.
+ */
 import type { Estimate } from "../rows.ts";
 
 /** What is left at the end of the stream of what is written in one layer. */
@@ -9,7 +12,10 @@ export interface ContractionRow {
   kind: "embed" | "head" | "mlp";
   /** The embedding's or the MLP's name; "heads" for a layer's heads. */
   node: string;
-  /** Of the layer's own output, rotated: a vector of that size and course whatever it says. Median over tokens. */
+  /**
+   * Of the layer's own output, rotated: a vector of that size and course whatever it says. Median over
+   * tokens.
+   */
   random: Estimate;
   /** Of the output itself; of heads all of the layer taken together. */
   own: Estimate;
@@ -17,7 +23,10 @@ export interface ContractionRow {
   wide: boolean;
 }
 
-/** Cosine of what one sublayer adds with the stream that it is added to: below 0 it takes away, above 0 it strengthens. */
+/**
+ * Cosine of what one sublayer adds with the stream that it is added to: below 0 it takes away, above 0 it
+ * strengthens.
+ */
 export interface CosineRow {
   /** From 0. */
   layer: number;
@@ -25,7 +34,10 @@ export interface CosineRow {
   sublayer: "attn" | "mlp";
   /** Mean over tokens. */
   cosine: Estimate;
-  /** The same with what the sublayer adds at the same position of another prompt: what is so whatever the text. */
+  /**
+   * The same with what the sublayer adds at the same position of another prompt: what is so whatever the
+   * text.
+   */
   control: Estimate;
   /** cosine − control. */
   beyond: Estimate;
@@ -37,7 +49,10 @@ export interface CosineRow {
   first: number;
 }
 
-/** What later nodes take back of an early head's direct logit attribution. Shares are slopes over tokens: Σ DLA · amount / Σ DLA². */
+/**
+ * What later nodes take back of an early head's direct logit attribution. Shares are slopes over tokens:
+ * Σ DLA · amount / Σ DLA².
+ */
 export interface EarlyRow {
   /** The head; "all" for those that are listed, taken together. */
   node: string;
@@ -67,7 +82,10 @@ export interface Repair {
   norm: number;
 }
 
-/** How much of a node's direct effect the rest of the model makes up for when the node writes what it writes on another text. */
+/**
+ * How much of a node's direct effect the rest of the model makes up for when the node writes what it
+ * writes on another text.
+ */
 export interface SelfRepairRow {
   /** The node; "all" for those that are listed, taken together. */
   node: string;
@@ -77,12 +95,18 @@ export interface SelfRepairRow {
   layer: number;
   /** Root mean square of its direct effect on the right token's logit. */
   directEffect: number;
-  /** As a share of the exchanged direct effect, a slope over tokens: 1, all is made up for; below 0, more is lost than the node wrote. */
+  /**
+   * As a share of the exchanged direct effect, a slope over tokens: 1, all is made up for; below 0, more
+   * is lost than the node wrote.
+   */
   share: Repair;
   /** The same share when what is exchanged is rotated. */
   control: Estimate;
   /** share − control. */
   beyond: Estimate;
-  /** The 2 % of tokens with the largest direct effect, as in the literature: means in logits. Absent for "all". */
+  /**
+   * The 2 % of tokens with the largest direct effect, as in the literature: means in logits. Absent for
+   * "all".
+   */
   top?: { tokens: number; directEffect: number; exchanged: number; repaired: Repair };
 }

@@ -1,12 +1,14 @@
 /**
- * Self-repair, by node: the node writes what it writes on another text (w′ for w), and the rest of the model may make up for what the right
- * token's logit loses. With u the direction of that logit (over the mean logit) and the clean run's final scale,
+ * Self-repair, by node: the node writes what it writes on another text (w′ for w), and the rest of the
+ * model may make up for what the right token's logit loses. With u the direction of that logit (over the
+ * mean logit) and the clean run's final scale,
  *
  *     direct effect DE = w·u,   self-repair = (logit ablated - logit clean) - (DE ablated - DE clean)
- *                  = Σ heads (c̃ - c)·u + Σ MLPs (c̃ - c)·u + norm       c, c̃: what a later node writes in the two runs
+ *                  = Σ heads (c̃ - c)·u + Σ MLPs (c̃ - c)·u + norm
  *
- * `norm` is what is left over: the final scale, which answers too. Source: Rushing and Nanda, arXiv 2402.15390, section 3 (there over the 2 %
- * of tokens with the largest direct effect, positions 0 included). The control exchanges as much, rotated: Q (w - w′).
+ * c and c̃ are what a later node writes in the two runs. `norm` is what is left over: the final scale, which answers too. Source: Rushing and Nanda, arXiv
+ * 2402.15390, section 3 (there over the 2 % of tokens with the largest direct effect, positions 0
+ * included). The control exchanges as much, rotated: Q (w - w′).
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { attributionVector, readDifference, unembedding } from "../../metrics/attribution.ts";
@@ -27,7 +29,10 @@ import { shiftedPrompts } from "../shifted_prompts.ts";
 import { repairRows, type Tokens } from "./repair_rows.ts";
 import type { SelfRepairRow } from "./rows.ts";
 
-/** The right next token of each position as "next"; the last position has none, and does not count. Another text as "other". */
+/**
+ * The right next token of each position as "next"; the last position has none, and does not count.
+ * Another text as "other".
+ */
 function feedsOf(model: Model, prompts: Prompts): Feeds {
   const { tokens, count, length } = prompts;
   const next = Int32Array.from(tokens, (_, i) => i % length === length - 1 ? 0 : tokens[i + 1]);
@@ -95,8 +100,10 @@ function outputsOf(model: Model, clean: Forward, exchanges: readonly Exchange[])
 }
 
 /**
- * The `most` heads and MLPs with the largest direct effect, the largest first, then all of them taken together.
- * @throws for a single prompt, and for prompts of fewer than three tokens: neither the first nor the last position counts
+ * The `most` heads and MLPs with the largest direct effect, the largest first, then all of them taken
+ * together.
+ * @throws for a single prompt, and for prompts of fewer than three tokens: neither the first nor the last
+ * position counts
  */
 export async function selfRepair(
   model: Model,

@@ -9,7 +9,7 @@ import { passes } from "./prompts.ts";
 import type { ScanSettings } from "./settings.ts";
 
 /** Products with δ for the responses, and what elementwise steps take, as a part of a forward pass's time. */
-const RESPONSES = 1.25;
+export const RESPONSES = 1.25;
 /** Attention's part of a layer. A head's removal begins after it. */
 const ATTENTION = 0.35;
 /** Of all nodes, how many are examined, and of these how many are found, in the models that were scanned. */

@@ -1,0 +1,185 @@
+/**
+ * The models of a census one after the other, and the report after each. A model that was measured
+ * before, with the same weights, prompts and settings, is taken from report.json. The first pass of each
+ * is kept as a scan keeps it, and that of a scan of the same is used.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describeDownload } from "../checkpoints/mod.ts";
+import { writeWhole } from "../checkpoints/write_whole.ts";
+import { census, type CensusResult, DEFAULT_EARLY, DEFAULT_REPAIR } from "../experiments/census/census.ts";
+import { censusCost } from "../experiments/census/cost.ts";
+import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
+import { loadScreen, saveScreen, type Screened, screenKey } from "../experiments/scan/screen_state.ts";
+import { checkSettings, type ScanSettings } from "../experiments/scan/settings.ts";
+import { isMissing } from "../platform/errors.ts";
+import { loadModel } from "../transformer/load.ts";
+import { renderCensus } from "./census_page.ts";
+import { prepareFolder } from "./out_folder.ts";
+import { type ProgressTarget, stderrTarget } from "./progress.ts";
+import { afterwards, announce, announcement } from "./scan_cost.ts";
+import { ScanProgress } from "./scan_progress.ts";
+import { scanPrompts } from "./scan_prompts.ts";
+
+/** Files in the output folder. */
+export const REPORT = "report.json", PAGE = "report.html";
+const FORMAT = "census 1";
+/** Of a model's first pass: see lib/cli/scan.ts. */
+const SAVE_EVERY_MS = 20_000;
+
+export interface CensusCommand {
+  /** As `loadModel` takes them. */
+  models: readonly string[];
+  /** A file of prompts for all models, as `deno task scan` takes it; default: each model's own. */
+  prompts?: string;
+  maxTokens?: number;
+  length?: number;
+  /** Created when it is missing. */
+  outDir: string;
+  settings?: Partial<ScanSettings>;
+  early?: number;
+  repair?: number;
+  signal?: AbortSignal;
+  target?: ProgressTarget;
+}
+
+/** A finished model with the hash of all that its numbers depend on. */
+type Entry = CensusResult & { key: string };
+
+/**
+ * What an earlier census left in the folder. @throws for a file that is none: it is somebody's, and is
+ * not to be replaced
+ */
+async function finished(path: string): Promise<Entry[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+  const foreign = new Error(
+    `${path} is no census, which would be written there. Give another --out, or move it away.`,
+  );
+  try {
+    const { format, models } = JSON.parse(text, (_, value) => value === null ? NaN : value);
+    if (format === FORMAT && Array.isArray(models)) return models;
+  } catch { /* no JSON */ }
+  throw foreign;
+}
+
+/** Numbers to 6 digits. JSON has no NaN: such a number is null, and is read as NaN. */
+const asJson = (models: readonly Entry[]): string => {
+  const short = (_: string, value: unknown) =>
+    typeof value === "number" && Number.isFinite(value) && !Number.isInteger(value)
+      ? Number(value.toPrecision(6))
+      : value;
+  return JSON.stringify({ format: FORMAT, models }, short) + "\n";
+};
+
+async function oneModel(name: string, command: CensusCommand, done: readonly Entry[]): Promise<Entry> {
+  const { outDir, signal, target = stderrTarget(), prompts: file, maxTokens, length, early, repair } =
+    command;
+  const settings = checkSettings(command.settings);
+  const say = (text: string) => target.write(`${text}\n`);
+  const model = await loadModel(name, {
+    onProgress: (p) => target.isTerminal && target.write(`\r\x1b[K${describeDownload(p)}`),
+  });
+  const prompts = await scanPrompts(model, {
+    ...(file !== undefined && { file }),
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(length !== undefined && { length }),
+  });
+  checkScanPrompts(prompts);
+  const { screened, examined } = passes(prompts, settings);
+  const [screenHash, examinedHash] = [
+    await screenKey(model, screened, settings.seed),
+    await screenKey(model, examined, settings.seed),
+  ];
+  const asked = { settings, early: early ?? DEFAULT_EARLY, repair: repair ?? DEFAULT_REPAIR };
+  const key = `${screenHash} ${examinedHash} ${JSON.stringify(asked)}`;
+  const before = done.find((entry) => entry.key === key);
+  if (before) {
+    say(`${model.name}: measured before, with the same prompts and settings.`);
+    return { ...before, model: { ...before.model, name: model.name } };
+  }
+  const statePath = join(outDir, `screen-${screenHash.slice(0, 16)}.safetensors`);
+  const scanned = join(outDir, "..", `scan-${baseName(name)}`, "screen.safetensors");
+  let state: Screened | undefined;
+  for (const path of [statePath, scanned]) {
+    if (state) break;
+    const saved = await loadScreen(path, model, screened, settings.seed, screenHash).catch(() => undefined);
+    if (saved instanceof Map) {
+      [state] = [saved, say(`First pass: ${saved.size} of its runs are done, from ${path}.`)];
+    }
+  }
+  const resumed = state !== undefined;
+  const expected = await announce(model, prompts, settings, censusCost(model, prompts, settings, asked));
+  say(announcement(model, prompts, expected));
+  const startedAt = performance.now();
+  let saveAfter = startedAt + SAVE_EVERY_MS;
+  const save = async () => {
+    const began = performance.now();
+    if (state) await saveScreen(statePath, state, screenHash);
+    saveAfter = performance.now() + Math.max(SAVE_EVERY_MS, 20 * (performance.now() - began));
+  };
+  const progress = new ScanProgress(target);
+  try {
+    const result = await census(model, prompts, {
+      ...asked,
+      ...(state && { screened: state }),
+      ...(signal && { signal }),
+      onPass: (pass, count) => progress.pass(pass, count),
+      onProgress: (p) => progress.update(p),
+      onScreened: async (stats) => {
+        state = new Map(stats);
+        if (performance.now() > saveAfter) await save();
+      },
+    });
+    progress.finish();
+    say(afterwards(expected, performance.now() - startedAt, resumed));
+    return { key, ...result };
+  } catch (error) {
+    progress.stop();
+    throw error;
+  } finally {
+    await save();
+  }
+}
+
+/** The last part of a path or a Hub name, as a file's name. */
+const baseName = (model: string) =>
+  model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
+
+/** What was measured, and which models were not, with the reason. */
+export interface CensusOutcome {
+  results: CensusResult[];
+  failed: { model: string; reason: string }[];
+}
+
+/**
+ * Runs a census, and writes its report after each model. @throws when it was interrupted, and for bad
+ * input that concerns all models
+ */
+export async function runCensus(command: CensusCommand): Promise<CensusOutcome> {
+  const { models, outDir, signal, target = stderrTarget() } = command;
+  checkSettings(command.settings);
+  await prepareFolder(outDir, [REPORT, PAGE]);
+  const known = await finished(join(outDir, REPORT));
+  const results: Entry[] = [], failed: CensusOutcome["failed"] = [];
+  for (const name of models) {
+    signal?.throwIfAborted();
+    try {
+      results.push(await oneModel(name, command, known));
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      failed.push({ model: name, reason: (error as Error).message });
+      target.write(`${name} is left out: ${(error as Error).message}\n`);
+      continue;
+    }
+    const others = known.filter(({ key }) => results.every((one) => one.key !== key));
+    await writeWhole(join(outDir, REPORT), asJson([...results, ...others]));
+    await writeWhole(join(outDir, PAGE), renderCensus([...results, ...others]));
+  }
+  return { results, failed };
+}

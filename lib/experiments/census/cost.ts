@@ -1,0 +1,43 @@
+/** What a census costs before it runs: plain forward passes of a token, from the shapes alone. */
+import { outputSize } from "../../checkpoints/config.ts";
+import type { Prompts } from "../../checkpoints/mod.ts";
+import type { Model } from "../../transformer/model.ts";
+import { modelNodes } from "../../transformer/nodes.ts";
+import { RESPONSES, type ScanCost, scanCost } from "../scan/cost.ts";
+import { passes } from "../scan/prompts.ts";
+import type { ScanSettings } from "../scan/settings.ts";
+import { DEFAULT_EARLY, DEFAULT_REPAIR } from "./census.ts";
+
+/**
+ * Part of the nodes that is examined, as far as the settings let it: in small models a third, in large
+ * ones the settings bound it.
+ */
+const EXAMINED = 1 / 3;
+/**
+ * A run without a node's output: on average the later half of the layers; of an early head nearly all of
+ * them.
+ */
+const HALF = 0.5, NEARLY_ALL = 0.85;
+
+/** The first pass is a scan's; the rest: examination, cosines (two passes), early heads, self-repair. */
+export function censusCost(
+  model: Model,
+  prompts: Prompts,
+  settings: ScanSettings,
+  { early = DEFAULT_EARLY, repair = DEFAULT_REPAIR }: { early?: number; repair?: number } = {},
+): ScanCost {
+  const { screen, flops } = scanCost(model, prompts, settings);
+  const { examined } = passes(prompts, settings);
+  const { n_layers, n_heads, d_model, d_vocab } = model.config;
+  const nodes = modelNodes(model.config).length;
+  const examining = Math.min(settings.examine, Math.ceil(EXAMINED * nodes));
+  const draws = 1 + settings.rotations;
+  const asked = outputSize(model.config) > 0;
+  const [heads, repaired] = asked
+    ? [Math.min(early, Math.ceil(n_layers / 3) * n_heads), Math.min(repair, nodes)]
+    : [0, 0];
+  const runs = RESPONSES * draws *
+    (HALF * (examining + repaired) + NEARLY_ALL * heads);
+  const logits = asked ? 2 * d_model * d_vocab / flops : 0;
+  return { screen, rest: examined.count * examined.length * (runs + 8 + logits), flops };
+}
