@@ -6,7 +6,7 @@ import { packagesOf } from "./packages.ts";
 
 const nameOf = (id: string) => id.replace(/(?<=.)@.*$/, "");
 
-Deno.test("scan, attribution and verify load nothing that comes through danfojs-node alone", async () => {
+Deno.test("scan, census, attribution and verify load nothing that comes through danfojs-node alone", async () => {
   const tables = broughtBy("danfojs-node");
   for (
     const name of ["danfojs-node", "request", "form-data", "xlsx", "node-fetch", "mathjs"]
@@ -15,8 +15,8 @@ Deno.test("scan, attribution and verify load nothing that comes through danfojs-
   }
   // TensorFlow, 271 MB, is not fetched at all: package.json puts another package in tfjs-node's place
   assert(!tables.has("@tensorflow/tfjs") && !tables.has("@tensorflow/tfjs-core"));
-  const found = await packagesOf(["scan", "attribution", "verify", "a notebook with a data frame"]);
-  for (const name of ["scan", "attribution", "verify"]) {
+  const found = await packagesOf(["scan", "census", "attribution", "verify", "a notebook with a data frame"]);
+  for (const name of ["scan", "census", "attribution", "verify"]) {
     const names = found[name].map(nameOf);
     assertEquals(names.filter((each) => tables.has(each)), [], name);
     assert(names.includes("onnxruntime-node"), `${name}: ${names.join()}`);
