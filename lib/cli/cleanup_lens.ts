@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command that the npm package installs: `npx cleanup-lens scan MODEL …`, and `census`, `attribution` and
- * `verify` likewise. In a checkout the same are tasks, which Deno holds to their permissions; Node and Bun have
- * none.
+ * The command that the npm package installs: `npx cleanup-lens scan MODEL …`, and `census`, `attribution`
+ * and `verify` likewise. In a checkout the same are tasks, which Deno holds to their permissions; Node and
+ * Bun have none.
  */
 import process from "node:process";
 

@@ -5,6 +5,7 @@
 import { dataFile } from "../../checkpoints/mod.ts";
 import { readJsonObject } from "../../checkpoints/json_file.ts";
 
+/** One thing that a paper says. */
 export interface PublishedRow {
   /** Beginnings of the names of the models that it is of, in lower case. */
   names: string[];

@@ -6,9 +6,10 @@
  *     direct effect DE = w·u,   self-repair = (logit ablated - logit clean) - (DE ablated - DE clean)
  *                  = Σ heads (c̃ - c)·u + Σ MLPs (c̃ - c)·u + norm
  *
- * c and c̃ are what a later node writes in the two runs. `norm` is what is left over: the final scale, which answers too. Source: Rushing and Nanda, arXiv
- * 2402.15390, section 3 (there over the 2 % of tokens with the largest direct effect, positions 0
- * included). The control exchanges as much, rotated: Q (w - w′).
+ * c and c̃ are what a later node writes in the two runs. `norm` is what is left over: the final scale,
+ * which answers too. Source: Rushing and Nanda, arXiv 2402.15390, section 3 (there over the 2 % of tokens
+ * with the largest direct effect, positions 0 included). The control exchanges as much, rotated: Q (w -
+ * w′).
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { attributionVector, readDifference, unembedding } from "../../metrics/attribution.ts";
