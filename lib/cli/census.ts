@@ -13,6 +13,7 @@ import {
   type ScanSettings,
   SETTINGS,
 } from "../experiments/scan/settings.ts";
+import type { Device } from "../tensor/device.ts";
 import { type CensusCommand, PAGE, runCensus } from "./census_run.ts";
 import { censusText } from "./census_text.ts";
 import { outFolder } from "./out_folder.ts";
@@ -23,12 +24,14 @@ const TAKEN = (Object.keys(SETTINGS) as (keyof ScanSettings)[]).filter((name) =>
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const line = (option: string, about: string) => `  ${option.padEnd(26)} ${about}`;
 
-const USAGE = `deno task census MODEL… [--prompts FILE] [--length N] [--max-tokens N] [--out DIR] [settings]
+const USAGE =
+  `deno task census MODEL… [--prompts FILE] [--length N] [--max-tokens N] [--device NAME] [--out DIR] [settings]
   MODEL…            folders with config.json and weights, Hugging Face names such as owner/name, tiny-gelu-4l
   --prompts FILE    for all models: .txt, .jsonl ({"text": …} lines), .parquet or .safetensors, as for
                     deno task scan; default: each model's own prompts, if it has some
   --length N        tokens of a prompt; default for texts: what leaves 64 prompts, 32 to 128
   --max-tokens N    tokens in all; default for texts: 131072
+  --device NAME     cpu (default) or webgpu, a graphics card
   --out DIR         where report.html and report.json go; default: out/census. Models that are there stay
 settings, with their defaults:
 ${line(`--early ${DEFAULT_EARLY}`, "so many early heads, those with the largest DLA")}
@@ -40,7 +43,7 @@ const WRONG_USAGE = 2;
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
 export function readArguments(args: string[]): Omit<CensusCommand, "signal" | "target"> | "help" {
   const numbers = ["length", "max-tokens", "early", "repair", ...TAKEN.map(kebab)];
-  const texts = ["prompts", "out", ...numbers];
+  const texts = ["prompts", "out", "device", ...numbers];
   const parsed = parseArgs({
     args,
     allowPositionals: true,
@@ -79,6 +82,7 @@ export function readArguments(args: string[]): Omit<CensusCommand, "signal" | "t
     outDir: values.out ?? outFolder("census"),
     settings: checkSettings(settings),
     ...(values.prompts !== undefined && { prompts: values.prompts }),
+    ...(values.device !== undefined && { device: values.device as Device }), // checked when it is started
     ...whole("length"),
     ...whole("max-tokens"),
     ...whole("early"),

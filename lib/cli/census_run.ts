@@ -13,6 +13,7 @@ import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
 import { loadScreen, saveScreen, type Screened, screenKey } from "../experiments/scan/screen_state.ts";
 import { checkSettings, type ScanSettings } from "../experiments/scan/settings.ts";
 import { isMissing } from "../platform/errors.ts";
+import type { Device } from "../tensor/device.ts";
 import { loadModel } from "../transformer/load.ts";
 import { renderCensus } from "./census_page.ts";
 import { prepareFolder } from "./out_folder.ts";
@@ -34,6 +35,8 @@ export interface CensusCommand {
   prompts?: string;
   maxTokens?: number;
   length?: number;
+  /** Where the models run; see `loadModel`. */
+  device?: Device;
   /** Created when it is missing. */
   outDir: string;
   settings?: Partial<ScanSettings>;
@@ -83,6 +86,7 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
   const settings = checkSettings(command.settings);
   const say = (text: string) => target.write(`${text}\n`);
   const model = await loadModel(name, {
+    ...(command.device && { device: command.device }),
     onProgress: (p) => target.isTerminal && target.write(`\r\x1b[K${describeDownload(p)}`),
   });
   const prompts = await scanPrompts(model, {
