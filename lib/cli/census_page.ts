@@ -62,7 +62,7 @@ const parts = ({ heads, mlps, norm }: Repair): Cell[] => [heads, mlps, norm];
 function details(summary: string, headings: string[], rows: Cell[][], note = ""): string {
   if (rows.length === 0) return "";
   const more = note ? `<p class="quiet">${escapeHtml(note)}</p>` : "";
-  return `<details><summary>${escapeHtml(summary)}</summary>\n${table(headings, rows)}${more}</details>`;
+  return `<details><summary>${escapeHtml(summary)}</summary>\n${htmlTable(headings, rows)}${more}</details>`;
 }
 
 function tables(result: CensusResult): string {
@@ -221,7 +221,7 @@ export function renderCensus(results: readonly CensusResult[]): string {
     title,
     `<h1>${escapeHtml(title)}</h1>
 <p class="found">${escapeHtml(modelsInWords(results))}</p>
-${table(rows[0].map(([heading]) => heading), rows.map((row) => row.map(([, cell]) => cell)))}
+${htmlTable(rows[0].map(([heading]) => heading), rows.map((row) => row.map(([, cell]) => cell)))}
 <p class="quiet"><b>Random left</b>: of what heads of that layer write, rotated, so much is still in the stream at its end. <b>Against the stream</b>:
 sublayers whose output has a cosine surely below 0 with the stream. <b>Writers</b>: nodes of whose output surely less is left than of the same rotated.
 <b>Early DLA taken back</b>: share of the direct logit attribution of early heads; <b>self-repair</b>: share of nodes’ direct effect that is made up for

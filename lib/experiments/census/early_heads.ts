@@ -12,7 +12,7 @@ import { ControlDraws } from "../../stats/control_draws.ts";
 import { run, type RunOptions } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Model } from "../../transformer/model.ts";
-import { headName, modelNodes } from "../../transformer/nodes.ts";
+import { findNode, headName, modelNodes } from "../../transformer/nodes.ts";
 import { Credits } from "../attribution/credits.ts";
 import { ask } from "../attribution/question.ts";
 import { columnsAfter, measureTaken, type Taken } from "../attribution/runs.ts";
@@ -57,16 +57,17 @@ export async function earlyHeads(
   const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
   const taken = chosen.flatMap((writer): Taken[] => {
     const w = atPositions(clean.node(writer));
-    const controls = turns.map((Q, i) => ({ key: `${writer} ${i}`, writer, delta: rotated(w, Q) }));
-    return [{ key: writer, writer, delta: w }, ...controls];
+    return [{ writer, delta: w }, ...turns.map((Q) => ({ writer, delta: rotated(w, Q) }))];
   });
   const blocks = Math.min(BLOCKS, prompts.count);
   const place = { look: "rest" as const, length: prompts.length, blocks };
   const found = await measureTaken(model, clean, taken, feeds, place, runOptions);
   const drawn = draws(blocks, seed), { takenBack, effect } = columnsAfter(0);
-  const credits = (key: string) => found.get(`${key} 0`)!.credits;
-  const row = (node: string, layer: number, own: Credits, controls: readonly Credits[]): EarlyRow => {
-    const control = new ControlDraws(controls, drawn, seed + 1);
+  /** Of the head at that place among the chosen; draw 0 is its own output's. */
+  const credits = (place: number, draw: number) => found[place * (1 + rotations) + draw][0].credits;
+  const controls = turns.map((_, i) => i + 1);
+  const row = (node: string, layer: number, own: Credits, rotatedCredits: readonly Credits[]): EarlyRow => {
+    const control = new ControlDraws(rotatedCredits, drawn, seed + 1);
     const back = (one: Credits, draw?: Int32Array) => -one.share(takenBack, draw);
     return {
       node,
@@ -78,9 +79,9 @@ export async function earlyHeads(
       effect: estimate((draw) => own.share(effect, draw), drawn),
     };
   };
-  const rows = chosen.map((node) =>
-    row(node, Number(/^L(\d+)/.exec(node)![1]), credits(node), turns.map((_, i) => credits(`${node} ${i}`)))
+  const rows = chosen.map((node, i) =>
+    row(node, findNode(model.config, node).layer, credits(i, 0), controls.map((draw) => credits(i, draw)))
   );
-  const together = (suffix: string) => Credits.joined(chosen.map((node) => credits(`${node}${suffix}`)));
-  return [...rows, row("all", -1, together(""), turns.map((_, i) => together(` ${i}`)))];
+  const together = (draw: number) => Credits.joined(chosen.map((_, i) => credits(i, draw)));
+  return [...rows, row("all", -1, together(0), controls.map(together))];
 }
