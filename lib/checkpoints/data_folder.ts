@@ -8,28 +8,12 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CARRIED } from "./carried.ts";
 import { fileSize } from "./hub/cache.ts";
 import { hubSettings } from "./hub/settings.ts";
 import { writeWhole } from "./write_whole.ts";
 
 const DATA = new URL("../../data/", import.meta.url);
-
-/** What the library itself reads, and a package holds. */
-export const CARRIED: readonly string[] = [
-  "expected/gelu-4l.json",
-  "expected/published.json",
-  "expected/tiny-gelu-4l.json",
-  "models/gelu-4l/adversarial.json",
-  "models/gelu-4l/cleanup.json",
-  "models/gelu-4l/prompts.json",
-  "models/tiny-gelu-4l/adversarial.json",
-  "models/tiny-gelu-4l/cleanup.json",
-  "models/tiny-gelu-4l/config.json",
-  "models/tiny-gelu-4l/model.safetensors",
-  "models/tiny-gelu-4l/prompts.json",
-  "models/tiny-gelu-4l/tokenizer.json",
-  "prompts/held-out.safetensors",
-];
 
 /** Path of a file or folder in `data/`, or of its copy. */
 export function dataPath(relative: string): string {

@@ -8,7 +8,7 @@
  */
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { CARRIED } from "../checkpoints/data_folder.ts";
+import { CARRIED } from "../checkpoints/carried.ts";
 
 /** What a package of npm is called; on JSR it has a scope besides. */
 const NAME = "cleanup-lens";

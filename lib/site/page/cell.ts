@@ -1,0 +1,157 @@
+/** One code cell of a page: its editor, its buttons, its outputs. */
+import type { CodeCell, Output } from "../../jupyter/notebook.ts";
+import { OutputCollector } from "../../jupyter/outputs.ts";
+import type { Message } from "../../jupyter/messages.ts";
+import type { Fault } from "../worker/scope.ts";
+import { Editor } from "./editor.ts";
+import { type Kernel, Stopped } from "./kernel.ts";
+import { drawFault, drawNote, drawOutputs } from "./outputs.ts";
+import type { Edits } from "./store.ts";
+
+/** "new": not run since the kernel began. */
+export type CellState = "new" | "waiting" | "running" | "done" | "failed" | "stopped";
+
+const IN_WORDS: Record<CellState, string> = {
+  new: "",
+  waiting: "waits",
+  running: "running …",
+  done: "done",
+  failed: "failed",
+  stopped: "stopped",
+};
+
+export interface CellEvents {
+  onRun(cell: PageCell, goOn: boolean): void;
+  onEdit(cell: PageCell): void;
+  /** Another cell that makes a name, in words such as "code cell 2". */
+  whoMakes(name: string, cell: PageCell): string | undefined;
+}
+
+export class PageCell {
+  readonly id: string;
+  readonly editor: Editor;
+  outputs: Output[] = [];
+  state: CellState = "new";
+  readonly #element: HTMLElement;
+  readonly #outputs: HTMLElement;
+  readonly #state = Object.assign(document.createElement("span"), { className: "state" });
+  readonly #run = button("Run", "run");
+  readonly #reset = button("Reset", "reset");
+
+  constructor(
+    readonly original: CodeCell,
+    readonly number: number,
+    readonly edits: Edits,
+    readonly events: CellEvents,
+  ) {
+    this.id = original.id;
+    this.#element = document.getElementById(`cell-${this.id}`)!;
+    this.#outputs = this.#element.querySelector<HTMLElement>(".outputs")!;
+    const label = this.#element.getAttribute("aria-label")!;
+    this.editor = new Editor(
+      this.#element.querySelector(".editor")!,
+      edits.get(this.id) ?? original.source,
+      label,
+      { onChange: (source) => this.#changed(source), onRun: (goOn) => events.onRun(this, goOn) },
+    );
+    this.#run.setAttribute("aria-label", `Run code cell ${number}`);
+    this.#reset.setAttribute("aria-label", `Undo all edits of code cell ${number}`);
+    this.#run.addEventListener("click", () => events.onRun(this, false));
+    this.#reset.addEventListener("click", () => this.reset());
+    this.#element.querySelector(".cell-tools")!.append(this.#run, this.#reset, this.#state);
+    this.#reset.hidden = !this.isEdited;
+  }
+
+  get isEdited(): boolean {
+    return this.editor.source !== this.original.source;
+  }
+
+  reset(): void {
+    if (this.isEdited) this.editor.source = this.original.source;
+  }
+
+  #changed(source: string): void {
+    this.edits.set(this.id, source === this.original.source ? undefined : source);
+    this.#reset.hidden = !this.isEdited;
+    this.events.onEdit(this);
+  }
+
+  setState(state: CellState, seconds?: number): void {
+    this.state = state;
+    this.#element.dataset.state = state;
+    this.#state.textContent = IN_WORDS[state] + (seconds === undefined ? "" : `, ${seconds.toFixed(1)} s`);
+  }
+
+  /** Runs the cell. Resolves to whether it succeeded. */
+  async run(kernel: Kernel): Promise<boolean> {
+    const collector = new OutputCollector(), files = new Map<string, string>();
+    const draw = () => drawOutputs(this.#outputs, this.outputs = collector.outputs, files);
+    let drawing = 0;
+    const drawSoon = () => drawing ||= requestAnimationFrame(() => (drawing = 0, draw()));
+    this.setState("running");
+    this.editor.mark();
+    const began = performance.now();
+    try {
+      const fault = await kernel.run(this.id, this.editor.source, {
+        output: ({ msg_type, content }) => {
+          const changed = collector.add({ header: { msg_type }, content } as unknown as Message);
+          if (changed) drawSoon();
+        },
+        file: (name, content) => files.set(name, content),
+      });
+      this.#finish(draw, drawing);
+      if (fault) this.#failed(fault);
+      this.setState(fault ? "failed" : "done", (performance.now() - began) / 1000);
+      return !fault;
+    } catch (error) {
+      this.#finish(draw, drawing);
+      if (error instanceof Stopped) {
+        drawNote(
+          this.#outputs,
+          "Stopped. What the cells above had made is gone: run them again, or run all.",
+        );
+      } else drawFault(this.#outputs, { name: "Error", message: (error as Error).message }, "");
+      this.setState(error instanceof Stopped ? "stopped" : "failed");
+      return false;
+    }
+  }
+
+  #finish(draw: () => void, drawing: number): void {
+    cancelAnimationFrame(drawing);
+    draw();
+  }
+
+  #failed(fault: Fault): void {
+    const own = fault.cell === this.id;
+    if (own && fault.line !== undefined) this.editor.mark(fault.line);
+    const column = fault.name === "SyntaxError" && fault.column ? `, column ${fault.column}` : "";
+    const where = fault.line === undefined
+      ? ""
+      : own
+      ? `in line ${fault.line}${column}`
+      : `in line ${fault.line} of another cell`;
+    const [, missing] = /^(?:Can't find variable: )?([\w$]+)(?: is not defined)?$/.exec(fault.message) ?? [];
+    const maker = fault.name === "ReferenceError" && missing && this.events.whoMakes(missing, this);
+    drawFault(this.#outputs, fault, where, maker ? `${missing} is made by ${maker}: run that first.` : "");
+    this.outputs = [...this.outputs, {
+      output_type: "error",
+      ename: fault.name,
+      evalue: fault.message,
+      traceback: [],
+    }];
+  }
+
+  focus(): void {
+    this.editor.focus();
+    this.#element.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The cell with its present text and outputs, as a notebook holds it. */
+  asNotebookCell(count: number | null): CodeCell {
+    return { ...this.original, source: this.editor.source, outputs: this.outputs, execution_count: count };
+  }
+}
+
+function button(text: string, className: string): HTMLButtonElement {
+  return Object.assign(document.createElement("button"), { type: "button", textContent: text, className });
+}

@@ -1,0 +1,85 @@
+/** The page's side of the worker: starts it, runs one cell at a time, and ends it. */
+import type { FromWorker, OutputMessage, ToWorker } from "../worker/messages.ts";
+import type { Fault } from "../worker/scope.ts";
+
+export interface Listener {
+  output(message: OutputMessage): void;
+  file(name: string, content: string): void;
+}
+
+export interface KernelEvents {
+  onFetch(name: string, done: number, total: number): void;
+}
+
+/** The run was ended by who reads the page. */
+export class Stopped extends Error {}
+
+interface Run {
+  listener: Listener;
+  resolve(fault: Fault | undefined): void;
+  reject(error: Error): void;
+}
+
+export class Kernel {
+  #worker?: Worker;
+  #ready?: Promise<number>;
+  #run?: Run;
+
+  constructor(readonly script: string, readonly events: KernelEvents) {}
+
+  /** Starts the worker, if none runs. Resolves to the threads of its runtime. @throws where it cannot start; the next call tries again */
+  start(): Promise<number> {
+    if (this.#ready) return this.#ready;
+    const worker = this.#worker = new Worker(this.script, { type: "module", name: "cells" });
+    const ready = this.#ready = new Promise<number>((resolve, reject) => {
+      const fail = (message: string) => {
+        reject(new Error(message));
+        if (this.#worker === worker) this.stop();
+      };
+      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+        if (data.type === "ready") resolve(data.threads);
+        else if (data.type === "failed") fail(data.message);
+        else this.#take(data);
+      };
+      worker.onerror = (event) => {
+        event.preventDefault();
+        fail(
+          event.message ||
+            "The scripts of this page could not be fetched. Load the page again when the connection is back.",
+        );
+      };
+    });
+    ready.catch(() => {});
+    return ready;
+  }
+
+  /** Runs a cell. Resolves to its fault, if it has one. @throws Stopped, or why the worker could not start */
+  async run(cell: string, source: string, listener: Listener): Promise<Fault | undefined> {
+    await this.start();
+    return await new Promise((resolve, reject) => {
+      this.#run = { listener, resolve, reject };
+      this.#worker!.postMessage({ type: "run", cell, source } satisfies ToWorker);
+    });
+  }
+
+  /** Ends the worker and all that cells have made. */
+  stop(): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#ready = undefined;
+    this.#end()?.reject(new Stopped("stopped"));
+  }
+
+  #end(): Run | undefined {
+    const run = this.#run;
+    this.#run = undefined;
+    return run;
+  }
+
+  #take(message: FromWorker): void {
+    if (message.type === "fetching") this.events.onFetch(message.name, message.done, message.total);
+    else if (message.type === "output") this.#run?.listener.output(message.output);
+    else if (message.type === "file") this.#run?.listener.file(message.name, message.content);
+    else if (message.type === "done") this.#end()?.resolve(message.fault);
+  }
+}
