@@ -25,20 +25,21 @@ export const MAY_IMPORT: Record<string, string[]> = {
   figures: [...BELOW_FIGURES, "jupyter"],
   "library.ts": BELOW_FIGURES,
   "mod.ts": ["library.ts", "figures", ...BELOW_FIGURES, "jupyter"],
+  site: ["jupyter", "checkpoints"],
   cli: ["mod.ts", "library.ts", "figures", ...BELOW_FIGURES, "jupyter"],
 };
 
 /** What leads out of the project, and the folders of lib/ in which it may stand: the gateways. */
 export const GATEWAYS: { what: string; pattern: RegExp; folders: string[] }[] = [
-  { what: "onnxruntime-node", pattern: /["']onnxruntime-node["'/]/, folders: ["tensor"] },
-  { what: "Deno.jupyter", pattern: /\bDeno\.jupyter\b|\bDeno as \{ jupyter/, folders: ["jupyter"] },
+  { what: "onnxruntime-node", pattern: /["']onnxruntime-node["'/]/, folders: ["tensor", "site"] },
+  { what: "Deno.jupyter", pattern: /\bDeno\.jupyter\b|\bDeno as \{ jupyter/, folders: ["jupyter", "site"] },
   { what: "a kernel process", pattern: /["']jupyter["'], ["']--kernel["']/, folders: ["jupyter"] },
-  { what: "@huggingface/hub", pattern: /["']@huggingface\/hub["']/, folders: ["checkpoints"] },
-  { what: "fetch()", pattern: /(?<![.\w])fetch\(/, folders: ["checkpoints"] },
+  { what: "@huggingface/hub", pattern: /["']@huggingface\/hub["']/, folders: ["checkpoints", "site"] },
+  { what: "fetch()", pattern: /(?<![.\w])fetch\(/, folders: ["checkpoints", "site"] },
   {
     what: "Deno",
     pattern: /\bDeno\.(?!jupyter)|\btypeof Deno\b/,
-    folders: ["platform", "jupyter", "cli"],
+    folders: ["platform", "jupyter", "cli", "site"],
   },
   { what: "danfojs-node", pattern: /["']danfojs-node["']/, folders: ["figures"] },
 ];

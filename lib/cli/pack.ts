@@ -117,7 +117,7 @@ export function packageJson(deno: DenoJson, used: ReadonlySet<string>): Record<s
 async function* modules(root: string, folder: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
     const path = `${folder}/${name}`;
-    if (isDirectory) yield* modules(root, path);
+    if (isDirectory) { if (path !== "lib/site") yield* modules(root, path); }
     else if (name.endsWith(".ts") && !(folder === "lib/cli" && LEFT_OUT.includes(name))) yield path;
   }
 }

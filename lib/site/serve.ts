@@ -16,9 +16,24 @@ const ISOLATION = {
   "cross-origin-resource-policy": "same-origin",
 };
 
-async function answer(folder: string, url: URL, isolated: boolean): Promise<Response> {
-  const path = decodeURIComponent(url.pathname).replace(/\/$/, "/index.html");
-  if (path.split("/").includes("..")) return new Response("No such file", { status: 404 });
+export interface ServeOptions {
+  /** Whether headers are sent that let pages use several threads. Default true. */
+  isolated?: boolean;
+  /** Where the folder lies, such as "/cleanup-lens/". Default "/". */
+  under?: string;
+  /** True: the address is not printed. */
+  quiet?: boolean;
+}
+
+async function answer(
+  folder: string,
+  { pathname }: URL,
+  isolated: boolean,
+  under: string,
+): Promise<Response> {
+  const missing = () => new Response("No such file", { status: 404 });
+  const path = `/${decodeURIComponent(pathname).slice(under.length)}`.replace(/\/$/, "/index.html");
+  if (!pathname.startsWith(under) || path.split(/[/\\]/).includes("..")) return missing();
   try {
     const content = await Deno.readFile(folder + path);
     const type = KINDS[path.slice(path.lastIndexOf(".") + 1)] ?? "application/octet-stream";
@@ -27,15 +42,19 @@ async function answer(folder: string, url: URL, isolated: boolean): Promise<Resp
       headers: { "content-type": type, "cache-control": caching, ...(isolated ? ISOLATION : {}) },
     });
   } catch {
-    return new Response("No such file", { status: 404 });
+    return missing();
   }
 }
 
-/** @param isolated whether headers are sent that let pages use several threads */
-export function serve(folder: string, port: number, isolated = true): Deno.HttpServer {
-  return Deno.serve({
-    hostname: "127.0.0.1",
-    port,
-    onListen: ({ port }) => console.log(`http://127.0.0.1:${port}/`),
-  }, (request) => answer(folder, new URL(request.url), isolated));
+/** @param port 0: a free one, which `addr` of the result names */
+export function serve(
+  folder: string,
+  port: number,
+  { isolated = true, under = "/", quiet = false }: ServeOptions = {},
+): Deno.HttpServer<Deno.NetAddr> {
+  const onListen = ({ port }: { port: number }) => quiet || console.log(`http://127.0.0.1:${port}${under}`);
+  return Deno.serve(
+    { hostname: "127.0.0.1", port, onListen: (address) => void onListen(address) },
+    (request) => answer(folder, new URL(request.url), isolated, under),
+  );
 }

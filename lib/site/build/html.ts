@@ -27,6 +27,7 @@ const POLICY = [
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data: blob:",
   "worker-src 'self' blob:",
+  "connect-src 'self' blob:",
 ].join("; ");
 
 export function shell(

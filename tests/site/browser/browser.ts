@@ -1,0 +1,91 @@
+/** One Chromium without a window, one server of the built site, and what went wrong in any page. */
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { serve } from "../../../lib/site/serve.ts";
+
+/** The site lies in a sub-folder, as on GitHub Pages. */
+const SUB_PATH = "/some/where/";
+
+const LONGEST_MS = 120_000;
+
+export class Site implements AsyncDisposable {
+  /** Errors in consoles, exceptions, and requests to other hosts. */
+  readonly wrong: string[] = [];
+
+  private constructor(
+    readonly browser: Browser,
+    readonly context: BrowserContext,
+    readonly address: string,
+    readonly server: Deno.HttpServer,
+  ) {}
+
+  /** @param folder of the built site @param program of Chromium */
+  static async open(folder: string, program: string): Promise<Site> {
+    const server = serve(folder, 0, { isolated: false, under: SUB_PATH, quiet: true });
+    const browser = await chromium.launch({
+      executablePath: program,
+      args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+    });
+    const context = await browser.newContext({ acceptDownloads: true });
+    context.setDefaultTimeout(LONGEST_MS); // a busy machine may take long for anything
+    return new Site(browser, context, `http://127.0.0.1:${server.addr.port}${SUB_PATH}`, server);
+  }
+
+  /** CPU seconds of all of Chromium's processes that there are now. */
+  async cpuSeconds(): Promise<number> {
+    const session = await this.browser.newBrowserCDPSession();
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    await session.detach();
+    return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+  }
+
+  async page(name: string): Promise<Page> {
+    const page = await this.context.newPage();
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) {
+        this.wrong.push(`${name}: console: ${message.text()}`);
+      }
+    });
+    page.on("pageerror", ({ message }) => this.wrong.push(`${name}: ${message}`));
+    page.on("request", (request) => {
+      if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(this.address)) {
+        this.wrong.push(`${name}: a request to ${request.url()}`);
+      }
+    });
+    await page.goto(`${this.address}${name}.html`);
+    return page;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.browser.close();
+    await this.server.shutdown();
+  }
+}
+
+/** Waits until the page says that all its cells ran, or that one failed. */
+export async function runAll(page: Page, timeoutMs: number): Promise<void> {
+  await page.click("#run-all");
+  await settled(page, timeoutMs);
+}
+
+/** Waits until nothing runs. */
+export async function settled(page: Page, timeoutMs: number): Promise<void> {
+  await page.waitForFunction(() => (document.getElementById("stop") as HTMLButtonElement).disabled, null, {
+    timeout: timeoutMs,
+    polling: 250,
+  });
+}
+
+/** What stands below a cell. */
+export const outputOf = (page: Page, cell: string) => page.locator(`#cell-${cell} .outputs`);
+
+/** Puts a text into a cell's editor, as somebody who types. */
+export async function type(page: Page, cell: string, text: string): Promise<void> {
+  await page.locator(`#cell-${cell} .cm-content`).click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(text);
+}
+
+export async function runCell(page: Page, cell: string, timeoutMs = 120_000): Promise<void> {
+  await page.locator(`#cell-${cell} .run`).click();
+  await settled(page, timeoutMs);
+}

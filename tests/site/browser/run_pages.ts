@@ -1,0 +1,52 @@
+/** Runs all cells of every page, two pages at a time, and gives what each printed, failed at and saved. */
+import type { Site } from "./browser.ts";
+import { runAll } from "./browser.ts";
+
+export interface PageRun {
+  name: string;
+  status: string;
+  faults: string[];
+  /** Name → content of what `show` saved. */
+  files: Record<string, string>;
+  /** Figures without a text. */
+  unnamed: number;
+  figures: number;
+  /** Of all of Chromium that there was at the page's end. */
+  cpuSeconds: number;
+  seconds: number;
+}
+
+const LONGEST_MS = 900_000;
+
+async function runPage(site: Site, name: string): Promise<PageRun> {
+  const page = await site.page(name);
+  const began = performance.now();
+  await runAll(page, LONGEST_MS);
+  const files = await page.evaluate(async () => {
+    const links = [...document.querySelectorAll<HTMLAnchorElement>(".downloads a[download]")];
+    return Object.fromEntries(
+      await Promise.all(links.map(async (link) => [link.download, await (await fetch(link.href)).text()])),
+    );
+  });
+  const run = {
+    name,
+    status: await page.textContent("#status") ?? "",
+    faults: await page.locator(".fault").allTextContents(),
+    files,
+    figures: await page.locator("figure img").count(),
+    unnamed: await page.locator('figure img:not([alt]), figure img[alt=""]').count(),
+    cpuSeconds: await site.cpuSeconds(),
+    seconds: (performance.now() - began) / 1000,
+  };
+  await page.close();
+  return run;
+}
+
+export async function runPages(site: Site, names: readonly string[]): Promise<PageRun[]> {
+  const waiting = [...names], runs: PageRun[] = [];
+  const work = async () => {
+    for (let name = waiting.shift(); name; name = waiting.shift()) runs.push(await runPage(site, name));
+  };
+  await Promise.all([work(), work()]);
+  return runs;
+}
