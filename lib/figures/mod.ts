@@ -19,6 +19,7 @@ export { fig10 } from "./fig10.ts";
 export { appendix } from "./appendix.ts";
 export { attributionWaterfall, type WaterfallOptions } from "./waterfall.ts";
 export type { WaterfallCase } from "./waterfall_bars.ts";
+export { grid, type GridOptions, type GridRow } from "./grid.ts";
 export { heatMap } from "./heat_map.ts";
 
 // Of a scan's result.

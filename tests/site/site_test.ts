@@ -20,6 +20,15 @@ interface Driven {
   wrong: string[];
 }
 
+/** Name → what went wrong; null: nothing. */
+interface Scenarios {
+  scenarios: Record<string, string | null>;
+  wrong: string[];
+}
+
+const NO_CHROMIUM =
+  "There is no Chromium (Debian: apt-get install chromium), so no page of the site was opened.";
+
 /** Compressed, without the runtime's WebAssembly: all scripts and the style sheet. */
 const MOST_BYTES = 600_000;
 
@@ -55,7 +64,9 @@ Deno.test(`the scripts of the site are at most ${MOST_BYTES / 1000} kB, compress
 
 Deno.test("every page's cells run in Chromium and give the committed rows", async (t) => {
   const names = (await Array.fromAsync(Deno.readDir(FOLDER))).map(({ name }) => name)
-    .filter((name) => name.endsWith(".html") && name !== "index.html").map((name) => name.slice(0, -5));
+    .filter((name) => name.endsWith(".html") && !["index.html", "explorer.html"].includes(name)).map((name) =>
+      name.slice(0, -5)
+    );
   const result = await driven<Driven | null>("drive.ts", FOLDER, ...names.sort());
   if (result === null) {
     console.log(
@@ -81,4 +92,14 @@ Deno.test("every page's cells run in Chromium and give the committed rows", asyn
   }
   const committed = await Array.fromAsync(Deno.readDir(join(ROOT, "data", "expected", "rows")));
   assertEquals(compared, committed.length);
+});
+
+Deno.test("what a reader may do on a page, right or wrong", async (t) => {
+  const result = await driven<Scenarios | null>("drive.ts", FOLDER, "scenarios");
+  if (result === null) return console.log(NO_CHROMIUM);
+  assertGreater(Object.keys(result.scenarios).length, 5);
+  for (const [name, wrong] of Object.entries(result.scenarios)) {
+    await t.step(name, () => assertEquals(wrong, null));
+  }
+  assertEquals(result.wrong, [], "errors in consoles, requests to other hosts");
 });

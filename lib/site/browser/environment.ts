@@ -1,8 +1,9 @@
 /** In place of platform/environment.ts. */
 
-/** A page has none but this: figures are saved with their rows, for the page to offer. */
-export const environment = (name: string): string | undefined =>
-  name === "CLEANUP_LENS_OUT" ? "/out" : undefined;
+/** Figures are saved with their rows, for the page to offer; downloads would go where none go. */
+const VARIABLES: Readonly<Record<string, string>> = { CLEANUP_LENS_OUT: "/out", HF_HOME: "/downloads" };
+
+export const environment = (name: string): string | undefined => VARIABLES[name];
 
 export const isWindows = false;
 

@@ -6,13 +6,18 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { type Notebook, parseNotebook } from "../../jupyter/notebook.ts";
 import { builtAssets } from "./assets.ts";
 import { type Bundle, bundle } from "./bundle.ts";
+import { EXPLORER, explorerPage } from "./explorer_page.ts";
 import type { PageLink } from "./html.ts";
 import { indexPage } from "./index_page.ts";
-import { notebookPage, titleOf } from "./notebook_page.ts";
+import { notebookPage, type Scripts, titleOf } from "./notebook_page.ts";
 import { packageCache } from "./packages.ts";
 import { libraryTypes } from "./types.ts";
 
-const ENTRIES = { notebook: "page/notebook.ts", worker: "worker/worker.ts" };
+const ENTRIES = {
+  notebook: "page/notebook.ts",
+  explorer: "explorer/explorer.ts",
+  worker: "worker/worker.ts",
+};
 
 /** What was built, for who looks at sizes. */
 export interface Built {
@@ -77,12 +82,29 @@ export async function buildSite(root: string, folder: string): Promise<Built> {
   const style = `style-${createHash("sha256").update(css).digest("hex").slice(0, 10)}.css`;
   await writeFile(`${partial}/assets/${style}`, css);
   const all = await notebooks(root);
-  const pages = all.map(({ name, notebook }) => ({ href: `${name}.html`, title: titleOf(notebook, name) }));
-  const script = made.entries[ENTRIES.notebook];
-  const scripts = { script, worker: made.entries[ENTRIES.worker], preload: shared(made, script), style };
+  const pages = [
+    ...all.map(({ name, notebook }) => ({ href: `${name}.html`, title: titleOf(notebook, name) })),
+    EXPLORER,
+  ];
+  const scripts = (entry: string): Scripts => {
+    const script = made.entries[entry];
+    return { script, worker: made.entries[ENTRIES.worker], preload: shared(made, script), style };
+  };
   for (const { name, notebook } of all) {
-    await writeFile(`${partial}/${name}.html`, notebookPage(name, notebook, pages, scripts));
+    await writeFile(
+      `${partial}/${name}.html`,
+      notebookPage(name, notebook, pages, scripts(ENTRIES.notebook)),
+    );
   }
+  const [config, cleanup] = await Promise.all(
+    ["config", "cleanup"].map(async (name) =>
+      JSON.parse(await readFile(`${root}/data/models/tiny-gelu-4l/${name}.json`, "utf8"))
+    ),
+  );
+  await writeFile(
+    `${partial}/${EXPLORER.href}`,
+    explorerPage(config, cleanup.writer, pages, scripts(ENTRIES.explorer)),
+  );
   await writeFile(`${partial}/index.html`, indexPage(pages, style));
   await writeFile(`${partial}/.nojekyll`, ""); // GitHub Pages then serves every file as it is
   await rm(folder, { recursive: true, force: true });

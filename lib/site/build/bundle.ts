@@ -21,6 +21,7 @@ export const REPLACED: Readonly<Record<string, string>> = {
   "@huggingface/gguf": "absent.ts",
   "@huggingface/hub": "absent.ts",
   "cssomnom/parse": "absent.ts", // of style sheets, which nothing here reads
+  "entities/decode": "entities.ts",
   "hyparquet": "absent.ts",
   "hyparquet-compressors": "absent.ts",
   "lib/checkpoints/hub/files.ts": "hub_files.ts",

@@ -8,6 +8,9 @@ import { type Kernel, Stopped } from "./kernel.ts";
 import { drawFault, drawNote, drawOutputs } from "./outputs.ts";
 import type { Edits } from "./store.ts";
 
+/** What remembers the edits of cells. */
+export type Memory = Pick<Edits, "get" | "set">;
+
 /** "new": not run since the kernel began. */
 export type CellState = "new" | "waiting" | "running" | "done" | "failed" | "stopped";
 
@@ -39,9 +42,9 @@ export class PageCell {
   readonly #reset = button("Reset", "reset");
 
   constructor(
-    readonly original: CodeCell,
+    public original: CodeCell,
     readonly number: number,
-    readonly edits: Edits,
+    readonly edits: Memory,
     readonly events: CellEvents,
   ) {
     this.id = original.id;
@@ -68,6 +71,12 @@ export class PageCell {
 
   reset(): void {
     if (this.isEdited) this.editor.source = this.original.source;
+  }
+
+  /** Puts another text in the place of the original one. */
+  replace(source: string): void {
+    this.original = { ...this.original, source };
+    this.editor.source = source;
   }
 
   #changed(source: string): void {

@@ -24,6 +24,8 @@ export class Kernel {
   #worker?: Worker;
   #ready?: Promise<number>;
   #run?: Run;
+  /** Ends the wait for a worker that is about to start. */
+  #giveUp?: (error: Error) => void;
 
   constructor(readonly script: string, readonly events: KernelEvents) {}
 
@@ -32,6 +34,7 @@ export class Kernel {
     if (this.#ready) return this.#ready;
     const worker = this.#worker = new Worker(this.script, { type: "module", name: "cells" });
     const ready = this.#ready = new Promise<number>((resolve, reject) => {
+      this.#giveUp = reject;
       const fail = (message: string) => {
         reject(new Error(message));
         if (this.#worker === worker) this.stop();
@@ -67,6 +70,7 @@ export class Kernel {
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#ready = undefined;
+    this.#giveUp?.(new Stopped("stopped"));
     this.#end()?.reject(new Stopped("stopped"));
   }
 

@@ -2,6 +2,7 @@
 import { type Notebook, serializeNotebook } from "../../jupyter/notebook.ts";
 import { PageCell } from "./cell.ts";
 import { Kernel } from "./kernel.ts";
+import { reporter } from "./status.ts";
 import { Edits } from "./store.ts";
 import { themeButton } from "./theme.ts";
 
@@ -13,29 +14,11 @@ interface PageData {
 
 const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const { name, worker, notebook }: PageData = JSON.parse(byId("page-data").textContent!);
-const status = byId("status"), progress = byId<HTMLProgressElement>("progress");
 const runAll = byId<HTMLButtonElement>("run-all"), stop = byId<HTMLButtonElement>("stop");
 const reset = byId<HTMLButtonElement>("reset"), download = byId<HTMLButtonElement>("download");
 
-const say = (text: string) => void (status.textContent = text);
-
-function showProgress(done?: number, total?: number): void {
-  progress.hidden = done === undefined;
-  if (done === undefined) return;
-  progress.max = total!;
-  progress.value = done;
-}
-
-const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
-
-const kernel = new Kernel(new URL(`assets/${worker}`, location.href).href, {
-  onFetch(file, done, total) {
-    if (total < 1e5) return;
-    say(`Fetching ${file}: ${megabytes(done)} of ${megabytes(total)} MB, once`);
-    showProgress(done, total);
-    if (done === total) say("Running");
-  },
-});
+const { say, showProgress, onFetch } = reporter();
+const kernel = new Kernel(new URL(`assets/${worker}`, location.href).href, { onFetch });
 
 const edits = new Edits(name);
 const codeCells = notebook.cells.flatMap((cell) => cell.cell_type === "code" ? [cell] : []);

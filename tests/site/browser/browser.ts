@@ -7,13 +7,39 @@ const SUB_PATH = "/some/where/";
 
 const LONGEST_MS = 120_000;
 
+/** A window, with what it has kept. */
+export class Window implements AsyncDisposable {
+  constructor(readonly context: BrowserContext, readonly address: string, readonly wrong: string[]) {}
+
+  /** @param quiet whether errors in the console do not count, since they are made on purpose */
+  async page(name: string, { quiet = false, hash = "" } = {}): Promise<Page> {
+    const page = await this.context.newPage();
+    page.on("console", (message) => {
+      if (!quiet && ["error", "warning"].includes(message.type())) {
+        this.wrong.push(`${name}: console: ${message.text()}`);
+      }
+    });
+    page.on("pageerror", ({ message }) => this.wrong.push(`${name}: ${message}`));
+    page.on("request", (request) => {
+      if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(this.address)) {
+        this.wrong.push(`${name}: a request to ${request.url()}`);
+      }
+    });
+    await page.goto(`${this.address}${name}.html${hash}`);
+    return page;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.context.close();
+  }
+}
+
 export class Site implements AsyncDisposable {
   /** Errors in consoles, exceptions, and requests to other hosts. */
   readonly wrong: string[] = [];
 
   private constructor(
     readonly browser: Browser,
-    readonly context: BrowserContext,
     readonly address: string,
     readonly server: Deno.HttpServer,
   ) {}
@@ -25,9 +51,14 @@ export class Site implements AsyncDisposable {
       executablePath: program,
       args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
     });
-    const context = await browser.newContext({ acceptDownloads: true });
+    return new Site(browser, `http://127.0.0.1:${server.addr.port}${SUB_PATH}`, server);
+  }
+
+  /** A window that has kept nothing yet. */
+  async window(): Promise<Window> {
+    const context = await this.browser.newContext({ acceptDownloads: true });
     context.setDefaultTimeout(LONGEST_MS); // a busy machine may take long for anything
-    return new Site(browser, context, `http://127.0.0.1:${server.addr.port}${SUB_PATH}`, server);
+    return new Window(context, this.address, this.wrong);
   }
 
   /** CPU seconds of all of Chromium's processes that there are now. */
@@ -36,23 +67,6 @@ export class Site implements AsyncDisposable {
     const { processInfo } = await session.send("SystemInfo.getProcessInfo");
     await session.detach();
     return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
-  }
-
-  async page(name: string): Promise<Page> {
-    const page = await this.context.newPage();
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) {
-        this.wrong.push(`${name}: console: ${message.text()}`);
-      }
-    });
-    page.on("pageerror", ({ message }) => this.wrong.push(`${name}: ${message}`));
-    page.on("request", (request) => {
-      if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(this.address)) {
-        this.wrong.push(`${name}: a request to ${request.url()}`);
-      }
-    });
-    await page.goto(`${this.address}${name}.html`);
-    return page;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

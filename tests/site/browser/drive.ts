@@ -1,14 +1,13 @@
 /**
- * `drive.ts FOLDER [PAGE …]`: opens the built site in Chromium and prints as JSON what happened, or null where there is none. Started as a
- * process of its own, with every permission and with lib/site/deno.json: tests may run Deno alone.
+ * Opens the built site in Chromium and prints as JSON what happened, or null where there is no Chromium. Started as a process of its own,
+ * with every permission and with lib/site/deno.json: tests may run Deno alone.
+ *
+ *     drive.ts FOLDER pages PAGE …          runs all cells of these pages
+ *     drive.ts FOLDER scenarios [NAME …]    what a reader may do besides; default: all of them
  */
 import { Site } from "./browser.ts";
-import { type PageRun, runPages } from "./run_pages.ts";
-
-export interface Driven {
-  runs: PageRun[];
-  wrong: string[];
-}
+import { runPages } from "./run_pages.ts";
+import { SCENARIOS } from "./scenarios.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -23,12 +22,24 @@ function found(): string | undefined {
   });
 }
 
-async function drive(folder: string, pages: string[], program: string): Promise<Driven> {
-  await using site = await Site.open(folder, program);
-  const runs = await runPages(site, pages);
-  return { runs, wrong: site.wrong };
+/** Name → what went wrong; null: nothing. */
+async function runScenarios(site: Site, names: readonly string[]): Promise<Record<string, string | null>> {
+  const results: Record<string, string | null> = {};
+  for (const name of names) {
+    await using window = await site.window();
+    results[name] = await SCENARIOS[name](window).then(() => null, ({ message }) => message);
+  }
+  return results;
 }
 
-const [folder, ...pages] = Deno.args;
+const [folder, what, ...names] = Deno.args;
 const program = found();
-console.log(JSON.stringify(program ? await drive(folder, pages, program) : null));
+if (!program) {
+  console.log("null");
+} else {
+  await using site = await Site.open(folder, program);
+  const result = what === "pages"
+    ? { runs: await runPages(site, names) }
+    : { scenarios: await runScenarios(site, names.length ? names : Object.keys(SCENARIOS)) };
+  console.log(JSON.stringify({ ...result, wrong: site.wrong }));
+}

@@ -1,6 +1,5 @@
 /** Runs all cells of every page, two pages at a time, and gives what each printed, failed at and saved. */
-import type { Site } from "./browser.ts";
-import { runAll } from "./browser.ts";
+import { runAll, type Site, type Window } from "./browser.ts";
 
 export interface PageRun {
   name: string;
@@ -18,8 +17,8 @@ export interface PageRun {
 
 const LONGEST_MS = 900_000;
 
-async function runPage(site: Site, name: string): Promise<PageRun> {
-  const page = await site.page(name);
+async function runPage(site: Site, window: Window, name: string): Promise<PageRun> {
+  const page = await window.page(name);
   const began = performance.now();
   await runAll(page, LONGEST_MS);
   const files = await page.evaluate(async () => {
@@ -43,9 +42,12 @@ async function runPage(site: Site, name: string): Promise<PageRun> {
 }
 
 export async function runPages(site: Site, names: readonly string[]): Promise<PageRun[]> {
+  await using window = await site.window();
   const waiting = [...names], runs: PageRun[] = [];
   const work = async () => {
-    for (let name = waiting.shift(); name; name = waiting.shift()) runs.push(await runPage(site, name));
+    for (let name = waiting.shift(); name; name = waiting.shift()) {
+      runs.push(await runPage(site, window, name));
+    }
   };
   await Promise.all([work(), work()]);
   return runs;

@@ -1,0 +1,182 @@
+/** What a reader may do on a page besides running it, one scenario each: resolves where the page does right, throws where not. */
+import type { Page } from "playwright-core";
+import { outputOf, runAll, runCell, settled, type, type Window } from "./browser.ts";
+
+/** A page whose cells are quick. */
+const QUICK = "fig10_single_prompts";
+
+function expect(found: string, wanted: string | RegExp): void {
+  const fits = typeof wanted === "string" ? found.includes(wanted) : wanted.test(found);
+  if (!fits) throw new Error(`got ${JSON.stringify(found)}; expected ${wanted}`);
+}
+
+const text = (page: Page, cell: string) => outputOf(page, cell).innerText();
+
+/** The code of an exercise's folded solution, as the page shows it. */
+const solution = (page: Page) =>
+  page.locator("details", { hasText: "Solution" }).first().locator("pre code").textContent();
+
+async function exercise(window: Window): Promise<void> {
+  const page = await window.page(QUICK);
+  await runAll(page, 120_000);
+  expect(await text(page, "check-1"), "not attempted");
+  await type(page, "answer-1", "const answer1 = 17;");
+  await runCell(page, "answer-1");
+  await runCell(page, "check-1");
+  expect(await text(page, "check-1"), "not yet");
+  await type(page, "answer-1", (await solution(page))!);
+  await runCell(page, "answer-1");
+  await runCell(page, "check-1");
+  expect(await text(page, "check-1"), "right");
+  // A cell that fails leaves no old answer behind.
+  await type(page, "answer-1", "const answer1 = nothing;");
+  await runCell(page, "answer-1");
+  expect(await text(page, "answer-1"), /ReferenceError in line 1: nothing is not defined/);
+  await runCell(page, "check-1");
+  expect(
+    await text(page, "check-1"),
+    /answer1 is not defined[^]*answer1 is made by code cell \d+: run that first/,
+  );
+  await page.locator("#cell-answer-1 .reset").click();
+  await page.close();
+}
+
+async function stop(window: Window): Promise<void> {
+  const page = await window.page(QUICK);
+  await type(page, "setup", "const before = 1;\nwhile (true) {}");
+  await page.locator("#cell-setup .run").click();
+  await page.waitForFunction(() => document.getElementById("cell-setup")?.dataset.state === "running");
+  await page.waitForTimeout(500);
+  expect(await page.evaluate(() => String(document.querySelectorAll(".cell").length)), /^\d+$/); // the page is alive
+  await page.click("#stop");
+  await settled(page, 10_000);
+  expect(await text(page, "setup"), "Stopped");
+  await type(page, "setup", "1 + 1");
+  await runCell(page, "setup");
+  expect(await text(page, "setup"), "2");
+  await page.locator("#cell-setup .reset").click();
+  await page.close();
+}
+
+async function mistakes(window: Window): Promise<void> {
+  const page = await window.page(QUICK);
+  for (
+    const [source, wanted] of [
+      ["const a = 1;\nconst b = ;", /SyntaxError in line 2, column 11: /],
+      ["const a = 1;\nawait 2\n}", /SyntaxError in line 3/],
+      ['import { runn } from "../lib/mod.ts";', /the library has no "runn"\. Did you mean "run"\?/],
+      ['import * as x from "npm:left-pad";', /in this page there is "..\/lib\/mod\.ts" alone/],
+      [
+        "interface A { x: number }\nconst a: A = { x: 1 };\nthrow new Error(`x is ${a.x}`);",
+        /Error in line 3: x is 1/,
+      ],
+      ['import { loadModel } from "../lib/mod.ts";\nawait loadModel("gelu-4l");', /"tiny-gelu-4l" alone/],
+      ["Promise.reject(new Error('nobody waits'));\n1", /was not awaited failed: Error: nobody waits/],
+    ] as const
+  ) {
+    await type(page, "setup", source);
+    await runCell(page, "setup");
+    expect(await text(page, "setup"), wanted);
+  }
+  await page.locator("#cell-setup .reset").click();
+  await page.close();
+}
+
+async function edits(window: Window): Promise<void> {
+  const page = await window.page(QUICK);
+  await type(page, "setup", "const kept: number = 41;\nkept + 1");
+  await page.reload();
+  await page.locator("#cell-setup .cm-content").click();
+  await page.keyboard.press("Shift+Enter");
+  await settled(page, 60_000);
+  expect(await text(page, "setup"), "42");
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? ""), "Code cell 2");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+  expect(download.suggestedFilename(), `${QUICK}.ipynb`);
+  const notebook = JSON.parse(await Deno.readTextFile(await download.path()));
+  const cell = notebook.cells.find(({ id }: { id: string }) => id === "setup");
+  expect(cell.source.join(""), "const kept: number = 41;\nkept + 1");
+  expect(JSON.stringify(cell.outputs), "42");
+  page.once("dialog", (dialog) => dialog.accept());
+  await page.click("#reset");
+  await page.reload();
+  expect(await page.locator("#cell-setup .cm-content").innerText(), "adversarialFor");
+  await page.close();
+}
+
+async function lostConnection(window: Window): Promise<void> {
+  const page = await window.page(QUICK, { quiet: true });
+  await page.waitForFunction(() => document.getElementById("status")!.textContent!.startsWith("Ready"));
+  await window.context.setOffline(true);
+  await type(page, "answer-1", "const answer1 = 5;");
+  await runCell(page, "setup");
+  expect(
+    await text(page, "setup"),
+    /Fetching [\w.-]+ \([\d.]+ MB\) failed at 0\.0 MB: the connection was lost/,
+  );
+  await window.context.setOffline(false);
+  await runCell(page, "setup");
+  expect(await page.locator("#cell-setup").getAttribute("data-state") ?? "", "done");
+  expect(await page.locator("#cell-answer-1 .cm-content").innerText(), "const answer1 = 5;");
+}
+
+async function noSimd(window: Window): Promise<void> {
+  await window.context.route(/\/worker-[^/]*\.js$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `WebAssembly.validate = () => false;${await response.text()}` });
+  });
+  const page = await window.page(QUICK);
+  await page.waitForFunction(() => document.getElementById("status")!.textContent!.includes("SIMD"));
+  await runCell(page, "setup");
+  expect(await text(page, "setup"), "it lacks WebAssembly with SIMD");
+}
+
+/** What the explorer shows, once it has run. */
+async function explored(page: Page): Promise<string> {
+  const busy = () => (document.getElementById("stop") as HTMLButtonElement).disabled === false;
+  await page.waitForTimeout(1000); // it waits a moment after the last key
+  await page.waitForFunction(`!(${busy})()`, null, { polling: 250 });
+  return await page.locator("#cell-view .outputs").innerText();
+}
+
+const fill = async (page: Page, name: string, value: string) => {
+  await page.locator(`#choices [name=${name}]`).fill(value);
+  return await explored(page);
+};
+
+async function explorer(window: Window): Promise<void> {
+  const page = await window.page("explorer", {
+    hash: "#view=removal&prompt=The+people+of+the+United&writer=L1H6",
+  });
+  const first = await explored(page);
+  expect(first, /without L1H6[^]*" States"/);
+  await page.locator("#choices [name=writer]").selectOption("L0H0");
+  const second = await explored(page);
+  expect(second, "without L0H0");
+  await page.reload();
+  expect(await explored(page), second); // the address restores it
+  await page.locator("#views a[data-view=attention]").click();
+  await explored(page);
+  expect(await page.locator("figure img").getAttribute("alt") ?? "", "Attention of L1H6");
+  await page.locator("#views a[data-view=retention]").click();
+  expect(await explored(page), "retention.json");
+  await page.locator("#views a[data-view=attribution]").click();
+  expect(await explored(page), "L0H0: DLA credits");
+  await page.locator("#views a[data-view=tokens]").click();
+  expect(await fill(page, "prompt", "\u{1F600} é \u4e2d"), /0:<\|BOS\|>/); // every byte has a token
+  expect(await fill(page, "prompt", "word ".repeat(400)), /prompts of \d+ tokens are longer than the model's context of 256/);
+  expect(await fill(page, "prompt", ""), /0:<\|BOS\|>/);
+  await page.locator("#views a[data-view=attribution]").click();
+  expect(await explored(page), "expected at least 2");
+}
+
+/** Each is given a window that has kept nothing yet. */
+export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void>>> = {
+  "an exercise, solved wrong and right": exercise,
+  "Stop ends an endless loop": stop,
+  "mistakes are named, with their line": mistakes,
+  "edits stay, can be undone and taken away": edits,
+  "a lost connection: said, and nothing is lost": lostConnection,
+  "no SIMD: said plainly": noSimd,
+  "the explorer: views, links, prompts that are too long or empty": explorer,
+};
