@@ -72,6 +72,7 @@ export function grid(rows: readonly GridRow[], options: GridOptions): PlotElemen
         color: {
           type: below ? "diverging" : "linear",
           scheme: below ? "PuOr" : "Blues",
+          reverse: below, // orange below 0, as in the heat map
           domain: below ? [-limit, limit] : [0, limit],
           clamp: true,
           legend: true,
