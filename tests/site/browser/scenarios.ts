@@ -164,7 +164,10 @@ async function explorer(window: Window): Promise<void> {
   expect(await explored(page), "L0H0: DLA credits");
   await page.locator("#views a[data-view=tokens]").click();
   expect(await fill(page, "prompt", "\u{1F600} é \u4e2d"), /0:<\|BOS\|>/); // every byte has a token
-  expect(await fill(page, "prompt", "word ".repeat(400)), /prompts of \d+ tokens are longer than the model's context of 256/);
+  expect(
+    await fill(page, "prompt", "word ".repeat(400)),
+    /prompts of \d+ tokens are longer than the model's context of 256/,
+  );
   expect(await fill(page, "prompt", ""), /0:<\|BOS\|>/);
   await page.locator("#views a[data-view=attribution]").click();
   expect(await explored(page), "expected at least 2");
