@@ -1,5 +1,6 @@
 /**
- * A value for each row and column, as a grid of coloured cells: an attention pattern (query, key), retention (location, position).
+ * A value for each row and column, as a grid of coloured cells: an attention pattern (query, key), retention
+ * (location, position).
  *
  * Colours begin white at 0. With values on both sides of 0 they diverge: purple above, orange below.
  */

@@ -1,6 +1,6 @@
 /**
- * `deno task site`: builds the web site that runs the notebooks, in out/site, for any static host. `--serve` shows it on this machine,
- * with the headers that let the runtime use several threads.
+ * `deno task site`: builds the web site that runs the notebooks, in out/site, for any static host. `--serve`
+ * shows it on this machine, with the headers that let the runtime use several threads.
  */
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

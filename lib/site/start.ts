@@ -1,6 +1,6 @@
 /**
- * Starts `deno task site` with the permissions that it needs: fetches the packages of the library and of the site, each pinned by its lock
- * file, then builds. Only esbuild's own program is run besides Deno.
+ * Starts `deno task site` with the permissions that it needs: fetches the packages of the library and of the
+ * site, each pinned by its lock file, then builds. Only esbuild's own program is run besides Deno.
  */
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

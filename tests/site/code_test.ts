@@ -1,4 +1,5 @@
-// The site's own code has a configuration of its own, so what `deno task ok` does for the rest is done for it here.
+// The site's own code has a configuration of its own, so what `deno task ok` does for the rest is done for it
+// here.
 import { assert } from "@std/assert";
 import { CONFIG, deno, ROOT } from "./site.ts";
 

@@ -1,4 +1,7 @@
-/** The site as `deno task site` builds it, and what Chromium makes of it. Built once for all tests of a process. */
+/**
+ * The site as `deno task site` builds it, and what Chromium makes of it. Built once for all tests of a
+ * process.
+ */
 import { join } from "node:path";
 
 export const ROOT = join(import.meta.dirname!, "..", "..");

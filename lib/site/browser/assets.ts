@@ -1,6 +1,6 @@
 /**
- * The site's own files (model, prompts, fonts' widths, the runtime), fetched once and kept by the browser. Their names hold a hash of
- * their content, so that a kept file is never an old one.
+ * The site's own files (model, prompts, fonts' widths, the runtime), fetched once and kept by the browser.
+ * Their names hold a hash of their content, so that a kept file is never an old one.
  */
 
 export interface Asset {

@@ -1,6 +1,6 @@
 /**
- * In place of node:fs: the site's own files, read-only, by the functions that the library uses. Paths are those of the project, from "/".
- * What is read at once (fonts' widths) is fetched before anything runs.
+ * In place of node:fs: the site's own files, read-only, by the functions that the library uses. Paths are
+ * those of the project, from "/". What is read at once (fonts' widths) is fetched before anything runs.
  */
 import { assetBytes, files } from "./assets.ts";
 

@@ -1,6 +1,6 @@
 /**
- * In place of onnxruntime-node: the same runtime as WebAssembly. It takes one thread, or where the host isolates the page (COOP, COEP) as
- * many as the machine has cores, up to four.
+ * In place of onnxruntime-node: the same runtime as WebAssembly. It takes one thread, or where the host
+ * isolates the page (COOP, COEP) as many as the machine has cores, up to four.
  */
 import * as ort from "onnxruntime-web/wasm";
 import { addressOf, assetBytes, dropOldAssets, files } from "./assets.ts";
@@ -9,7 +9,10 @@ export * from "onnxruntime-web/wasm";
 
 const MODULE = "/runtime/ort-wasm-simd-threaded.mjs", BINARY = "/runtime/ort-wasm-simd-threaded.wasm";
 
-/** A module with one instruction of SIMD: (v128.const). Source: https://github.com/GoogleChromeLabs/wasm-feature-detect */
+/**
+ * A module with one instruction of SIMD: (v128.const). Source:
+ * https://github.com/GoogleChromeLabs/wasm-feature-detect
+ */
 const SIMD = Uint8Array.of(
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3],
   ...[2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],

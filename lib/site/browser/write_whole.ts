@@ -1,4 +1,6 @@
-/** In place of checkpoints/write_whole.ts: what is saved is handed to the page, which offers it for download. */
+/**
+ * In place of checkpoints/write_whole.ts: what is saved is handed to the page, which offers it for download.
+ */
 
 type Listener = (name: string, content: string) => void;
 let tell: Listener = () => {};

@@ -1,4 +1,6 @@
-/** The files that pages fetch: which, under which path the library knows each, and by which name it is served. */
+/**
+ * The files that pages fetch: which, under which path the library knows each, and by which name it is served.
+ */
 import { readFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { CARRIED } from "../../checkpoints/carried.ts";

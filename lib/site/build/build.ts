@@ -1,5 +1,6 @@
 /**
- * The whole site into a folder: pages, scripts, and in assets/ what pages fetch. Made in a folder beside it, which then takes its place.
+ * The whole site into a folder: pages, scripts, and in assets/ what pages fetch. Made in a folder beside it,
+ * which then takes its place.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";

@@ -1,6 +1,7 @@
 /**
- * The scripts of the site: the library, the worker and the pages, bundled by esbuild. What a browser does not have is replaced: modules of
- * Node by lib/site/browser/, and those files of the library that are gateways to something else.
+ * The scripts of the site: the library, the worker and the pages, bundled by esbuild. What a browser does not
+ * have is replaced: modules of Node by lib/site/browser/, and those files of the library that are gateways to
+ * something else.
  */
 import * as esbuild from "esbuild";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -61,7 +62,8 @@ export interface Bundle {
 
 /**
  * Writes the scripts into `into`.
- * @param types names of the library's types, which cells may import @throws when a file that is to be replaced is met nowhere
+ * @param types names of the library's types, which cells may import @throws when a file that is to be
+ * replaced is met nowhere
  */
 export async function bundle(
   root: string,

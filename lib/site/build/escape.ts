@@ -1,4 +1,7 @@
-/** A text for a page, in an element or an attribute in double quotes. What turns the reading direction is written as \u202e. */
+/**
+ * A text for a page, in an element or an attribute in double quotes. What turns the reading direction is
+ * written as \u202e.
+ */
 import { unturned } from "../../checkpoints/quoted.ts";
 
 const NAMES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

@@ -1,4 +1,7 @@
-/** The widths of a font's characters without its outlines: a TrueType file of the four tables that lib/figures/font.ts reads. */
+/**
+ * The widths of a font's characters without its outlines: a TrueType file of the four tables that
+ * lib/figures/font.ts reads.
+ */
 
 const TABLES = ["cmap", "head", "hhea", "hmtx"];
 

@@ -20,7 +20,10 @@ export interface Shell {
   body: string;
 }
 
-/** Nothing but what lies beside the page is loaded, and no text in it acts. Cells are evaluated, and the runtime is WebAssembly. */
+/**
+ * Nothing but what lies beside the page is loaded, and no text in it acts. Cells are evaluated, and the
+ * runtime is WebAssembly.
+ */
 const POLICY = [
   "default-src 'self'",
   "script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval'",

@@ -1,4 +1,7 @@
-/** A notebook's text → HTML. Links to notebooks lead to their pages; those to other files of the project are named, and lead nowhere. */
+/**
+ * A notebook's text → HTML. Links to notebooks lead to their pages; those to other files of the project are
+ * named, and lead nowhere.
+ */
 import { Marked } from "marked";
 import { escapeHtml } from "./escape.ts";
 

@@ -1,4 +1,7 @@
-/** A notebook → its page: texts as HTML, code in a frame that the page's script turns into an editor, no results. */
+/**
+ * A notebook → its page: texts as HTML, code in a frame that the page's script turns into an editor, no
+ * results.
+ */
 import type { Notebook } from "../../jupyter/notebook.ts";
 import { escapeHtml, scriptJson } from "./escape.ts";
 import { type PageLink, shell } from "./html.ts";

@@ -1,6 +1,6 @@
 /**
- * deno.lock → the map by which esbuild finds npm packages in Deno's cache: Yarn's Plug'n'Play manifest, which esbuild reads. So what is
- * bundled is what the lock files pin by hash, and no folder node_modules is needed.
+ * deno.lock → the map by which esbuild finds npm packages in Deno's cache: Yarn's Plug'n'Play manifest, which
+ * esbuild reads. So what is bundled is what the lock files pin by hash, and no folder node_modules is needed.
  *
  * Format: https://yarnpkg.com/advanced/pnp-spec. Two lock files count: the project's and the site's own.
  */

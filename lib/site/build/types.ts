@@ -1,4 +1,6 @@
-/** Names that the library exports as types alone: cells may import them, and a program has nothing under them. */
+/**
+ * Names that the library exports as types alone: cells may import them, and a program has nothing under them.
+ */
 import { readFile } from "node:fs/promises";
 
 const FILES = ["lib/mod.ts", "lib/library.ts", "lib/figures/mod.ts"];

@@ -1,4 +1,6 @@
-/** The script of the explorer: choices → code → a cell that runs. The address always restores what is seen. */
+/**
+ * The script of the explorer: choices → code → a cell that runs. The address always restores what is seen.
+ */
 import { PageCell } from "../page/cell.ts";
 import { Kernel } from "../page/kernel.ts";
 import { reporter } from "../page/status.ts";

@@ -1,6 +1,6 @@
 /**
- * The code of each view: what runs is what is shown, and it runs in a notebook as it stands. Texts of the reader stand in it as JSON, so
- * that they are nothing but texts.
+ * The code of each view: what runs is what is shown, and it runs in a notebook as it stands. Texts of the
+ * reader stand in it as JSON, so that they are nothing but texts.
  */
 import type { State, View } from "./state.ts";
 

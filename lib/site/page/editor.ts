@@ -1,5 +1,6 @@
 /**
- * An editor of TypeScript. Tab leaves it, as in any other field of a form; indenting is done by Enter and by Ctrl + ] and [.
+ * An editor of TypeScript. Tab leaves it, as in any other field of a form; indenting is done by Enter and by
+ * Ctrl + ] and [.
  */
 import { closeBrackets, closeBracketsKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";

@@ -29,7 +29,10 @@ export class Kernel {
 
   constructor(readonly script: string, readonly events: KernelEvents) {}
 
-  /** Starts the worker, if none runs. Resolves to the threads of its runtime. @throws where it cannot start; the next call tries again */
+  /**
+   * Starts the worker, if none runs. Resolves to the threads of its runtime. @throws where it cannot start;
+   * the next call tries again
+   */
   start(): Promise<number> {
     if (this.#ready) return this.#ready;
     const worker = this.#worker = new Worker(this.script, { type: "module", name: "cells" });

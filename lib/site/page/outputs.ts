@@ -1,4 +1,7 @@
-/** The outputs of a cell in the page: figures as SVG with their text, tables, printed text, errors with line and message. */
+/**
+ * The outputs of a cell in the page: figures as SVG with their text, tables, printed text, errors with line
+ * and message.
+ */
 import type { Output } from "../../jupyter/notebook.ts";
 import type { Fault } from "../worker/scope.ts";
 

@@ -1,4 +1,7 @@
-/** Edits of a page, kept in this browser. Where it keeps nothing (a private window, a full disk), the page says so once. */
+/**
+ * Edits of a page, kept in this browser. Where it keeps nothing (a private window, a full disk), the page
+ * says so once.
+ */
 
 export class Edits {
   /** False when an edit could not be kept. */

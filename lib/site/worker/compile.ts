@@ -1,7 +1,8 @@
 /**
- * A cell → a script that can be run after others: TypeScript's types go (sucrase, which keeps every line where it is), and what stands at
- * the top becomes an assignment to a name of the page's scope, so that the next cell finds it. As in a notebook, a name may be declared
- * again, `await` may stand at the top, and the last expression is the cell's result.
+ * A cell → a script that can be run after others: TypeScript's types go (sucrase, which keeps every line
+ * where it is), and what stands at the top becomes an assignment to a name of the page's scope, so that the
+ * next cell finds it. As in a notebook, a name may be declared again, `await` may stand at the top, and the
+ * last expression is the cell's result.
  *
  * Types are not checked. Not understood: `export`, and imports of anything but the library.
  */
@@ -120,7 +121,10 @@ function parsed(js: string): Program {
   }
 }
 
-/** Both parsers end their messages with "(line:column)", lines from 1; sucrase counts columns from 1, acorn from 0 and in `loc` besides. */
+/**
+ * Both parsers end their messages with "(line:column)", lines from 1; sucrase counts columns from 1, acorn
+ * from 0 and in `loc` besides.
+ */
 function located(error: Error): CellError {
   const [, line, column] = /\((\d+):(\d+)\)\s*$/.exec(error.message) ?? [];
   const acorn = "loc" in error && "raisedAt" in error;

@@ -1,8 +1,9 @@
 /**
  * What the cells of a page have declared so far, and the running of one more.
  *
- * Names stand in an object that a `with` puts around each cell, so that functions of earlier cells see later assignments. The cell itself
- * is strict. What a cell declared is forgotten when it runs again, also when it then fails: no later cell works with an old answer.
+ * Names stand in an object that a `with` puts around each cell, so that functions of earlier cells see later
+ * assignments. The cell itself is strict. What a cell declared is forgotten when it runs again, also when it
+ * then fails: no later cell works with an old answer.
  */
 import { didYouMean } from "../../checkpoints/nearest.ts";
 import { CellError, compile } from "./compile.ts";

@@ -1,8 +1,9 @@
 /**
- * The kernel of a page: runs its cells, one at a time, away from the page, so that this stays alive and can end it.
+ * The kernel of a page: runs its cells, one at a time, away from the page, so that this stays alive and can
+ * end it.
  *
- * To the library it looks like Deno's Jupyter kernel: outputs go through `Deno.jupyter.broadcast`, files that `show` saves are handed to
- * the page.
+ * To the library it looks like Deno's Jupyter kernel: outputs go through `Deno.jupyter.broadcast`, files that
+ * `show` saves are handed to the page.
  */
 import { inspect } from "loupe";
 import * as exports from "./library.ts";

@@ -1,6 +1,7 @@
 /**
- * Opens the built site in Chromium and prints as JSON what happened, or null where there is no Chromium. Started as a process of its own,
- * with every permission and with lib/site/deno.json: tests may run Deno alone.
+ * Opens the built site in Chromium and prints as JSON what happened, or null where there is no Chromium.
+ * Started as a process of its own, with every permission and with lib/site/deno.json: tests may run Deno
+ * alone.
  *
  *     drive.ts FOLDER pages PAGE …          runs all cells of these pages
  *     drive.ts FOLDER scenarios [NAME …]    what a reader may do besides; default: all of them
