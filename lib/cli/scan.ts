@@ -20,7 +20,8 @@ import {
   type ScanSettings,
   SETTINGS,
 } from "../experiments/scan/settings.ts";
-import type { Device } from "../tensor/device.ts";
+import { type Device, DeviceFailure } from "../tensor/device.ts";
+import type { CreateSession } from "../tensor/session.ts";
 import { loadModel } from "../transformer/load.ts";
 import { outFolder, prepareFolder } from "./out_folder.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
@@ -52,6 +53,8 @@ export interface ScanCommandOptions {
   /** Prompts in one batch; default: as memory allows. */
   batchSize?: number;
   signal?: AbortSignal;
+  /** Another runtime, in tests. */
+  createSession?: CreateSession;
   target?: ProgressTarget;
 }
 
@@ -59,7 +62,7 @@ export interface ScanCommandOptions {
  * Runs a scan and writes its reports. @throws for bad input, and the signal's reason when it was interrupted
  */
 export async function runScan(options: ScanCommandOptions): Promise<ScanResult> {
-  const { outDir, signal, target = stderrTarget(), batchSize } = options;
+  const { outDir, signal, target = stderrTarget(), batchSize, createSession } = options;
   const startedAt = performance.now();
   const settings = checkSettings(options.settings);
   const say = (text: string) => target.write(`${text}\n`);
@@ -102,6 +105,7 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
       ...(state && { screened: state }),
       ...(signal && { signal }),
       ...(batchSize !== undefined && { batchSize }),
+      ...(createSession && { createSession }),
       onPass: (name, count) => progress.pass(name, count),
       onProgress: (p) => progress.update(p),
       onScreened: async (stats) => {
@@ -234,7 +238,8 @@ export async function main(): Promise<number> {
       console.error(`scan: interrupted. ${await whatIsKept(options.outDir)}`);
       return interrupt.exitCode;
     }
-    console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);
+    const kept = error instanceof DeviceFailure ? ` ${await whatIsKept(options.outDir)}` : "";
+    console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}${kept}`);
     return 1;
   }
 }

@@ -13,6 +13,8 @@ import { columns, scanText, wrap } from "../../lib/cli/scan_text.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { DEFAULT_SETTINGS } from "../../lib/experiments/scan/settings.ts";
 import { foundWriters } from "../../lib/experiments/scan/scan.ts";
+import { deviceFailed, DeviceFailure } from "../../lib/tensor/device.ts";
+import { createOnce } from "../../lib/tensor/session.ts";
 import { loadModel } from "../../lib/transformer/load.ts";
 import { withFolder } from "../checkpoints/small_model.ts";
 import { plantedPrompts, writePlanted } from "../experiments/scan/planted/kinds.ts";
@@ -143,6 +145,36 @@ Deno.test("runScan() interrupted in the first pass: the next run goes on, and th
       await run({ target: anew, length: 12 });
       assertStringIncludes(anew.lines.join(""), "screen.safetensors is damaged: the first pass begins anew");
     }
+  });
+});
+
+Deno.test("runScan() on a device that is lost: one error, and what was measured is kept for the same command", async () => {
+  await withPlanted("pair", async (run, folder) => {
+    const whole = await run({ outDir: `${folder}/whole`, batchSize: 4 });
+    const target = log(true), write = target.write;
+    let lost = false;
+    target.write = (text) => {
+      write(text);
+      lost ||= text.startsWith("examining");
+    };
+    const losing: typeof createOnce = async (...graph) => {
+      const session = await createOnce(...graph); // as the first pass does
+      return {
+        run: (feeds) =>
+          lost
+            ? Promise.reject(deviceFailed("webgpu", "Failed to download data from buffer: Device is lost"))
+            : session.run(feeds),
+      };
+    };
+    const error = await assertRejects(
+      () => run({ target, batchSize: 4, createSession: losing }),
+      DeviceFailure,
+    );
+    assertStringIncludes(error.message, "Device is lost. If it was lost");
+    assertEquals(files(`${folder}/out`), ["screen.safetensors"]);
+    const again = log();
+    assert(JSON.stringify(await run({ target: again, batchSize: 4 })) === JSON.stringify(whole));
+    assertStringIncludes(again.lines.join(""), "First pass: 48 of its runs are done");
   });
 });
 
