@@ -51,9 +51,26 @@ export async function start(task: string, args: readonly string[]): Promise<numb
     const { code, signal } = await child.status;
     pass.forEach((remove) => remove());
     return signal ? exitCodeOf(signal as Signal) : code;
+  } catch (error) {
+    throw withLibraries(error as Error, task, args) ?? error;
   } finally {
     await folder?.[Symbol.asyncDispose]();
   }
+}
+
+/**
+ * A variable that names libraries to load (LD_LIBRARY_PATH, common on clusters) is handed on by Deno only to
+ * what may start any program. What to do instead; undefined for another error.
+ */
+export function withLibraries({ message }: Error, task: string, args: readonly string[]): Error | undefined {
+  const [, variable] = /spawn subprocess with (\w+) environment variable/.exec(message) ?? [];
+  if (!variable) return undefined;
+  const rest = [task, ...args].join(" ");
+  return new Error(
+    `${task}: ${variable} is set, and Deno starts no task of limited permissions with it. Leave it out: ` +
+      `env -u ${variable} deno task ${rest}. Or, where a graphics card's driver needs it, run the task with all ` +
+      `permissions: deno run --allow-all lib/cli/${task}.ts ${args.join(" ")}`,
+  );
 }
 
 /** A folder with the project's deno.json and the permissions in it: there a path may hold a comma. */

@@ -202,6 +202,20 @@ Deno.test("tasks for users name every variable, folder and program; torture and 
   }
 });
 
+Deno.test("start() under LD_LIBRARY_PATH, which Deno hands on to nothing limited, says what to do", async () => {
+  const { withLibraries } = await import("../../lib/cli/start.ts");
+  // Deno 2.9.6's words.
+  const refused = new Error(
+    "Requires --allow-run permissions to spawn subprocess with LD_LIBRARY_PATH environment variable. " +
+      "Alternatively, spawn with the environment variable unset.",
+  );
+  const { message } = withLibraries(refused, "scan", ["m", "--device", "webgpu"])!;
+  assertStringIncludes(message, "scan: LD_LIBRARY_PATH is set");
+  assertStringIncludes(message, "env -u LD_LIBRARY_PATH deno task scan m --device webgpu");
+  assertStringIncludes(message, "deno run --allow-all lib/cli/scan.ts m --device webgpu");
+  assertEquals(withLibraries(new Error("something else"), "scan", []), undefined);
+});
+
 Deno.test("start() refuses what is no task", async () => {
   const { start } = await import("../../lib/cli/start.ts");
   let message = "";
