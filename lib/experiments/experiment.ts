@@ -139,6 +139,7 @@ export function assumptions(model: Model, prompts: Prompts, bands: Bands): Recor
   return {
     model: model.name,
     weightProcessing: steps.join(", ") || "none",
+    ...(model.device !== "cpu" && { device: model.device }),
     prompts: `${prompts.count} of ${prompts.length} tokens: ${prompts.source}`,
     positions: `${first} to ${last}, pooled over prompts`,
     band: `${low}th to ${high}th percentile`,
