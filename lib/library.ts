@@ -43,6 +43,8 @@ export {
   topTwo,
   unembedding,
 } from "./metrics/attribution.ts";
+export { neuronCosines, neuronDots } from "./metrics/neurons.ts";
+export { logitDot, logitMetric, throughFinalNorm } from "./metrics/logit_metric.ts";
 export { compositionZ, vInputPatch, writtenByHeads } from "./metrics/v_composition.ts";
 export {
   atPositions,
@@ -107,6 +109,21 @@ export type {
 } from "./experiments/attribution/rows.ts";
 export { attributionInWords } from "./experiments/attribution/words.ts";
 export { retention, type RetentionOptions, type RetentionResult } from "./experiments/retention/retention.ts";
+export {
+  cleanersInDetail,
+  type CleanersOptions,
+  type CleanersResult,
+} from "./experiments/cleaners/cleaners.ts";
+export { cleanersInDetailInWords } from "./experiments/cleaners/words.ts";
+export type {
+  Beside,
+  DirectionRow,
+  LensRow,
+  NeuronRow,
+  PartsRow,
+  PositionsRow,
+  SuppressionRow,
+} from "./experiments/cleaners/rows.ts";
 export { cleanersInWords, cleanupInWords, retentionInWords } from "./experiments/retention/in_words.ts";
 export type {
   AblationRow,

@@ -22,6 +22,9 @@ export type { WaterfallCase } from "./waterfall_bars.ts";
 export { grid, type GridOptions, type GridRow } from "./grid.ts";
 export { heatMap } from "./heat_map.ts";
 
+export { cleanerLens, cleanerParts, cleanerPositions, cleanerSuppression } from "./cleaners_plots.ts";
+export type { CleanersFigureOptions } from "./cleaners_plots.ts";
+
 // Of a scan's result.
 export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot } from "./report.ts";
 
