@@ -1,5 +1,5 @@
 /**
- * `deno task figures`: executes the notebooks 00_*, fig* and check_* (or those that are named) through the
+ * `deno task figures`: executes the project's notebooks (or those that are named) through the
  * Deno Jupyter kernel and leaves in out/ the executed notebooks, the figures and rows that they wrote, and
  * index.html.
  *
@@ -31,13 +31,15 @@ import { counted, formatSeconds, Progress, type ProgressTarget } from "./progres
 import { onInterrupt } from "./signals.ts";
 
 /** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
+/** Notebooks of the project; what else lies in the folder is somebody's own. */
+const KNOWN = /^(00_|fig|check_|reuse|role|cleaners|findings)/;
 const CELL_TIMEOUT_MS = 600_000;
 
 export interface FiguresOptions {
   notebooksDir: string;
   /** Created when it is missing. */
   outDir: string;
-  /** Beginnings of notebook names; empty: all that begin with "00_", "fig" or "check_". */
+  /** Beginnings of notebook names; empty: all that belong to the project (`KNOWN`). */
   names?: string[];
   /** Also write the executed notebooks over the ones in `notebooksDir`. */
   inPlace?: boolean;
@@ -63,10 +65,10 @@ export async function selectNotebooks(notebooksDir: string, names: string[]): Pr
   }
   all.sort(new Intl.Collator("en", { numeric: true }).compare);
   if (names.length === 0) {
-    const chosen = all.filter((name) => /^(00_|fig|check_)/.test(name));
+    const chosen = all.filter((name) => KNOWN.test(name));
     if (chosen.length === 0) {
       throw new Error(
-        `No notebook named 00_*, fig* or check_* in ${notebooksDir}; found ${all.join(", ") || "none"}.`,
+        `No notebook named 00_*, fig*, check_* … in ${notebooksDir}; found ${all.join(", ") || "none"}.`,
       );
     }
     return chosen;
@@ -174,7 +176,7 @@ async function writeIndex(outDir: string): Promise<void> {
 }
 
 const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR]
-  NAME        beginning of a notebook's name, such as fig1; default: all that begin with 00_, fig or check_
+  NAME        beginning of a notebook's name, such as fig1; default: all of the project's
   --in-place  also renew what is committed: notebooks, rows in data/expected/rows, the README's pictures
   --out DIR   where the results go; default: out`;
 

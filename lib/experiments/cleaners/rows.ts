@@ -61,7 +61,10 @@ export interface PartsRow extends Beside {
   layer: number;
   /** How many neurons or directions it has. */
   parts: number;
-  /** How many of them, the largest first, make up half of the specific response, where that is surely above 0. */
+  /**
+   * How many of them, the largest first, make up half of the specific response, where that is surely
+   * above 0.
+   */
   half?: number;
   /** How many have a cosine below −0.4. */
   weakening: number;
