@@ -132,8 +132,8 @@ async function* batches(outputs: Flat<View>, feeds: Feeds, options: RunOptions):
     throw new Error(`run: got batchSize ${size}; expected a positive integer`);
   }
   const began = performance.now();
-  const create = options.createSession ?? createSession;
   const files = filesOf(Object.values(outputs));
+  const create = options.createSession ?? createSession;
   if (files.length > 0 && device !== "cpu") {
     throw new Error(
       `run: got device "${device}" for weights that stay in their file; these are read by the processor. Load the model with ` +

@@ -35,6 +35,8 @@ interface Entry {
   /** Runs in progress: a session that is released under one takes the process down. */
   busy: number;
   dropped: boolean;
+  /** Weights in files: the session maps them into memory, and its arena holds the largest as float32. */
+  files: boolean;
 }
 
 const cache = new Map<string, Entry>();
@@ -132,20 +134,28 @@ const onCard = new DeviceArrays(
 );
 
 /**
- * The session of a graph, made again if others have pushed it out; the least recently used one makes room.
+ * The session of a graph, made again if others have pushed it out; the least recently used one makes room,
+ * and of those with weights in files there is one.
  */
 function lookUp(key: string, graph: OnnxGraph, threads?: number, device?: Device): Entry {
-  const entry = cache.get(key) ?? { session: create(graph, threads, "all", device), busy: 0, dropped: false };
+  const files = graph.external.length > 0, known = cache.get(key);
+  if (!known && files) drop((other) => other.files); // before the next one takes as much
+  const entry = known ?? { session: create(graph, threads, "all", device), busy: 0, dropped: false, files };
   cache.delete(key);
   cache.set(key, entry);
   entry.session.catch(() => cache.delete(key));
-  for (const [old, other] of cache) {
-    if (cache.size <= CACHED) break;
-    cache.delete(old);
-    other.dropped = true;
-    if (other.busy === 0) release(other);
-  }
+  drop(() => cache.size > CACHED);
   return entry;
+}
+
+/** Lets the oldest sessions go, as long as `unwanted` says so of one. */
+function drop(unwanted: (entry: Entry) => boolean): void {
+  for (const [key, entry] of cache) {
+    if (!unwanted(entry)) continue;
+    cache.delete(key);
+    entry.dropped = true;
+    if (entry.busy === 0) release(entry);
+  }
 }
 
 function release(entry: Entry): void {
