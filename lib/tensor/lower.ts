@@ -84,6 +84,8 @@ export class Lowering {
     switch (op.kind) {
       case "param":
         return g.param(op.data, dims);
+      case "table":
+        return g.param(op.make(result.shape[0]), dims);
       case "stored": // see #value
         throw new Error("stored values are read where they are used");
       case "input":

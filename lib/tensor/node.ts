@@ -50,6 +50,8 @@ export type StoredType = "float32" | "float16" | "bfloat16";
 export type Op =
   /** Weights or other fixed arrays, fed by reference. `device`: where a run that reads them goes. */
   | { kind: "param"; data: Data; label: string; device?: Device }
+  /** A table of as many rows as its first dim has in a run. `key`: tables of one key are equal. */
+  | { kind: "table"; key: string; make: (rows: number) => Data }
   /** Weights that stay in their file. */
   | { kind: "stored"; values: StoredValues; label: string }
   /**

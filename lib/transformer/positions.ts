@@ -12,8 +12,8 @@
  */
 import type { Rotation } from "../checkpoints/blocks.ts";
 import type { ModelConfig, RotaryScaling } from "../checkpoints/config.ts";
-import { memo } from "../tensor/memo.ts";
-import { concat, constant, param, type Tensor } from "../tensor/tensor.ts";
+import { table } from "../tensor/table.ts";
+import { concat, constant, type Tensor } from "../tensor/tensor.ts";
 
 /** f_i, in radians for each position: [rotary_dim / 2]. */
 export function rotaryFrequencies(rotation: Rotation): Float64Array {
@@ -56,24 +56,23 @@ function keptShare(scaling: RotaryScaling, frequencies: Float64Array, base: numb
   return (i) => 1 - between((i - low) / (high === low ? 0.001 : high - low));
 }
 
-/** cos or sin of every position and frequency, times `factor`: [n_ctx, rotary_dim / 2]. */
-const rotaryTable = memo((wave: "cos" | "sin", n_ctx: number, factor: number, frequencies: Float64Array) => {
-  const half = frequencies.length, values = new Float32Array(n_ctx * half);
-  for (let t = 0; t < n_ctx; t++) {
-    for (let i = 0; i < half; i++) values[t * half + i] = factor * Math[wave](t * frequencies[i]);
-  }
-  return values;
-});
+/** cos or sin of every position and frequency, times `factor`: [pos, rotary_dim / 2]. */
+const rotaryTable = table(
+  "rotary",
+  (length, wave: "cos" | "sin", factor: number, frequencies: readonly number[]) => {
+    const half = frequencies.length, values = new Float32Array(length * half);
+    for (let t = 0; t < length; t++) {
+      for (let i = 0; i < half; i++) values[t * half + i] = factor * Math[wave](t * frequencies[i]);
+    }
+    return values;
+  },
+);
 
 function rotaryTables(rotation: Rotation): { cos: Tensor; sin: Tensor } {
   const frequencies = rotaryFrequencies(rotation);
   const { attention_factor = 1 } = rotation.rotary_scaling ?? {};
-  const dims = [{ name: "pos", size: rotation.n_ctx }, { name: "d_head", size: frequencies.length }];
-  const tensor = (wave: "cos" | "sin") =>
-    param("rotary", rotaryTable(wave, rotation.n_ctx, attention_factor, frequencies), dims).prefix(
-      "pos",
-      "pos",
-    );
+  const dims = [{ name: "pos", size: "pos" }, { name: "d_head", size: frequencies.length }];
+  const tensor = (wave: "cos" | "sin") => rotaryTable(dims, wave, attention_factor, [...frequencies]);
   return { cos: tensor("cos"), sin: tensor("sin") };
 }
 
@@ -91,16 +90,19 @@ export function rotate(rotation: Rotation, x: Tensor): Tensor {
   return concat(parts, "d_head").order(...x.names);
 }
 
-/** What ALiBi adds to the scores: [n_ctx, head]. */
-const alibiBiases = memo((n_ctx: number, divisor: number, rounded: boolean, slopes: readonly number[]) => {
-  const values = new Float32Array(n_ctx * slopes.length);
-  for (let t = 0; t < n_ctx; t++) {
-    for (const [h, slope] of slopes.entries()) {
-      values[t * slopes.length + h] = rounded ? bfloat16(bfloat16(slope) * t) : slope * t * divisor;
+/** What ALiBi adds to the scores: [pos, head]. */
+const alibiBiases = table(
+  "ALiBi",
+  (length, divisor: number, rounded: boolean, slopes: readonly number[]) => {
+    const values = new Float32Array(length * slopes.length);
+    for (let t = 0; t < length; t++) {
+      for (const [h, slope] of slopes.entries()) {
+        values[t * slopes.length + h] = rounded ? bfloat16(bfloat16(slope) * t) : slope * t * divisor;
+      }
     }
-  }
-  return values;
-});
+    return values;
+  },
+);
 
 /**
  * ALiBi by one more dim of each head: q' = [q, 1], k' = [k, slope · position · divisor], so that q' · k' /
@@ -108,9 +110,9 @@ const alibiBiases = memo((n_ctx: number, divisor: number, rounded: boolean, slop
  * softmax does not see what is equal for all keys.) Heads do not share keys in these models.
  */
 export function slopesBeside(q: Tensor, k: Tensor, config: ModelConfig, divisor: number): [Tensor, Tensor] {
-  const { n_ctx, alibi_slopes: slopes = [], alibi_before_scale_in_bfloat16: rounded = false } = config;
-  const dims = [{ name: "pos", size: n_ctx }, { name: "head", size: slopes.length }];
-  const bias = param("ALiBi", alibiBiases(n_ctx, divisor, rounded, slopes), dims).prefix("pos", "pos");
+  const { alibi_slopes: slopes = [], alibi_before_scale_in_bfloat16: rounded = false } = config;
+  const dims = [{ name: "pos", size: "pos" }, { name: "head", size: slopes.length }];
+  const bias = alibiBiases(dims, divisor, rounded, slopes);
   const beside = (x: Tensor, one: Tensor) => {
     const missing = x.dims.filter((d) => !one.names.includes(d.name) && d.name !== "d_head");
     const wide = missing.reduce((t, d) => t.expand(d.name, d.size), one).expand("d_head", 1);

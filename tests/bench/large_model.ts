@@ -2,11 +2,13 @@
  * Models of large shapes with random weights in bfloat16, and what loading and running them takes. Nothing is
  * downloaded.
  *
- *     deno run -A tests/bench/large_model.ts make FOLDER SHAPE [LAYERS]     SHAPE: llama-1b, llama-7b, pythia-1b
- *     deno run -A tests/bench/large_model.ts ready FOLDER                   seconds and memory until a model can run
- *     deno run -A tests/bench/large_model.ts forward FOLDER PROMPTS TOKENS  one pass with logits, and the peak
- *     deno run -A tests/bench/large_model.ts ratio FOLDER                   weights in the file against weights in memory
+ *     deno run -A tests/bench/large_model.ts make FOLDER SHAPE [LAYERS]
+ *     deno run -A tests/bench/large_model.ts ready FOLDER
+ *     deno run -A tests/bench/large_model.ts forward FOLDER PROMPTS TOKENS
+ *     deno run -A tests/bench/large_model.ts ratio FOLDER
  *
+ * SHAPE is llama-1b, llama-7b or pythia-1b. `ready`: seconds and memory until a model can run. `forward`: a
+ * pass with logits, and the peak. `ratio`: weights in the file against weights in memory.
  * "llama-7b" is a sparse file: all weights are 0 but the norms'. The time is that of any weights.
  */
 import * as fs from "node:fs";

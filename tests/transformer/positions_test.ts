@@ -5,7 +5,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { NdArray } from "../../lib/tensor/nd_array.ts";
 import { run } from "../../lib/tensor/run.ts";
-import { input } from "../../lib/tensor/tensor.ts";
+import { Lowering } from "../../lib/tensor/lower.ts";
+import { input, param } from "../../lib/tensor/tensor.ts";
 import { alibiSlopes } from "../../lib/transformer/families/alibi.ts";
 import { rotaryFrequencies, rotate } from "../../lib/transformer/positions.ts";
 import { smallModel } from "../checkpoints/small_model.ts";
@@ -104,5 +105,23 @@ Deno.test("rotaryFrequencies() yarn by hand: kept from beta_fast turns on, divid
   );
   [1, 1 / 2, 1 / 4 * (1 / 2 + 1 / 2 / 4), 1 / 32].forEach((f, i) =>
     assertAlmostEquals(yarn(true)[i], f, 1e-12)
+  );
+});
+
+Deno.test("tables of positions are as long as a run, not as the model's context", () => {
+  const x = param("x", new Float32Array(2 * 8), [{ name: "head", size: 2 }, { name: "d_head", size: 8 }])
+    .expand("pos", "pos").expand("batch", "batch");
+  const y = rotate({ n_ctx: 2 ** 30, d_head: 8, rotary_dim: 6 }, x);
+  const lengths = [5, 7].map((pos) => {
+    const { params } = new Lowering({ y }, { batch: 1, pos }).graph;
+    return [...params.values()].map(({ shape }) => shape.join()).sort();
+  });
+  // x itself; cos and sin of 3 pairs.
+  assertEquals(lengths, [["2,8", "5,3", "5,3"], ["2,8", "7,3", "7,3"]]);
+  const again = rotate({ n_ctx: 2 ** 30, d_head: 8, rotary_dim: 6 }, x);
+  const [a, b] = [y, again].map((t) => new Lowering({ y: t }, { batch: 1, pos: 5 }).graph.params);
+  assert(
+    [...a.values()].every(({ data }, i) => data === [...b.values()][i].data),
+    "the same arrays in all runs",
   );
 });
