@@ -10,13 +10,16 @@ import { writeWhole } from "../checkpoints/write_whole.ts";
 import { census, type CensusResult, DEFAULT_EARLY, DEFAULT_REPAIR } from "../experiments/census/census.ts";
 import { censusCost } from "../experiments/census/cost.ts";
 import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
-import { loadScreen, saveScreen, type Screened, screenKey } from "../experiments/scan/screen_state.ts";
+import { Passes } from "../experiments/scan/passes.ts";
+import { planOf, scanFacts } from "../experiments/scan/result.ts";
+import { aboutNext, modelDigest, textDigest } from "../experiments/scan/state.ts";
 import { checkSettings, type ScanSettings } from "../experiments/scan/settings.ts";
 import { isMissing } from "../platform/errors.ts";
 import type { Device } from "../tensor/device.ts";
 import { loadModel } from "../transformer/load.ts";
 import { renderCensus } from "./census_page.ts";
 import { prepareFolder } from "./out_folder.ts";
+import { PassFile } from "./pass_file.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { afterwards, announce, announcement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
@@ -25,8 +28,6 @@ import { scanPrompts } from "./scan_prompts.ts";
 /** Files in the output folder. */
 export const REPORT = "report.json", PAGE = "report.html";
 const FORMAT = "census 1";
-/** Of a model's first pass: see lib/cli/scan.ts. */
-const SAVE_EVERY_MS = 20_000;
 
 export interface CensusCommand {
   /** As `loadModel` takes them. */
@@ -96,10 +97,11 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
   });
   checkScanPrompts(prompts);
   const { screened, examined } = passes(prompts, settings);
-  const [screenHash, examinedHash] = [
-    await screenKey(model, screened, settings.seed),
-    await screenKey(model, examined, settings.seed),
-  ];
+  const measured = new Passes(planOf(scanFacts(model, prompts, settings)));
+  const digest = await modelDigest(model);
+  const about = await aboutNext(measured, digest, screened);
+  const screenHash = await textDigest(JSON.stringify(about));
+  const examinedHash = (await aboutNext(measured, digest, examined)).prompts;
   const asked = { settings, early: early ?? DEFAULT_EARLY, repair: repair ?? DEFAULT_REPAIR };
   const key = `${screenHash} ${examinedHash} ${JSON.stringify(asked)}`;
   const before = done.find((entry) => entry.key === key);
@@ -109,24 +111,13 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
   }
   const statePath = join(outDir, `screen-${screenHash.slice(0, 16)}.safetensors`);
   const scanned = join(outDir, "..", `scan-${baseName(name)}`, "screen.safetensors");
-  let state: Screened | undefined;
-  for (const path of [statePath, scanned]) {
-    if (state) break;
-    const saved = await loadScreen(path, model, screened, settings.seed, screenHash).catch(() => undefined);
-    if (saved instanceof Map) {
-      [state] = [saved, say(`First pass: ${saved.size} of its runs are done, from ${path}.`)];
-    }
-  }
+  const screenFile = new PassFile(statePath, about);
+  const state = await screenFile.load(measured, screened.count, say) ??
+    await new PassFile(scanned, about).load(measured, screened.count, say, "ignore");
   const resumed = state !== undefined;
   const expected = await announce(model, prompts, settings, censusCost(model, prompts, settings, asked));
   say(announcement(model, prompts, expected));
   const startedAt = performance.now();
-  let saveAfter = startedAt + SAVE_EVERY_MS;
-  const save = async () => {
-    const began = performance.now();
-    if (state) await saveScreen(statePath, state, screenHash);
-    saveAfter = performance.now() + Math.max(SAVE_EVERY_MS, 20 * (performance.now() - began));
-  };
   const progress = new ScanProgress(target);
   try {
     const result = await census(model, prompts, {
@@ -135,10 +126,7 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
       ...(signal && { signal }),
       onPass: (pass, count) => progress.pass(pass, count),
       onProgress: (p) => progress.update(p),
-      onScreened: async (stats) => {
-        state = new Map(stats);
-        if (performance.now() > saveAfter) await save();
-      },
+      onScreened: (part) => screenFile.save(part),
     });
     progress.finish();
     say(afterwards(expected, performance.now() - startedAt, resumed));
@@ -147,7 +135,7 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
     progress.stop();
     throw error;
   } finally {
-    await save();
+    await screenFile.flush();
   }
 }
 

@@ -1,6 +1,6 @@
 /** What a scan will take, said before it starts, and what it took, said after it. */
 import { type Prompts, shorten } from "../checkpoints/mod.ts";
-import { LEAST_TOKENS } from "../experiments/retention/removals.ts";
+import { LEAST_TOKENS } from "../experiments/retention/sums.ts";
 import { type ScanCost, scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
 import type { ScanSettings } from "../experiments/scan/settings.ts";
 import { peakMemory } from "../platform/peak_memory.ts";

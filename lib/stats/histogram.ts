@@ -43,6 +43,9 @@ export function edge(bin: number): number {
   return negative ? -size : size;
 }
 
+/** A count's largest value. */
+const MOST = 2 ** 31 - 1;
+
 export class Histograms {
   /** counts[series * BINS + bin] */
   readonly counts: Int32Array;
@@ -59,7 +62,9 @@ export class Histograms {
   }
 
   add(series: number, value: number): void {
-    this.counts[series * BINS + binOf(value)]++;
+    if (++this.counts[series * BINS + binOf(value)] > MOST) {
+      throw new Error(`Histograms: more than ${MOST} values in one bin; give fewer.`);
+    }
   }
 
   total(series: number): number {

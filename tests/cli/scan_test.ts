@@ -8,7 +8,8 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { readArguments, runScan, type ScanCommandOptions } from "../../lib/cli/scan.ts";
+import { runScan, type ScanCommandOptions } from "../../lib/cli/scan.ts";
+import { readArguments, type ScanArguments } from "../../lib/cli/scan_arguments.ts";
 import { columns, scanText, wrap } from "../../lib/cli/scan_text.ts";
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { DEFAULT_SETTINGS } from "../../lib/experiments/scan/settings.ts";
@@ -117,12 +118,12 @@ Deno.test("runScan() interrupted in the first pass: the next run goes on, and th
     assertEquals(files(`${folder}/out`), ["screen.safetensors"]);
     const again = log();
     const result = await run({ target: again, batchSize: 4 });
-    assertStringIncludes(again.lines.join(""), "First pass: 48 of its runs are done");
+    assertStringIncludes(again.lines.join(""), "First pass: 49 of 49 runs are done");
     assertEquals(JSON.stringify(result), JSON.stringify(whole));
     // Other thresholds need no second first pass; other prompts do.
     const other = log();
     await run({ target: other, settings: { specific: 0.4 } });
-    assertStringIncludes(other.lines.join(""), "48 of its runs are done");
+    assertStringIncludes(other.lines.join(""), "49 of 49 runs are done");
     const shorter = log();
     await run({ target: shorter, length: 12 });
     assert(!shorter.lines.join("").includes("are done"));
@@ -136,7 +137,7 @@ Deno.test("runScan() interrupted in the first pass: the next run goes on, and th
     await assertRejects(
       () => run({ length: 12 }),
       Error,
-      "is no first pass of a scan, which would be written there",
+      "is no pass of a scan, which would be written there",
     );
     assertEquals(await Deno.readFile(path), foreign, "it is somebody's, and stays");
     for (const damaged of [bytes, new TextEncoder().encode("no safetensors file")]) {
@@ -268,8 +269,7 @@ Deno.test("runScan() says what to do when prompts are missing, too few, or of a 
 });
 
 Deno.test("readArguments() reads options and settings, and refuses what it does not know", () => {
-  const read = (...args: string[]) =>
-    readArguments(args) as Exclude<ReturnType<typeof readArguments>, "help">;
+  const read = (...args: string[]) => readArguments(args) as ScanArguments;
   assertEquals(read("some/model/").model, "some/model/");
   assertMatch(read("some/model/").outDir, /out[/\\]scan-model$/);
   assertEquals(read("m").settings, DEFAULT_SETTINGS);
@@ -295,6 +295,14 @@ Deno.test("readArguments() reads options and settings, and refuses what it does 
   assertThrows(() => read("a", "b"), Error, "got 2 models");
   assertThrows(() => read("a", "--length", "long"), Error, '--length: got "long"; expected a number');
   assertThrows(() => read("a", "--colour", "1"), Error, "--colour");
+  assertEquals(read("a", "--shard", "3/8").shard, { index: 3, count: 8 });
+  for (const none of ["8/8", "3", "1/0", "-1/2", "a/b"]) {
+    assertThrows(() => read("a", `--shard=${none}`), Error, `--shard: got "${none}"; expected i/n`);
+  }
+  assertEquals(readArguments(["merge", "a", "b"]), { merge: ["a", "b"], outDir: "a" });
+  assertEquals(readArguments(["merge", "a", "--out", "c"]), { merge: ["a"], outDir: "c" });
+  assertThrows(() => read("merge"), Error, "merge: got no folder");
+  assertThrows(() => read("merge", "a", "--q", "0.1"), Error, "merge: got --q");
   assertThrows(() => read("a", "--q", "7"), Error, "setting q");
 });
 

@@ -15,16 +15,16 @@ import { outputSize } from "../../checkpoints/config.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
-import { modelNodes } from "../../transformer/nodes.ts";
 import { assumptions, Bands } from "../experiment.ts";
 import { checkArguments, checkNumber, checkOptions, RUN_OPTIONS } from "../options.ts";
-import type { RemovalStats } from "../retention/removal_stats.ts";
-import { type Lengths, measureSizes } from "../retention/sizes.ts";
+import { removalStats } from "../retention/removal_stats.ts";
+import type { Lengths } from "../retention/sizes.ts";
+import { type Part, wholeOf } from "../retention/sums.ts";
 import { candidates } from "../scan/candidates.ts";
-import { examine, type ExaminedWriter } from "../scan/examine.ts";
-import { checkScanPrompts, passes } from "../scan/prompts.ts";
-import { describe, type ScanResult } from "../scan/scan.ts";
-import { screen, type ScreenedNode } from "../scan/screen.ts";
+import { type ExaminedWriter, measureExamination, readExamination } from "../scan/examine.ts";
+import { batchesOf, checkScanPrompts, passes } from "../scan/prompts.ts";
+import { describe, type ScanResult } from "../scan/result.ts";
+import { measureScreen, readScreen, type ScreenedNode } from "../scan/screen.ts";
 import { checkSettings, type ScanSettings } from "../scan/settings.ts";
 import { type Sink, sink } from "../scan/sinks.ts";
 import { contraction } from "./contraction.ts";
@@ -43,9 +43,9 @@ export interface CensusOptions extends RunOptions {
   /** Self-repair of so many heads and MLPs, those with the largest direct effect. Default 16. */
   repair?: number;
   /** What an interrupted first pass, or that of a scan, over the same prompts had measured. */
-  screened?: ReadonlyMap<string, RemovalStats>;
+  screened?: Part;
   /** Called with what the first pass has measured so far, so that it can be kept. */
-  onScreened?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;
+  onScreened?: (part: Part) => void | Promise<void>;
   /** Told at the start of each pass. */
   onPass?: (name: string, prompts: number) => void;
 }
@@ -113,23 +113,22 @@ export async function census(
   const { seed, rotations } = settings, drawn = { seed, rotations };
   const { screened, examined } = passes(prompts, settings);
 
-  const names = modelNodes(model.config).map((node) => node.name);
-  onPass?.("measuring lengths", screened.count);
-  const sizes = await measureSizes(model, screened, names, run);
-  onPass?.(`screening ${names.length} nodes`, screened.count);
-  let stats = done ?? new Map<string, RemovalStats>();
-  const { nodes, layers } = await screen(model, screened, sizes, {
-    ...run,
+  const { batch } = batchesOf(model, prompts.length), { config } = model;
+  const fixed = { batchSize: batch, ...run }; // as the scan's first pass, which is taken up here
+  const part = await measureScreen(model, wholeOf(screened), {
+    ...fixed,
     seed,
-    done: stats,
-    onMeasured: async (measured) => {
-      stats = measured;
-      await onScreened?.(measured);
-    },
+    ...(onPass && { onPass }),
+    ...(done && { done }),
+    ...(onScreened && { onMeasured: onScreened }),
   });
+  const { nodes, layers, sizes } = readScreen(config, part, screened.length);
   const chosen = candidates(nodes, layers, settings).filter((c) => !c.passedOver).map((c) => c.name);
-  if (chosen.length > 0) onPass?.(`examining ${chosen.length} of them`, examined.count);
-  const writers = await examine(model, chosen, examined, sizes, settings, run);
+  const seen = await measureExamination(model, chosen, wholeOf(examined), settings, {
+    ...fixed,
+    ...(onPass && { onPass }),
+  });
+  const writers = readExamination(config, chosen, seen, sizes, settings);
   writers.sort((a, b) => b.specific.value * b.share - a.specific.value * a.share);
 
   onPass?.("cosines of sublayers with the stream", examined.count);
@@ -165,7 +164,7 @@ export async function census(
         "of the nodes with the largest direct effect on the right token's logit; each writes what it writes on the next prompt",
       intervals: "95 %, bootstrap over prompts and over the control's draws, by Student's t for so few",
     },
-    contraction: contraction(model.config, stats, seed),
+    contraction: contraction(config, removalStats(part), seed),
     cosines,
     writers,
     screened: nodes,

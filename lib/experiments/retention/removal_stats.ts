@@ -6,6 +6,7 @@
  */
 import { BlockQuantile } from "../../stats/block_quantile.ts";
 import { Histograms } from "../../stats/histogram.ts";
+import { type Entry, join, MOST_TOKENS, type Part, tooMany } from "./sums.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 
 /** Prompts are dealt into at most so many blocks: prompt i stands in block i mod 64. */
@@ -26,7 +27,8 @@ export interface Shape {
 }
 
 /** @internal */
-export class RemovalStats {
+export class RemovalStats implements Entry {
+  prompts = 0;
   readonly shape: Shape;
   readonly kept: Kept;
   /** R of each token: one series for each location; at the end of the stream, one for each block. */
@@ -68,7 +70,7 @@ export class RemovalStats {
         const response = dots[at + node] / square;
         retained += response;
         this.dots[node * blocks + block] += dots[at + node];
-        if (response < 0) this.negative[node]++;
+        if (response < 0 && ++this.negative[node] > MOST_TOKENS) throw tooMany();
         this.responses?.add(node, response);
       }
       this.retained?.add(i, retained);
@@ -89,20 +91,10 @@ export class RemovalStats {
     return { ends: ends.counts, negative, dots, squares, ...tokens };
   }
 
-  /** Adds what another measurement of the same shape holds. */
-  join(other: RemovalStats): void {
-    const own = this.arrays;
-    for (const [name, from] of Object.entries(other.arrays)) {
-      const to = own[name];
-      for (let i = 0; i < to.length; i++) to[i] += from[i];
-    }
-    this.#quantiles = undefined;
-  }
-
   /** Several measurements of one shape, added up. */
   static joined(parts: readonly RemovalStats[]): RemovalStats {
     const sum = new RemovalStats(parts[0].shape, parts[0].kept);
-    for (const part of parts) sum.join(part);
+    for (const part of parts) join(sum, part);
     return sum;
   }
 
@@ -143,4 +135,11 @@ export class RemovalStats {
     }
     return ratio;
   }
+}
+
+/** The removals of a part, by their keys. */
+export function removalStats(part: Part = new Map()): Map<string, RemovalStats> {
+  const found = new Map<string, RemovalStats>();
+  for (const [key, entry] of part) if (entry instanceof RemovalStats) found.set(key, entry);
+  return found;
 }

@@ -3,7 +3,7 @@
  * output, its rotated output and every variant are removals. Runs that stand in one graph share the clean
  * run, and each costs only the layers after its writer.
  */
-import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
+import { type ModelConfig, type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
 import { laterLocations, laterNodes } from "../../metrics/later_nodes.ts";
 import { removal, responseDots, type Route } from "../../metrics/retention.ts";
 import { vInputPatch } from "../../metrics/v_composition.ts";
@@ -15,6 +15,7 @@ import { feed, type Model } from "../../transformer/model.ts";
 import { inParts } from "../part_progress.ts";
 import { refuseNotFinite } from "../finite.ts";
 import { BLOCKS, type Kept, RemovalStats, type Shape } from "./removal_stats.ts";
+import { LEAST_TOKENS, MOST_TOKENS, rowsFrom, tooMany } from "./sums.ts";
 
 export interface Removal {
   /** Names it among the results. */
@@ -29,6 +30,8 @@ export interface Removal {
    * The post's patch instead: only the V input of these layers loses `delta`, with their ln1 scales frozen.
    */
   patchedLayers?: readonly number[];
+  /** Blocks for the bootstrap. Default: those of the options. */
+  blocks?: number;
 }
 
 /** A removal beside its controls. */
@@ -37,9 +40,12 @@ export interface Controlled {
   controls: readonly Removal[];
 }
 
+/** The key of a removal's control. */
+export const controlKeyOf = (key: string, i: number): string => `${key} control ${i}`;
+
 /** `own`, and the same with each of these in the place of its vector. */
 export function withControls(own: Removal, deltas: readonly Tensor[]): Controlled {
-  return { own, controls: deltas.map((delta, i) => ({ ...own, key: `${own.key} control ${i}`, delta })) };
+  return { own, controls: deltas.map((delta, i) => ({ ...own, key: controlKeyOf(own.key, i), delta })) };
 }
 
 /** All in a row, as {@linkcode measureRemovals} takes them. */
@@ -55,14 +61,12 @@ export interface RemovalOptions extends RunOptions {
   blocks?: number;
   /** What is kept of single tokens. Default "responses". */
   kept?: Kept;
-  /** Removals that were measured before, by their keys: they are not measured again. */
+  /** Removals that were measured before, by their keys: they go on after the prompts that are in them. */
   done?: ReadonlyMap<string, RemovalStats>;
-  /** Told after each graph what is measured so far: a place to save it. */
+  /** Told after each batch what is measured so far: a place to save it. */
   onMeasured?: (stats: ReadonlyMap<string, RemovalStats>) => void | Promise<void>;
 }
 
-/** See RunOptions. */
-export const LEAST_TOKENS = 512;
 /** A graph of more steps takes long to compile; one of fewer repeats the clean run more often. */
 const STEPS_A_GRAPH = 12_000;
 /**
@@ -99,10 +103,10 @@ export function graphs<T extends Pick<Removal, "writer" | "route" | "patchedLaye
   return groups;
 }
 
-export function shapeOfRemoval(model: Model, writer: string, blocks: number): Shape {
+export function shapeOfRemoval(config: ModelConfig, writer: string, blocks: number): Shape {
   return {
-    locations: laterLocations(model.config, writer),
-    nodes: laterNodes(model.config, writer).map((node) => node.name),
+    locations: laterLocations(config, writer),
+    nodes: laterNodes(config, writer).map((node) => node.name),
     blocks,
   };
 }
@@ -135,8 +139,11 @@ export async function measureRemovals(
   if (new Set(removals.map(({ key }) => key)).size < removals.length) {
     throw new Error(`removals: two have one key among ${removals.map(({ key }) => key).join(", ")}`);
   }
+  if (prompts.count * prompts.length > MOST_TOKENS) throw tooMany();
   const stats = new Map<string, RemovalStats>(done);
-  const groups = graphs(model, removals.filter(({ key }) => !done.has(key)));
+  const begin = (one: Removal) => stats.get(one.key)?.prompts ?? 0;
+  const groups = alike(removals.filter((one) => begin(one) < prompts.count), begin)
+    .flatMap((some) => graphs(model, some));
   const part = inParts(
     run,
     groups.length,
@@ -144,14 +151,19 @@ export async function measureRemovals(
   );
   const fed = { ...feed(prompts, model.config), ...feeds };
   for (const [i, group] of groups.entries()) {
-    const own = group.map(({ writer }) => new RemovalStats(shapeOfRemoval(model, writer, blocks), kept));
+    const from = begin(group[0]);
+    const own = group.map(({ key, writer, blocks: some = blocks }) => {
+      const one = stats.get(key) ?? new RemovalStats(shapeOfRemoval(model.config, writer, some), kept);
+      stats.set(key, one);
+      return one;
+    });
     const outputs = { removals: group.map((one) => outputsOf(model, clean, one)) };
-    for await (const { start, results } of stream(outputs, fed, part(i))) {
+    for await (const { start, results } of stream(outputs, rowsFrom(fed, from), part(i))) {
       for (const [k, one] of own.entries()) {
         const { squares: { data: squares }, dots: { data: dots } = { data: [] } } = results.removals[k];
         const nodes = one.shape.nodes.length;
         for (let t = 0; t < squares.length; t++) {
-          const prompt = start + Math.floor(t / prompts.length);
+          const prompt = from + start + Math.floor(t / prompts.length);
           if (one.add(dots, t * nodes, squares[t], firstPrompt + prompt)) continue;
           await refuseNotFinite(
             model,
@@ -159,10 +171,21 @@ export async function measureRemovals(
             `the run without ${group[k].writer}`,
           );
         }
+        one.prompts = from + start + squares.length / prompts.length;
       }
+      await onMeasured?.(stats);
     }
-    group.forEach(({ key }, k) => stats.set(key, own[k]));
-    await onMeasured?.(stats);
   }
   return stats;
+}
+
+/** Neighbours that have as many prompts behind them. */
+function alike<T>(list: readonly T[], count: (one: T) => number): T[][] {
+  const runs: T[][] = [];
+  for (const one of list) {
+    const last = runs.at(-1);
+    if (last && count(last[0]) === count(one)) last.push(one);
+    else runs.push([one]);
+  }
+  return runs;
 }

@@ -3,13 +3,13 @@
  * on; position 0, where many models write vectors a hundred times as long, stands apart. Only sums over
  * positions leave a run.
  */
-import type { Prompts } from "../../checkpoints/mod.ts";
+import type { ModelConfig, Prompts } from "../../checkpoints/mod.ts";
 import { laterLocations } from "../../metrics/later_nodes.ts";
-import { run, type RunOptions } from "../../tensor/run.ts";
-import type { NdArray } from "../../tensor/nd_array.ts";
+import type { RunOptions } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { locations } from "../../transformer/nodes.ts";
+import { measureSums, type Share, Sums, wholeOf } from "./sums.ts";
 
 /** Mean length at position 0 and at the other positions. */
 export interface Lengths {
@@ -31,6 +31,56 @@ export interface Sizes {
 
 const length = (x: Tensor) => x.sumSquares("d_model").sqrt();
 
+/** Which lengths are measured: of the stream at each location, of each node, and of the latter as a part of the former. */
+function keysOf(config: ModelConfig, names: readonly string[]): string[] {
+  const places = locations(config).map(({ location }) => location);
+  return [...places, ...names.flatMap((name) => [name, `${name} share`])];
+}
+
+/** Sums of the lengths of what the named nodes write, and of the stream, with nothing in them. */
+export function emptySizes(config: ModelConfig, names: readonly string[]): Sums {
+  return new Sums(keysOf(config, names).flatMap((key) => [`${key} first`, `${key} all`]), 1);
+}
+
+/** Adds up lengths over the prompts of a share. */
+export async function addSizes(
+  sums: Sums,
+  model: Model,
+  share: Pick<Share, "prompts" | "first">,
+  names: readonly string[],
+  options: RunOptions = {},
+  onMeasured?: () => void | Promise<void>,
+): Promise<void> {
+  const clean = model.forward();
+  const outputs: Record<string, Tensor> = {};
+  const both = (key: string, lengths: Tensor) => {
+    outputs[`${key} first`] = lengths.select("pos", 0);
+    outputs[`${key} all`] = lengths.sum("pos");
+  };
+  for (const { location, hook } of locations(model.config)) both(location, length(clean.hook(hook)));
+  for (const name of names) {
+    const [{ hook }] = laterLocations(model.config, name);
+    const own = length(clean.node(name));
+    const share = own.div(length(clean.hook(hook)).atLeast(1e-30));
+    both(name, own);
+    both(`${name} share`, share);
+  }
+  await measureSums(sums, outputs, feed(share.prompts, model.config), share, options, onMeasured);
+}
+
+/** The means behind the sums. @param tokens of a prompt */
+export function sizesOf(config: ModelConfig, names: readonly string[], sums: Sums, tokens: number): Sizes {
+  const lengths = (key: string): Lengths => {
+    const [first, all] = ["first", "all"].map((part) => sums.of(`${key} ${part}`)[0] / sums.prompts);
+    return { first, rest: (all - first) / (tokens - 1) };
+  };
+  const nodes = names.map((name) =>
+    [name, { ...lengths(name), share: lengths(`${name} share`).rest }] as const
+  );
+  const stream = locations(config).map(({ location }) => [location, lengths(location)] as const);
+  return { nodes: new Map(nodes), stream: new Map(stream) };
+}
+
 /** @throws for prompts of a single token: they have no positions but the first */
 export async function measureSizes(
   model: Model,
@@ -41,32 +91,7 @@ export async function measureSizes(
   if (prompts.length < 2) {
     throw new Error(`${prompts.source}: got prompts of ${prompts.length} token; expected at least 2`);
   }
-  const clean = model.forward();
-  const places = locations(model.config);
-  const sums = (lengths: Tensor) => ({ first: lengths.select("pos", 0), all: lengths.sum("pos") });
-  const outputs = {
-    stream: places.map(({ hook }) => sums(length(clean.hook(hook)))),
-    nodes: names.map((name) => {
-      const [{ hook }] = laterLocations(model.config, name);
-      const own = length(clean.node(name));
-      return { own: sums(own), share: sums(own.div(length(clean.hook(hook)).atLeast(1e-30))) };
-    }),
-  };
-  const values = await run(outputs, feed(prompts, model.config), options);
-  const lengths = (sums: { first: NdArray; all: NdArray }): Lengths => {
-    const first = mean(sums.first.data);
-    return { first, rest: (mean(sums.all.data) - first) / (prompts.length - 1) };
-  };
-  const nodes = names.map((name, i) => {
-    const { own, share } = values.nodes[i];
-    return [name, { ...lengths(own), share: lengths(share).rest }] as const;
-  });
-  const stream = places.map(({ location }, i) => [location, lengths(values.stream[i])] as const);
-  return { nodes: new Map(nodes), stream: new Map(stream) };
-}
-
-function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] / values.length;
-  return sum;
+  const sums = emptySizes(model.config, names);
+  await addSizes(sums, model, wholeOf(prompts), names, options);
+  return sizesOf(model.config, names, sums, prompts.length);
 }

@@ -9,7 +9,6 @@
  * both slopes through the origin, over tokens, by block of prompts. The control is the writer's rotated
  * output, in several draws, each held against its own DLA.
  */
-import type { Prompts } from "../../checkpoints/mod.ts";
 import {
   attributionVector,
   directLogitAttribution,
@@ -21,13 +20,14 @@ import { rotated, rotation } from "../../metrics/rotation.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
 import { bootstrapDraws, bootstrapInterval, pBelowZero } from "../../stats/significance.ts";
-import type { NdArray } from "../../tensor/nd_array.ts";
-import { type RunOptions, stream } from "../../tensor/run.ts";
+import type { RunOptions } from "../../tensor/run.ts";
 import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
+import { measureSums, type Share, Sums } from "../retention/sums.ts";
 import type { Estimate } from "../rows.ts";
+import type { ScanSettings } from "./settings.ts";
 
 const DRAWS = 1000;
 
@@ -51,67 +51,71 @@ export interface Attribution {
   prompts: number;
 }
 
-export async function attribution(
+const controlsOf = (rotations: number) => Array.from({ length: rotations }, (_, i) => `control ${i}`);
+
+/** Sums of a writer's attribution, with nothing in them. @param count prompts of all shares */
+export function emptyAttribution(count: number, { rotations }: ScanSettings): Sums {
+  const both = ["own", ...controlsOf(rotations)].flatMap((key) => [`${key} square`, `${key} left`]);
+  return new Sums([...both, "absolute", "effect"], Math.min(BLOCKS, count));
+}
+
+/** Adds up a writer's attribution over the prompts of a share. */
+export async function addAttribution(
+  sums: Sums,
   model: Model,
   name: string,
-  prompts: Prompts,
-  options: RunOptions & { seed: number; rotations: number },
-): Promise<Attribution> {
-  const { seed, rotations, ...run } = options;
+  share: Share,
+  { seed, rotations }: ScanSettings,
+  options: RunOptions,
+  onMeasured: () => void | Promise<void>,
+): Promise<void> {
   const clean = model.forward();
   const direction = topTwoDirection(clean);
   const u = attributionVector(clean, direction);
   const end = clean.residualStream().at(-1)!.value;
   const w = atPositions(clean.node(name));
-  const withoutIt = (delta: Tensor) => model.forward({ hooks: removal(clean, name, delta) });
-  const taken = (delta: Tensor) => {
-    const left = atPositions(end.sub(withoutIt(delta).residualStream().at(-1)!.value));
+  const outputs: Record<string, Tensor> = {};
+  const turned = controlsOf(rotations).map((key, i) =>
+    [key, rotated(w, rotation(model.config, seed + i))] as const
+  );
+  for (const [key, delta] of [["own", w] as const, ...turned]) {
+    const without = model.forward({ hooks: removal(clean, name, delta) });
+    const left = atPositions(end.sub(without.residualStream().at(-1)!.value));
     const dla = directLogitAttribution(delta, u);
-    return { square: dla.mul(dla).sum("pos"), left: dla.mul(directLogitAttribution(left, u)).sum("pos") };
-  };
-  const turned = Array.from({ length: rotations }, (_, i) => rotated(w, rotation(model.config, seed + i)));
-  const dla = directLogitAttribution(w, u);
-  const lost = readDifference(clean, direction).sub(readDifference(withoutIt(w), direction));
-  const outputs = {
-    taken: [w, ...turned].map(taken), // the writer's own output first
-    absolute: dla.abs().sum("pos"),
-    effect: dla.mul(lost).sum("pos"),
-  };
-  const blocks = Math.min(BLOCKS, prompts.count);
-  const empty = () => new Float64Array(blocks);
-  const [own, ...controls] = outputs.taken.map(() => ({ square: empty(), left: empty() }));
-  const absolute = empty(), effect = empty();
-  for await (
-    const { start, results } of stream(outputs, feed(prompts, model.config), {
-      createSession: createOnce,
-      ...run,
-    })
-  ) {
-    const add = (sums: Float64Array, { data }: NdArray) =>
-      data.forEach((x: number, i: number) => sums[(start + i) % blocks] += x);
-    [own, ...controls].forEach((sums, i) => {
-      add(sums.square, results.taken[i].square);
-      add(sums.left, results.taken[i].left);
-    });
-    add(absolute, results.absolute);
-    add(effect, results.effect);
+    outputs[`${key} square`] = dla.mul(dla).sum("pos");
+    outputs[`${key} left`] = dla.mul(directLogitAttribution(left, u)).sum("pos");
+    if (key !== "own") continue;
+    outputs.absolute = dla.abs().sum("pos");
+    outputs.effect = dla.mul(readDifference(clean, direction).sub(readDifference(without, direction))).sum(
+      "pos",
+    );
   }
+  const once = { createSession: createOnce, ...options };
+  await measureSums(sums, outputs, feed(share.prompts, model.config), share, once, onMeasured);
+}
+
+/**
+ * The attribution behind the sums; its q is adjusted for the number of writers by `readPasses`.
+ * @param length tokens of a prompt
+ */
+export function readAttribution(sums: Sums, length: number, { seed, rotations }: ScanSettings): Attribution {
+  const { blocks, prompts } = sums, controls = controlsOf(rotations);
   const draws = bootstrapDraws(blocks, DRAWS, seed);
   const estimate = (statistic: (draw?: Int32Array) => number): Estimate => ({
     value: statistic(),
     interval: bootstrapInterval(statistic, draws),
   });
-  const ratio = (above: Float64Array, below: Float64Array, draw?: Int32Array) =>
-    sumOfBlocks(above, draw) / sumOfBlocks(below, draw);
-  const back = ({ left, square }: typeof own, draw?: Int32Array) => 1 - ratio(left, square, draw);
+  const ratio = (above: string, below: string, draw?: Int32Array) =>
+    sumOfBlocks(sums.of(above), draw) / sumOfBlocks(sums.of(below), draw);
+  const back = (key: string, draw?: Int32Array) => 1 - ratio(`${key} left`, `${key} square`, draw);
   const control = new ControlDraws(controls, draws, seed + 1);
   return {
-    meanAbsolute: sumOfBlocks(absolute) / (prompts.count * (prompts.length - 1)),
-    takenBack: estimate((draw) => back(own, draw)),
+    meanAbsolute: sumOfBlocks(sums.of("absolute")) / (prompts * (length - 1)),
+    takenBack: estimate((draw) => back("own", draw)),
     controlTakenBack: estimate((draw) => control.mean(back, draw)),
-    beyond: estimate((draw) => back(own, draw) - control.mean(back, draw)),
-    q: pBelowZero((draw) => control.mean(back, draw) - back(own, draw), draws), // adjusted by `scan`
-    effect: estimate((draw) => ratio(effect, own.square, draw)),
-    prompts: prompts.count,
+    beyond: estimate((draw) => back("own", draw) - control.mean(back, draw)),
+    q: pBelowZero((draw) => control.mean(back, draw) - back("own", draw), draws),
+    effect: estimate((draw) => ratio("effect", "own square", draw)),
+    prompts,
   };
 }

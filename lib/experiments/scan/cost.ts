@@ -57,9 +57,9 @@ export function scanCost(model: Model, prompts: Prompts, settings: ScanSettings)
 
 /** Bytes of the statistics of a screen and of an examination. */
 export function statisticsBytes(model: Model, prompts: Prompts, settings: ScanSettings): number {
-  const { screened, examined } = passes(prompts, settings), { config } = model;
+  const { examined } = passes(prompts, settings), { config } = model;
   const nodes = modelNodes(config).length;
-  const screen = nodes * 1.2 * (4 * BINS * screened.count + 4 * nodes * screened.count);
+  const screen = nodes * 1.2 * (4 * BINS + 4 * nodes); // half the other nodes are later ones, 8 bytes each
   const one = 4 * BINS * (2 * config.n_layers + examined.count) + 4 * nodes * examined.count;
   return screen + (1 + settings.rotations) * Math.min(settings.examine, nodes) * one;
 }

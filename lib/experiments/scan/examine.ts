@@ -2,17 +2,31 @@
  * The second pass of a scan, on prompts that the first did not see: is more of each candidate's output erased
  * than of its rotated output, surely so, who erases it, and where along the depth?
  */
-import type { Prompts } from "../../checkpoints/mod.ts";
+import { type ModelConfig, selectPrompts } from "../../checkpoints/mod.ts";
 import { atPositions } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import { benjaminiHochberg } from "../../stats/significance.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import { feed, type Model } from "../../transformer/model.ts";
-import type { NdArray } from "../../tensor/nd_array.ts";
-import { run } from "../../tensor/run.ts";
 import { cleanersOf } from "../retention/cleaners.ts";
-import { measureRemovals, type Removal, removalsOf, withControls } from "../retention/removals.ts";
+import { BLOCKS, RemovalStats, removalStats } from "../retention/removal_stats.ts";
+import {
+  controlKeyOf,
+  measureRemovals,
+  removalsOf,
+  shapeOfRemoval,
+  withControls,
+} from "../retention/removals.ts";
 import type { Sizes } from "../retention/sizes.ts";
+import {
+  type Entry,
+  type Keeping,
+  measureSums,
+  type OnPass,
+  type Part,
+  type Share,
+  Sums,
+} from "../retention/sums.ts";
 import { Summary } from "../retention/summary.ts";
 import type { CleanerRow, Estimate, RetentionRow, WriterRow } from "../rows.ts";
 import { shiftedPrompts } from "../shifted_prompts.ts";
@@ -64,31 +78,77 @@ export interface ExaminedWriter extends WriterRow {
   attribution?: Attribution;
 }
 
-export async function examine(
+/** Name of what an examination measures besides removals. */
+const SHARED = "sums: shared";
+const blocksOf = (count: number) => Math.min(BLOCKS, count);
+const sharedNames = (names: readonly string[]) => names.flatMap((name) => [`${name} both`, `${name} own`]);
+
+/**
+ * Everything that an examination of these writers measures, with nothing in it.
+ * @param count prompts of all shares
+ */
+export function emptyExamination(
+  config: ModelConfig,
+  names: readonly string[],
+  count: number,
+  { rotations }: ScanSettings,
+): Part {
+  const part = new Map<string, Entry>([[SHARED, new Sums(sharedNames(names), 1)]]);
+  for (const writer of names) {
+    const keys = Array.from({ length: rotations }, (_, i) => controlKeyOf(writer, i));
+    for (const key of [writer, ...keys]) {
+      part.set(key, new RemovalStats(shapeOfRemoval(config, writer, blocksOf(count)), "locations"));
+    }
+  }
+  return part;
+}
+
+export async function measureExamination(
   model: Model,
   names: readonly string[],
-  prompts: Prompts,
-  sizes: Sizes,
+  share: Share,
   settings: ScanSettings,
-  options: RunOptions,
-): Promise<ExaminedWriter[]> {
-  if (names.length === 0) return [];
-  const { seed, rotations } = settings;
+  options: RunOptions & Keeping & { onPass?: OnPass },
+): Promise<Part> {
+  const { done, onMeasured, onPass, ...run } = options;
+  const { prompts, first, all } = share, { seed, rotations } = settings;
+  const shared = done?.get(SHARED) as Sums | undefined ?? new Sums(sharedNames(names), 1);
+  if (names.length === 0) return new Map([[SHARED, shared]]);
+  onPass?.(`examining ${names.length} of them`, prompts.count);
   const clean = model.forward();
   const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
-  const writers = names.map((writer) => {
-    const w = clean.node(writer);
-    const controls = turns.map((Q) => atPositions(rotated(w, Q)));
+  const removals = removalsOf(names.map((writer) => {
+    const w = clean.node(writer), controls = turns.map((Q) => atPositions(rotated(w, Q)));
     return withControls({ key: writer, writer, delta: atPositions(w) }, controls);
+  }));
+  const whole = (stats: Part) => new Map<string, Entry>([[SHARED, shared], ...stats]);
+  const stats = await measureRemovals(model, prompts, clean, removals, {
+    ...run,
+    firstPrompt: first,
+    blocks: blocksOf(all.count),
+    kept: "locations",
+    done: removalStats(done),
+    onMeasured: (stats) => onMeasured?.(whole(stats)),
   });
-  const removals = removalsOf(writers);
-  const measured = await measureRemovals(model, prompts, clean, removals, { ...options, kept: "locations" });
-  const stats = ({ key }: Removal) => measured.get(key)!;
-  const shared = await sharedParts(model, names, prompts, { ...options, onProgress: undefined });
-  const how = { seed, quantiles: [0.25, 0.75] as const };
-  const summaries = writers.map(({ own, controls }) =>
-    new Summary(model.config, own.writer, stats(own), controls.map(stats), how)
-  );
+  const quiet = { ...run, onProgress: undefined };
+  await addShared(shared, model, names, share, quiet, () => onMeasured?.(whole(stats)));
+  return whole(stats);
+}
+
+/** The second pass, read. */
+export function readExamination(
+  config: ModelConfig,
+  names: readonly string[],
+  part: Part,
+  sizes: Sizes,
+  settings: ScanSettings,
+): ExaminedWriter[] {
+  const { seed, rotations } = settings;
+  const stats = removalStats(part), shared = part.get(SHARED) as Sums;
+  const summaries = names.map((name) => {
+    const controls = Array.from({ length: rotations }, (_, i) => stats.get(controlKeyOf(name, i))!);
+    return new Summary(config, name, stats.get(name)!, controls, { seed, quantiles: [0.25, 0.75] });
+  });
   const adjusted = benjaminiHochberg(summaries.map((summary) => summary.pSpecific()));
   return summaries.map((summary, i): ExaminedWriter => {
     const { name } = summary, row = summary.writer(sizes.nodes.get(name)!.share);
@@ -103,10 +163,10 @@ export async function examine(
       q: adjusted[i],
       ...(notFound !== undefined && { notFound }),
       locations: summary.locations(),
-      cleaners: cleanersOf(model.config, summary),
+      cleaners: cleanersOf(config, summary),
       specificRatio: summary.specificRatio(),
       leftByLength: summary.leftByLength(),
-      shared: shared[i],
+      shared: shared.of(`${name} both`)[0] / shared.of(`${name} own`)[0],
       growth: end / start,
     };
   });
@@ -130,19 +190,25 @@ function whyNotFound(
  * Of each node: how much of what it writes it writes at the same position of another prompt as well. Position
  * 0 does not count.
  */
-async function sharedParts(
+async function addShared(
+  sums: Sums,
   model: Model,
   names: readonly string[],
-  prompts: Prompts,
+  share: Share,
   options: RunOptions,
-): Promise<number[]> {
+  onMeasured: () => void | Promise<void>,
+): Promise<void> {
   const clean = model.forward(), other = model.forward({ tokens: model.tokens("other") });
-  const outputs = names.map((name) => {
+  const outputs = Object.fromEntries(names.flatMap((name) => {
     const w = atPositions(clean.node(name));
-    return { both: w.dot(other.node(name), "d_model").sum("pos"), own: w.sumSquares("d_model").sum("pos") };
-  });
-  const feeds = { ...feed(prompts, model.config), other: feed(shiftedPrompts(prompts)).tokens };
-  const { nodes } = await run({ nodes: outputs }, feeds, options);
-  const sum = ({ data }: NdArray) => (data as Float32Array).reduce((a, b) => a + b, 0);
-  return nodes.map(({ both, own }) => sum(both) / sum(own));
+    return [
+      [`${name} both`, w.dot(other.node(name), "d_model").sum("pos")],
+      [`${name} own`, w.sumSquares("d_model").sum("pos")],
+    ];
+  }));
+  const { prompts, first, all } = share;
+  const rows = Array.from({ length: prompts.count }, (_, i) => first + i);
+  const neighbours = selectPrompts(shiftedPrompts(all), rows);
+  const feeds = { ...feed(prompts, model.config), other: feed(neighbours).tokens };
+  await measureSums(sums, outputs, feeds, share, options, onMeasured);
 }

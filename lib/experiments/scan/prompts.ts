@@ -3,6 +3,7 @@
  * choose, one to test.
  */
 import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
+import type { Model } from "../../transformer/model.ts";
 
 /** Fewer tokens say nothing on attention. */
 const LEAST_LENGTH = 8;
@@ -53,4 +54,25 @@ export function passes(
     return selectPrompts(prompts, rows.filter((row) => row % 2 === offset).slice(0, count));
   };
   return { screened: take(0, LEAST_SCREENED, screenTokens), examined: take(1, LEAST_EXAMINED, tokens) };
+}
+
+/**
+ * Rows of a batch: with so many, products run well (see `RunOptions.leastTokens`); where weights are read from
+ * their file with each batch, or another device waits for work, it takes more. With few, the logits of a large
+ * vocabulary stay small.
+ */
+const ROWS = 512, ROWS_BESIDE_FILES = 2048, ROWS_OF_LOGITS = 128;
+
+/**
+ * Prompts in one batch, which follow from their length and from where the weights are: the last digits of a
+ * product depend on the shape of its batch, so a prompt must stand in the same batch whichever process measures
+ * it. `logits`: for runs with logits, a part of the other.
+ */
+export function batchesOf(
+  { inMemory, device }: Pick<Model, "inMemory" | "device">,
+  length: number,
+): { batch: number; logits: number } {
+  const rows = inMemory && device === "cpu" ? ROWS : ROWS_BESIDE_FILES;
+  const logits = Math.ceil(ROWS_OF_LOGITS / length);
+  return { batch: logits * Math.ceil(rows / (logits * length)), logits };
 }

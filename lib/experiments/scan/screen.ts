@@ -4,18 +4,19 @@
  * heads) is rotated; an MLP and an embedding have one each. It says what happens to what is written in that
  * layer, whatever it says. Each examined writer gets controls of its own later on.
  */
-import type { Prompts } from "../../checkpoints/mod.ts";
+import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { atPositions } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import { NdArray } from "../../tensor/nd_array.ts";
-import type { Feeds } from "../../tensor/run.ts";
+import type { Feeds, RunOptions } from "../../tensor/run.ts";
 import { input, type Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import type { Model } from "../../transformer/model.ts";
 import { headName, type ModelNode, modelNodes } from "../../transformer/nodes.ts";
-import type { RemovalStats } from "../retention/removal_stats.ts";
-import { measureRemovals, type Removal, type RemovalOptions } from "../retention/removals.ts";
-import type { Sizes } from "../retention/sizes.ts";
+import { BLOCKS, RemovalStats, removalStats } from "../retention/removal_stats.ts";
+import { measureRemovals, type Removal, shapeOfRemoval } from "../retention/removals.ts";
+import { addSizes, emptySizes, type Sizes, sizesOf } from "../retention/sizes.ts";
+import type { Entry, Keeping, OnPass, Part, Share, Sums } from "../retention/sums.ts";
 
 /** What the first pass says of one node. */
 export interface ScreenedNode {
@@ -77,10 +78,9 @@ export function controlKey(node: ModelNode): string {
 }
 
 /** Which head's output is rotated, by prompt: [batch, head], 1 for that head. */
-function turns(model: Model, prompts: Prompts): NdArray {
-  const { n_heads } = model.config;
+function turns({ n_heads }: ModelConfig, { prompts, first }: Pick<Share, "prompts" | "first">): NdArray {
   const data = new Float32Array(prompts.count * n_heads);
-  for (let i = 0; i < prompts.count; i++) data[i * n_heads + i % n_heads] = 1;
+  for (let i = 0; i < prompts.count; i++) data[i * n_heads + (first + i) % n_heads] = 1;
   return new NdArray(data, ["batch", "head"], [prompts.count, n_heads]);
 }
 
@@ -99,7 +99,7 @@ function oneHead(clean: Forward, layer: number): Tensor {
 export function screenRemovals(
   model: Model,
   clean: Forward,
-  prompts: Prompts,
+  share: Pick<Share, "prompts" | "first">,
   seed: number,
 ): { removals: Removal[]; feeds: Feeds } {
   const Q = rotation(model.config, seed);
@@ -107,36 +107,82 @@ export function screenRemovals(
   const keys = new Set<string>();
   for (const node of modelNodes(model.config)) {
     const own = clean.node(node.name), key = controlKey(node);
-    removals.push({ key: node.name, writer: node.name, delta: atPositions(own) });
+    removals.push({ key: node.name, writer: node.name, delta: atPositions(own), blocks: 1 });
     if (keys.has(key)) continue;
     keys.add(key);
     const written = node.kind === "head" ? oneHead(clean, node.layer) : own;
     removals.push({ key, writer: node.name, delta: atPositions(rotated(written, Q)) });
   }
-  return { removals, feeds: { turn: turns(model, prompts) } };
+  return { removals, feeds: { turn: turns(model.config, share) } };
 }
 
-export async function screen(
+/** Names of what a screen measures besides removals. */
+const LENGTHS = "sums: lengths";
+
+/**
+ * Everything that a screen measures, with nothing in it. Medians are read of nodes and no intervals: one block
+ * does. The controls are few, and their intervals are wanted. @param count prompts of all shares
+ */
+export function emptyScreen(config: ModelConfig, count: number): Part {
+  const part = new Map<string, Entry>([[LENGTHS, emptySizes(config, namesOf(config))]]);
+  const add = (key: string, writer: string, blocks: number) =>
+    part.set(key, new RemovalStats(shapeOfRemoval(config, writer, blocks), "end"));
+  for (const node of modelNodes(config)) {
+    add(node.name, node.name, 1);
+    if (!part.has(controlKey(node))) add(controlKey(node), node.name, Math.min(BLOCKS, count));
+  }
+  return part;
+}
+
+const namesOf = (config: ModelConfig) => modelNodes(config).map(({ name }) => name);
+
+export async function measureScreen(
   model: Model,
-  prompts: Prompts,
-  sizes: Sizes,
-  options: RemovalOptions & { seed: number },
-): Promise<ScreenResult> {
-  const { seed, ...run } = options;
+  share: Share,
+  options: RunOptions & Keeping & { seed: number; onPass?: OnPass },
+): Promise<Part> {
+  const { seed, done, onMeasured, onPass, ...run } = options;
+  const { prompts, first } = share, names = namesOf(model.config);
+  const part = new Map<string, Entry>(done);
+  const lengths = part.get(LENGTHS) as Sums | undefined ?? emptySizes(model.config, names);
+  part.set(LENGTHS, lengths);
+  onPass?.("measuring lengths", prompts.count);
+  await addSizes(lengths, model, share, names, run, () => onMeasured?.(part));
+  onPass?.(`screening ${names.length} nodes`, prompts.count);
   const clean = model.forward();
-  const { removals, feeds } = screenRemovals(model, clean, prompts, seed);
-  const stats = await measureRemovals(model, prompts, clean, removals, { ...run, feeds, kept: "end" });
-  return { ...tables(model, stats, sizes), responses: responseTable(model, stats) };
+  const { removals, feeds } = screenRemovals(model, clean, share, seed);
+  const stats = await measureRemovals(model, prompts, clean, removals, {
+    ...run,
+    feeds,
+    firstPrompt: first,
+    blocks: Math.min(BLOCKS, share.all.count),
+    kept: "end",
+    done: removalStats(part),
+    onMeasured: (stats) => onMeasured?.(new Map<string, Entry>([[LENGTHS, lengths], ...stats])),
+  });
+  return new Map<string, Entry>([[LENGTHS, lengths], ...stats]);
+}
+
+/** The first pass, read: what its sums say. */
+export interface ScreenReading extends ScreenResult {
+  sizes: Sizes;
+}
+
+/** @param length tokens of a prompt */
+export function readScreen(config: ModelConfig, part: Part, length: number): ScreenReading {
+  const sizes = sizesOf(config, namesOf(config), part.get(LENGTHS) as Sums, length);
+  const stats = removalStats(part);
+  return { sizes, ...tables(config, stats, sizes), responses: responseTable(config, stats) };
 }
 
 function tables(
-  model: Model,
+  config: ModelConfig,
   stats: ReadonlyMap<string, RemovalStats>,
   sizes: Sizes,
 ): Pick<ScreenResult, "nodes" | "layers"> {
   const layers = new Map<string, LayerContraction>();
   const quartiles = (one: RemovalStats) => [0.5, 0.25, 0.75].map((p) => one.end(undefined, p));
-  const nodes = modelNodes(model.config).map((node): ScreenedNode => {
+  const nodes = modelNodes(config).map((node): ScreenedNode => {
     const { name, kind, layer } = node;
     const [control, controlLow, controlHigh] = quartiles(stats.get(controlKey(node))!);
     layers.set(controlKey(node), { layer, kind, left: control, low: controlLow, high: controlHigh });
@@ -159,8 +205,11 @@ function peersOf(node: ScreenedNode, all: readonly ScreenedNode[]): Pick<Screene
   return { peers: [sorted[0], middle, sorted.at(-1)!] };
 }
 
-function responseTable(model: Model, stats: ReadonlyMap<string, RemovalStats>): ScreenResult["responses"] {
-  const writers = modelNodes(model.config).map((node) => node.name);
+function responseTable(
+  config: ModelConfig,
+  stats: ReadonlyMap<string, RemovalStats>,
+): ScreenResult["responses"] {
+  const writers = namesOf(config);
   const ratios = writers.map((writer) => {
     const own = stats.get(writer)!;
     const places = new Map(own.shape.nodes.map((name, i) => [name, i]));

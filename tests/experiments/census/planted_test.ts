@@ -54,7 +54,7 @@ Deno.test("census(): the same again for the same seed, however prompts are batch
   const model = plantedModel("pair 0.5", 4), prompts = plantedPrompts(4, 16);
   const few = { early: 1, repair: 1, settings: { examine: 1, rotations: 2 } };
   let screened: Parameters<NonNullable<CensusOptions["onScreened"]>>[0] | undefined;
-  const once = await census(model, prompts, { ...few, onScreened: (stats) => void (screened = stats) });
+  const once = await census(model, prompts, { ...few, onScreened: (part) => void (screened = part) });
   const passes: string[] = [];
   const onPass = (name: string) => void passes.push(name);
   assertEquals(await census(model, prompts, { ...few, batchSize: 3, screened: screened!, onPass }), once);
