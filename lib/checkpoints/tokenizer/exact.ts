@@ -38,6 +38,7 @@ export function exactTokenizer(json: Part): Part {
       refuse(`BPE with "${key}" ${quoted(model[key])} is not supported.`);
     }
   }
+  for (const part of [normalizer, pre_tokenizer, json.decoder]) checkTexts(part);
   return {
     ...json,
     post_processor: null, // adds special tokens, which bos.ts does
@@ -84,6 +85,25 @@ function checkVocabulary({ model, added_tokens }: Part): void {
       return refuse(`"added_tokens" holds ${quoted(token)}; {"id", "content"} was expected.`);
     }
     check(token.id, token.content);
+  }
+}
+
+const TEXTS = ["content", "prepend", "replacement", "prefix", "suffix", "pad_token", "word_delimiter_token"];
+const PARTS = ["normalizers", "pretokenizers", "decoders"];
+
+/** What is inserted into texts is text: JavaScript would write anything else as one, Rust refuses it. */
+function checkTexts(part: unknown): void {
+  if (!isPart(part)) return;
+  for (const key of TEXTS) {
+    if (part[key] == null || typeof part[key] === "string") continue;
+    refuse(`${quoted(part.type)} has "${key}" ${quoted(part[key])}; a text was expected.`);
+  }
+  const pattern = isPart(part.pattern) ? part.pattern.String ?? part.pattern.Regex : part.pattern;
+  if (pattern != null && typeof pattern !== "string") {
+    refuse(`${quoted(part.type)} has "pattern" ${quoted(part.pattern)}; a text was expected.`);
+  }
+  for (const key of PARTS) {
+    if (Array.isArray(part[key])) part[key].forEach(checkTexts);
   }
 }
 

@@ -55,6 +55,15 @@ const refusals: [what: string, parts: Json, message: string][] = [
     added_tokens: [{ id: 1e9, content: "<x>", special: true }],
   }, '"<x>" has the id 1000000000; a whole number from 0 to 16777215'],
   ["an id that is text", { added_tokens: [{ id: "7", content: "<x>" }] }, '"<x>" has the id "7"'],
+  ["a replacement that is no text", {
+    normalizer: {
+      type: "Sequence",
+      normalizers: [{ type: "Replace", pattern: { String: "a" }, content: [[1]] }],
+    },
+  }, '"Replace" has "content" [[1]]; a text was expected'],
+  ["a decoder's pattern that is no text", {
+    decoder: { type: "Replace", pattern: { String: 3 }, content: " " },
+  }, '"Replace" has "pattern" {"String":3}; a text was expected'],
   ["a part whose kind turns the reading direction", {
     pre_tokenizer: { type: "\u202egnp.exe" },
   }, "Unknown PreTokenizer type: \\u202egnp.exe"],
