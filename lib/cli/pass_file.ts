@@ -13,8 +13,8 @@ import {
 import type { Entry, Part } from "../experiments/retention/sums.ts";
 
 /**
- * Saved at most this often, and never for more than a twentieth of the time: a large state takes long to write,
- * and is written more rarely.
+ * Saved at most this often, and never for more than a twentieth of the time: a large state takes long to
+ * write, and is written more rarely.
  */
 const SAVE_EVERY_MS = 20_000, TIMES_AS_LONG = 20;
 

@@ -2,9 +2,9 @@
  * `deno task scan MODEL`: looks for clean-up in a model, prints what was found, and leaves report.html and
  * report.json in the output folder.
  *
- * What its passes measure is kept there: after Ctrl-C or SIGTERM the same command goes on where it was, and a run
- * with other thresholds need not repeat the first pass, which stays as screen.safetensors. Every file is whole
- * or not there. With --shard i/n it measures a share of the prompts, and `scan merge` joins the shares.
+ * What its passes measure is kept there: after Ctrl-C or SIGTERM the same command goes on where it was, and a
+ * run with other thresholds need not repeat the first pass, which stays as screen.safetensors. Every file is
+ * whole or not there. With --shard i/n it measures a share of the prompts, and `scan merge` joins the shares.
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * `deno task scan merge DIR…`: adds up what all shards have measured of a pass. After the first two passes it says
- * which nodes the next one is about; after the last it leaves the report, that of a scan without shards. The
- * order of folders and files does not matter: shards are added in the order of their numbers.
+ * `deno task scan merge DIR…`: adds up what all shards have measured of a pass. After the first two passes it
+ * says which nodes the next one is about; after the last it leaves the report, that of a scan without shards.
+ * The order of folders and files does not matter: shards are added in the order of their numbers.
  */
 import { readdir, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -45,7 +45,10 @@ interface ShardFile extends Shard {
   device: string;
 }
 
-/** Merges what lies in the `shards` folders of these. @throws for what is missing, doubled or of another scan, by name */
+/**
+ * Merges what lies in the `shards` folders of these. @throws for what is missing, doubled or of another scan,
+ * by name
+ */
 export async function mergeShards(dirs: readonly string[], outDir: string): Promise<Merged> {
   await prepareFolder(outDir, [...PASSES.map(stateFile), ...REPORTS]);
   const files = await shardFiles(dirs);

@@ -5,7 +5,7 @@ import { describeDownload, type Prompts } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
 import { PASSES } from "../experiments/scan/passes.ts";
 import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
-import { scan, type ScanKeeper, type ScanResult } from "../experiments/scan/scan.ts";
+import { keptScan, type ScanKeeper, type ScanResult } from "../experiments/scan/scan.ts";
 import { checkSettings, type ScanSettings } from "../experiments/scan/settings.ts";
 import { aboutNext, modelDigest } from "../experiments/scan/state.ts";
 import type { Device } from "../tensor/device.ts";
@@ -87,14 +87,14 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   const progress = new ScanProgress(target);
   let result: ScanResult;
   try {
-    result = await scan(model, prompts, {
+    const wanted = {
       settings,
-      keeper,
       ...(signal && { signal }),
       ...(batchSize !== undefined && { batchSize }),
-      onPass: (name, count) => progress.pass(name, count),
-      onProgress: (p) => progress.update(p),
-    });
+      onPass: (name: string, count: number) => progress.pass(name, count),
+      onProgress: (p: { done: number; total: number }) => progress.update(p),
+    };
+    result = await keptScan(model, prompts, wanted, keeper);
   } catch (error) {
     progress.stop();
     await keptAfter(error, file);
@@ -108,7 +108,10 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   return result;
 }
 
-/** Saves what was measured, whatever broke it off: a lost device too. What broke it off is the error to report. */
+/**
+ * Saves what was measured, whatever broke it off: a lost device too. What broke it off is the error to
+ * report.
+ */
 export async function keptAfter(error: unknown, file: PassFile | undefined): Promise<void> {
   if (error !== file?.failed) await file?.flush().catch(() => {});
 }

@@ -1,6 +1,6 @@
 /**
- * `deno task scan MODEL … --shard i/n`: measures a share of the prompts of the pass that is next, and leaves the
- * sums in DIR/shards/. Which pass is next is seen from what `scan merge` has left in DIR.
+ * `deno task scan MODEL … --shard i/n`: measures a share of the prompts of the pass that is next, and leaves
+ * the sums in DIR/shards/. Which pass is next is seen from what `scan merge` has left in DIR.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

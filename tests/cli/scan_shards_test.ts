@@ -1,4 +1,4 @@
-// Shards: what they measure together is what one scan measures, and what is missing, doubled or foreign is refused by name.
+// Shards: together they measure what one scan does; what is missing, doubled or foreign is refused by name.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { PassFile } from "../../lib/cli/pass_file.ts";

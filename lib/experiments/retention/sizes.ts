@@ -31,7 +31,10 @@ export interface Sizes {
 
 const length = (x: Tensor) => x.sumSquares("d_model").sqrt();
 
-/** Which lengths are measured: of the stream at each location, of each node, and of the latter as a part of the former. */
+/**
+ * Which lengths are measured: of the stream at each location, of each node, and of the latter as a part of
+ * the former.
+ */
 function keysOf(config: ModelConfig, names: readonly string[]): string[] {
   const places = locations(config).map(({ location }) => location);
   return [...places, ...names.flatMap((name) => [name, `${name} share`])];

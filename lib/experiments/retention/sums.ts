@@ -1,6 +1,7 @@
 /**
- * What is kept of a measurement over prompts: sums alone, so that memory does not grow with prompts, a run that
- * was stopped goes on where it was, and what several machines measured of one set of prompts is joined by adding.
+ * What is kept of a measurement over prompts: sums alone, so that memory does not grow with prompts, a run
+ * that was stopped goes on where it was, and what several machines measured of one set of prompts is joined
+ * by adding.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { type Feeds, type RunOptions, stream } from "../../tensor/run.ts";
@@ -18,7 +19,10 @@ export interface Entry {
   prompts: number;
 }
 
-/** What was measured of some prompts, by name. */
+/**
+ * What was measured of some prompts, by name.
+ * @internal
+ */
 export type Part = ReadonlyMap<string, Entry>;
 
 /** The prompts that one process measures, and where they stand among all of the measurement. */

@@ -45,7 +45,9 @@ export class Passes {
     this.plan = plan;
   }
 
-  /** The pass that is to be measured, and of which nodes (of the screen: all); undefined when all are done. */
+  /**
+   * The pass that is to be measured, and of which nodes (of the screen: all); undefined when all are done.
+   */
   get next(): { readonly pass: PassName; readonly nodes: readonly string[] } | undefined {
     return this.#next;
   }

@@ -57,16 +57,16 @@ export function passes(
 }
 
 /**
- * Rows of a batch: with so many, products run well (see `RunOptions.leastTokens`); where weights are read from
- * their file with each batch, or another device waits for work, it takes more. With few, the logits of a large
- * vocabulary stay small.
+ * Rows of a batch: with so many, products run well (see `RunOptions.leastTokens`); where weights are read
+ * from their file with each batch, or another device waits for work, it takes more. With few, the logits of a
+ * large vocabulary stay small.
  */
 const ROWS = 512, ROWS_BESIDE_FILES = 2048, ROWS_OF_LOGITS = 128;
 
 /**
  * Prompts in one batch, which follow from their length and from where the weights are: the last digits of a
- * product depend on the shape of its batch, so a prompt must stand in the same batch whichever process measures
- * it. `logits`: for runs with logits, a part of the other.
+ * product depend on the shape of its batch, so a prompt must stand in the same batch whichever process
+ * measures it. `logits`: for runs with logits, a part of the other.
  */
 export function batchesOf(
   { inMemory, device }: Pick<Model, "inMemory" | "device">,

@@ -38,7 +38,10 @@ export interface ScanResult {
   untrained?: UntrainedResult;
 }
 
-/** What a report says besides what was measured, and what is to be known to read that. Plain values, without weights. */
+/**
+ * What a report says besides what was measured, and what is to be known to read that. Plain values, without
+ * weights.
+ */
 export interface ScanFacts extends Pick<ScanResult, "model" | "prompts" | "settings" | "assumptions"> {
   config: ModelConfig;
 }

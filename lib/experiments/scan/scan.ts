@@ -1,10 +1,12 @@
 /**
- * Scans a model for clean-up: what becomes of what each node writes, who erases it, by which route, and does it
- * make direct logit attribution mislead? Every verdict is retention beside a control (metrics/retention.ts).
+ * Scans a model for clean-up: what becomes of what each node writes, who erases it, by which route, and does
+ * it make direct logit attribution mislead? Every verdict is retention beside a control
+ * (metrics/retention.ts).
  *
  * Prompts are halved: candidates are chosen on the first half (screen.ts, candidates.ts) and examined on the
- * second (examine.ts), so that the choice does not flatter the evidence. Every node that is passed over and every
- * writer that is not found is in the result with the reason. How the passes follow each other: passes.ts.
+ * second (examine.ts), so that the choice does not flatter the evidence. Every node that is passed over and
+ * every writer that is not found is in the result with the reason. How the passes follow each other:
+ * passes.ts.
  */
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
 import type { RunOptions } from "../../tensor/run.ts";
@@ -25,13 +27,14 @@ export type { ScanResult } from "./result.ts";
 export interface ScanOptions extends RunOptions {
   /** Thresholds that differ from `DEFAULT_SETTINGS`. */
   settings?: Partial<ScanSettings>;
-  /** Where what a pass measures is kept. */
-  keeper?: ScanKeeper;
   /** Told at the start of each step of a pass. */
-  onPass?: OnPass;
+  onPass?: (name: string, prompts: number) => void;
 }
 
-/** Keeps what the passes of a scan have measured, so that one that was stopped goes on where it was. */
+/**
+ * Keeps what the passes of a scan have measured, so that one that was stopped goes on where it was.
+ * @internal
+ */
 export interface ScanKeeper {
   /** What an earlier run had measured of the pass that is next. */
   load(measured: Passes): Promise<Part | undefined>;
@@ -44,7 +47,6 @@ export interface ScanKeeper {
 const OPTIONS: Record<keyof ScanOptions, true> = {
   ...RUN_OPTIONS,
   settings: true,
-  keeper: true,
   onPass: true,
 };
 
@@ -57,9 +59,22 @@ const OPTIONS: Record<keyof ScanOptions, true> = {
 export async function scan(model: Model, prompts: Prompts, options: ScanOptions = {}): Promise<ScanResult> {
   checkArguments("scan", { model, prompts });
   checkOptions("scan", options, OPTIONS);
+  return await keptScan(model, prompts, options);
+}
+
+/**
+ * `scan`, with a place where what its passes measure is kept.
+ * @internal
+ */
+export async function keptScan(
+  model: Model,
+  prompts: Prompts,
+  options: ScanOptions,
+  keeper?: ScanKeeper,
+): Promise<ScanResult> {
   const settings = checkSettings(options.settings);
   checkScanPrompts(prompts);
-  const { onPass, keeper, settings: _, ...run } = options;
+  const { onPass, settings: _, ...run } = options;
   const { screened, examined } = passes(prompts, settings);
   const facts = scanFacts(model, prompts, settings);
   const measured = new Passes(planOf(facts));
@@ -80,7 +95,9 @@ export async function scan(model: Model, prompts: Prompts, options: ScanOptions 
   return scanResult(facts, measured, { ...sunk, ...untrained });
 }
 
-/** The attention sink at position 0. @param screened prompts of the first pass @param measured past that pass */
+/**
+ * The attention sink at position 0. @param screened prompts of the first pass @param measured past that pass
+ */
 export async function scanSink(
   model: Model,
   screened: Prompts,

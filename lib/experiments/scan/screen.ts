@@ -120,8 +120,8 @@ export function screenRemovals(
 const LENGTHS = "sums: lengths";
 
 /**
- * Everything that a screen measures, with nothing in it. Medians are read of nodes and no intervals: one block
- * does. The controls are few, and their intervals are wanted. @param count prompts of all shares
+ * Everything that a screen measures, with nothing in it. Medians are read of nodes and no intervals: one
+ * block does. The controls are few, and their intervals are wanted. @param count prompts of all shares
  */
 export function emptyScreen(config: ModelConfig, count: number): Part {
   const part = new Map<string, Entry>([[LENGTHS, emptySizes(config, namesOf(config))]]);

@@ -1,6 +1,6 @@
 /**
- * Shards: the prompts of each pass dealt out to several processes, of one machine or of many, in the batches in
- * which one process would measure them.
+ * Shards: the prompts of each pass dealt out to several processes, of one machine or of many, in the batches
+ * in which one process would measure them.
  */
 import { type Prompts, selectPrompts } from "../../checkpoints/mod.ts";
 import type { Share } from "../retention/sums.ts";

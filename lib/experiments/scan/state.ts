@@ -1,9 +1,9 @@
 /**
- * What a pass has measured, as a file: so that a scan that was stopped goes on where it was, another scan of the
- * same model and prompts with other thresholds need not repeat the first pass, and shards can be joined.
+ * What a pass has measured, as a file: so that a scan that was stopped goes on where it was, another scan of
+ * the same model and prompts with other thresholds need not repeat the first pass, and shards can be joined.
  *
- * A safetensors file with the arrays of each sum. Its metadata say what was measured (`About`), how many prompts
- * are in each sum, and a checksum of the arrays.
+ * A safetensors file with the arrays of each sum. Its metadata say what was measured (`About`), how many
+ * prompts are in each sum, and a checksum of the arrays.
  */
 import { stat } from "node:fs/promises";
 import { bytesOf, type RawTensor } from "../../checkpoints/dtypes.ts";
@@ -40,7 +40,9 @@ export interface About {
 export interface ShardFacts {
   facts: ScanFacts;
   extras: Extras;
-  /** Prompts in one batch, and where the model runs: sums are equal to the last digits only where these are. */
+  /**
+   * Prompts in one batch, and where the model runs: sums are equal to the last digits only where these are.
+   */
   batch: number;
   device: string;
 }
@@ -134,8 +136,8 @@ export async function readAbout(path: string): Promise<Said | "damaged" | undefi
 }
 
 /**
- * What was saved of the pass that `empty` is of. `undefined`: there is no such file; "other": it is of another
- * model, other prompts or other nodes. @throws as `readAbout` does
+ * What was saved of the pass that `empty` is of. `undefined`: there is no such file; "other": it is of
+ * another model, other prompts or other nodes. @throws as `readAbout` does
  */
 export async function loadState(
   path: string,
