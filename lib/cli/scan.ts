@@ -9,6 +9,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { DeviceFailure } from "../tensor/device.ts";
 import { PASSES } from "../experiments/scan/passes.ts";
 import { type MergeArguments, readArguments, type ScanArguments, USAGE } from "./scan_arguments.ts";
 import { mergeShards } from "./scan_merge.ts";
@@ -54,7 +55,8 @@ export async function main(): Promise<number> {
       console.error(`scan: interrupted. ${await kept(options)}`);
       return interrupt.exitCode;
     }
-    console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}`);
+    const left = error instanceof DeviceFailure && !("merge" in options) ? ` ${await kept(options)}` : "";
+    console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}${left}`);
     return 1;
   }
 }

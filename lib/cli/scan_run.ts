@@ -9,6 +9,7 @@ import { keptScan, type ScanKeeper, type ScanResult } from "../experiments/scan/
 import { checkSettings, type ScanSettings } from "../experiments/scan/settings.ts";
 import { aboutNext, modelDigest } from "../experiments/scan/state.ts";
 import type { Device } from "../tensor/device.ts";
+import type { CreateSession } from "../tensor/session.ts";
 import { loadModel } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
 import { prepareFolder } from "./out_folder.ts";
@@ -36,6 +37,8 @@ export interface ScanCommandOptions {
   /** Prompts in one batch; default: as memory allows. */
   batchSize?: number;
   signal?: AbortSignal;
+  /** Another runtime, in tests. */
+  createSession?: CreateSession;
   target?: ProgressTarget;
 }
 
@@ -63,7 +66,7 @@ export async function scanInput(
  * Runs a scan and writes its reports. @throws for bad input, and the signal's reason when it was interrupted
  */
 export async function runScan(options: ScanCommandOptions): Promise<ScanResult> {
-  const { outDir, signal, target = stderrTarget(), batchSize } = options;
+  const { outDir, signal, target = stderrTarget(), batchSize, createSession } = options;
   const startedAt = performance.now();
   const say = (text: string) => target.write(`${text}\n`);
   const { model, prompts, settings } = await scanInput(options, target);
@@ -91,6 +94,7 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
       settings,
       ...(signal && { signal }),
       ...(batchSize !== undefined && { batchSize }),
+      ...(createSession && { createSession }),
       onPass: (name: string, count: number) => progress.pass(name, count),
       onProgress: (p: { done: number; total: number }) => progress.update(p),
     };
