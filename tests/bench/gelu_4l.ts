@@ -23,7 +23,7 @@ export function randomWeights(config: ModelConfig, seed = 1): Weights {
       state = Math.imul(state, 1664525) + 1013904223 | 0;
       data[i] = state / 2 ** 31 * 0.035;
     }
-    weights.set(name, weight(name, data, shape));
+    weights.set(name, weight(name, data, shape, config));
   }
   return weights;
 }
