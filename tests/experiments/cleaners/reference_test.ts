@@ -18,8 +18,7 @@ const recorded = JSON.parse(
 const model = await loadModel();
 const prompts = await promptsFor(model, { count: recorded.count, length: recorded.length });
 const nodes: string[] = [...recorded.heads, ...recorded.mlps].map(({ node }: Recorded) => node);
-// The second draw of the control is not recorded: what is compared is the writer's own, and the first
-// draw by itself where a row holds it.
+// Draws of the control are averaged: the writer's own rows are compared, and sums of the control's elsewhere.
 const result = await cleanersInDetail(model, prompts, {
   writer: recorded.writer,
   cleaners: nodes,
