@@ -33,3 +33,6 @@ export async function prepareRuntime(): Promise<number> {
   dropOldAssets().catch(() => {});
   return threads;
 }
+
+/** Of the devices that a model can be loaded for, this one. */
+export const listSupportedBackends = (): { name: string }[] => [{ name: "cpu" }];

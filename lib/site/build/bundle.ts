@@ -30,7 +30,9 @@ export const REPLACED: Readonly<Record<string, string>> = {
   "lib/figures/danfo.ts": "danfo.ts",
   "lib/figures/picture.ts": "picture.ts",
   "lib/figures/png.ts": "png.ts",
+  "lib/platform/disk_file.ts": "disk_file.ts",
   "lib/platform/environment.ts": "environment.ts",
+  "lib/platform/file.ts": "file.ts",
   "lib/platform/lock.ts": "lock.ts",
   "lib/site/worker/library.ts": "../../mod.ts",
 };
@@ -78,7 +80,7 @@ export async function bundle(
       [`${root}/deno.lock`, `${root}/lib/site/deno.lock`].map((path) => readFile(path, "utf8")),
     );
     await writeFile(`${work}/.pnp.data.json`, manifest(locks, root, work, packageCache()));
-    const { metafile } = await esbuild.build({
+    const { metafile, warnings } = await esbuild.build({
       absWorkingDir: work,
       entryPoints: entries.map((entry) => `${root}/lib/site/${entry}`),
       outdir: into,
@@ -101,6 +103,10 @@ export async function bundle(
         SITE_TYPES: JSON.stringify(types),
       },
     });
+    if (warnings.length > 0) { // such as a name that a replacement lacks: it would be undefined
+      const [{ text, location }] = warnings;
+      throw new Error(`Bundling: ${location?.file}:${location?.line}: ${text}`);
+    }
     const unmet = Object.keys(REPLACED).find((file) => !met.has(file));
     if (unmet) {
       throw new Error(`Bundling: nothing imports "${unmet}" any more; take it out of REPLACED in bundle.ts.`);

@@ -1,5 +1,5 @@
 /** One code cell of a page: its editor, its buttons, its outputs. */
-import type { CodeCell, Output } from "../../jupyter/notebook.ts";
+import type { CodeCell, ErrorOutput, Output } from "../../jupyter/notebook.ts";
 import { OutputCollector } from "../../jupyter/outputs.ts";
 import type { Message } from "../../jupyter/messages.ts";
 import type { Fault } from "../worker/scope.ts";
@@ -94,7 +94,12 @@ export class PageCell {
   /** Runs the cell. Resolves to whether it succeeded. */
   async run(kernel: Kernel): Promise<boolean> {
     const collector = new OutputCollector(), files = new Map<string, string>();
-    const draw = () => drawOutputs(this.#outputs, this.outputs = collector.outputs, files);
+    /** What stands below the outputs: why it ended. */
+    let ending = () => {};
+    const draw = () => {
+      drawOutputs(this.#outputs, this.outputs = collector.outputs, files);
+      ending();
+    };
     let drawing = 0;
     const drawSoon = () => drawing ||= requestAnimationFrame(() => (drawing = 0, draw()));
     this.setState("running");
@@ -103,51 +108,38 @@ export class PageCell {
     try {
       const fault = await kernel.run(this.id, this.editor.source, {
         output: ({ msg_type, content }) => {
-          const changed = collector.add({ header: { msg_type }, content } as unknown as Message);
-          if (changed) drawSoon();
+          if (collector.add({ header: { msg_type }, content } as unknown as Message)) drawSoon();
         },
-        file: (name, content) => files.set(name, content),
+        file: (name, content) => void files.set(name, content),
       });
-      this.#finish(draw, drawing);
-      if (fault) this.#failed(fault);
+      if (fault) {
+        collector.outputs.push(errorOutput(fault));
+        ending = () => this.#drawFault(fault);
+      }
       this.setState(fault ? "failed" : "done", (performance.now() - began) / 1000);
       return !fault;
     } catch (error) {
-      this.#finish(draw, drawing);
-      if (error instanceof Stopped) {
-        drawNote(
-          this.#outputs,
-          "Stopped. What the cells above had made is gone: run them again, or run all.",
-        );
-      } else drawFault(this.#outputs, { name: "Error", message: (error as Error).message }, "");
-      this.setState(error instanceof Stopped ? "stopped" : "failed");
+      const stopped = error instanceof Stopped;
+      ending = () =>
+        stopped
+          ? drawNote(this.#outputs, STOPPED)
+          : drawFault(this.#outputs, { name: "Error", message: (error as Error).message }, "");
+      this.setState(stopped ? "stopped" : "failed");
       return false;
+    } finally {
+      draw();
     }
   }
 
-  #finish(draw: () => void, drawing: number): void {
-    cancelAnimationFrame(drawing);
-    draw();
-  }
-
-  #failed(fault: Fault): void {
-    const own = fault.cell === this.id;
-    if (own && fault.line !== undefined) this.editor.mark(fault.line);
-    const column = fault.name === "SyntaxError" && fault.column ? `, column ${fault.column}` : "";
-    const where = fault.line === undefined
-      ? ""
-      : own
-      ? `in line ${fault.line}${column}`
-      : `in line ${fault.line} of another cell`;
-    const [, missing] = /^(?:Can't find variable: )?([\w$]+)(?: is not defined)?$/.exec(fault.message) ?? [];
-    const maker = fault.name === "ReferenceError" && missing && this.events.whoMakes(missing, this);
-    drawFault(this.#outputs, fault, where, maker ? `${missing} is made by ${maker}: run that first.` : "");
-    this.outputs = [...this.outputs, {
-      output_type: "error",
-      ename: fault.name,
-      evalue: fault.message,
-      traceback: [],
-    }];
+  #drawFault(fault: Fault): void {
+    const { name, message, line } = fault, own = fault.cell === this.id;
+    if (own && line !== undefined) this.editor.mark(line);
+    const column = name === "SyntaxError" && fault.column ? `, column ${fault.column}` : "";
+    const where = line === undefined ? "" : `in line ${line}${own ? column : " of another cell"}`;
+    const [, missing] = /^(?:Can't find variable: )?([\w$]+)(?: is not defined)?$/.exec(message) ?? [];
+    const maker = name === "ReferenceError" && missing && this.events.whoMakes(missing, this);
+    const hint = maker ? `${missing} is made by ${maker}: run that first.` : "";
+    drawFault(this.#outputs, fault, where, hint);
   }
 
   focus(): void {
@@ -160,6 +152,15 @@ export class PageCell {
     return { ...this.original, source: this.editor.source, outputs: this.outputs, execution_count: count };
   }
 }
+
+const STOPPED = "Stopped. What the cells above had made is gone: run them again, or run all.";
+
+const errorOutput = ({ name, message }: Fault): ErrorOutput => ({
+  output_type: "error",
+  ename: name,
+  evalue: message,
+  traceback: [`${name}: ${message}`],
+});
 
 function button(text: string, className: string): HTMLButtonElement {
   return Object.assign(document.createElement("button"), { type: "button", textContent: text, className });

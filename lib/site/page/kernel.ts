@@ -15,7 +15,6 @@ export interface KernelEvents {
 export class Stopped extends Error {}
 
 interface Run {
-  listener: Listener;
   resolve(fault: Fault | undefined): void;
   reject(error: Error): void;
 }
@@ -24,6 +23,8 @@ export class Kernel {
   #worker?: Worker;
   #ready?: Promise<number>;
   #run?: Run;
+  /** Of the cell that ran last: what its timers print later goes there. */
+  #listener?: Listener;
   /** Ends the wait for a worker that is about to start. */
   #giveUp?: (error: Error) => void;
 
@@ -63,7 +64,8 @@ export class Kernel {
   async run(cell: string, source: string, listener: Listener): Promise<Fault | undefined> {
     await this.start();
     return await new Promise((resolve, reject) => {
-      this.#run = { listener, resolve, reject };
+      this.#run = { resolve, reject };
+      this.#listener = listener;
       this.#worker!.postMessage({ type: "run", cell, source } satisfies ToWorker);
     });
   }
@@ -85,8 +87,8 @@ export class Kernel {
 
   #take(message: FromWorker): void {
     if (message.type === "fetching") this.events.onFetch(message.name, message.done, message.total);
-    else if (message.type === "output") this.#run?.listener.output(message.output);
-    else if (message.type === "file") this.#run?.listener.file(message.name, message.content);
+    else if (message.type === "output") this.#listener?.output(message.output);
+    else if (message.type === "file") this.#listener?.file(message.name, message.content);
     else if (message.type === "done") this.#end()?.resolve(message.fault);
   }
 }

@@ -2,7 +2,7 @@
  * The outputs of a cell in the page: figures as SVG with their text, tables, printed text, errors with line
  * and message.
  */
-import type { Output } from "../../jupyter/notebook.ts";
+import type { ErrorOutput, Output } from "../../jupyter/notebook.ts";
 import type { Fault } from "../worker/scope.ts";
 
 function element<K extends keyof HTMLElementTagNameMap>(
@@ -32,11 +32,11 @@ function shown(data: Record<string, unknown>, metadata: Record<string, { alt?: s
   return element("pre", { textContent: text("text/plain") ?? JSON.stringify(data) });
 }
 
-function drawn(output: Output): HTMLElement {
+/** Errors are drawn apart: see drawFault. */
+function drawn(output: Exclude<Output, ErrorOutput>): HTMLElement {
   if (output.output_type === "stream") {
     return element("pre", { className: output.name, textContent: output.text.replace(/\n$/, "") });
   }
-  if (output.output_type === "error") return element("pre", { textContent: output.evalue });
   return shown(output.data, output.metadata);
 }
 
@@ -62,7 +62,10 @@ export function drawOutputs(
   for (const link of parent.querySelectorAll<HTMLAnchorElement>("a[download]")) {
     URL.revokeObjectURL(link.href);
   }
-  parent.replaceChildren(...outputs.map(drawn), ...(files.size > 0 ? [downloads(files)] : []));
+  parent.replaceChildren(
+    ...outputs.filter((output) => output.output_type !== "error").map(drawn),
+    ...(files.size > 0 ? [downloads(files)] : []),
+  );
   parent.hidden = outputs.length === 0;
 }
 

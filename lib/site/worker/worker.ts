@@ -63,7 +63,6 @@ async function run({ cell, source }: ToWorker): Promise<void> {
         data: { "text/plain": inspect(result, { depth: 4 }) },
       });
     }
-    await new Promise((resolve) => setTimeout(resolve, 0)); // promises that nobody awaited are told of first
     post({ type: "done" });
   } catch (error) {
     post({ type: "done", fault: faultOf(error, cell) });

@@ -2,6 +2,7 @@
  * What a reader may do on a page besides running it, one scenario each: resolves where the page does right,
  * throws where not.
  */
+import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { outputOf, runAll, runCell, settled, type, type Window } from "./browser.ts";
 
@@ -79,6 +80,7 @@ async function mistakes(window: Window): Promise<void> {
   ) {
     await type(page, "setup", source);
     await runCell(page, "setup");
+    await page.waitForTimeout(100); // what nobody awaits may come late
     expect(await text(page, "setup"), wanted);
   }
   await page.locator("#cell-setup .reset").click();
@@ -176,6 +178,34 @@ async function explorer(window: Window): Promise<void> {
   expect(await explored(page), "expected at least 2");
 }
 
+/**
+ * What axe-core finds against WCAG 2.2 AA, in light and dark, and on a phone's width whether the page is
+ * wider than that.
+ */
+async function accessible(window: Window): Promise<void> {
+  const quick = await window.page(QUICK),
+    explorer = await window.page("explorer"),
+    index = await window.page("index");
+  await runAll(quick, 120_000);
+  await explored(explorer);
+  for (const page of [quick, explorer, index]) {
+    await page.evaluate(axe.source);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      const tags = JSON.stringify(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]);
+      const { violations, passes } = await page.evaluate<
+        { violations: { id: string; nodes: unknown[] }[]; passes: unknown[] }
+      >(
+        `axe.run(document, { runOnly: ${tags} })`,
+      );
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.length}`).join(), /^$/);
+      if (passes.length < 10) throw new Error(`axe-core looked at ${passes.length} rules only`);
+    }
+    await page.setViewportSize({ width: 360, height: 640 });
+    expect(String(await page.evaluate(() => document.documentElement.scrollWidth)), /^360$/);
+  }
+}
+
 /** Each is given a window that has kept nothing yet. */
 export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void>>> = {
   "an exercise, solved wrong and right": exercise,
@@ -184,5 +214,6 @@ export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void
   "edits stay, can be undone and taken away": edits,
   "a lost connection: said, and nothing is lost": lostConnection,
   "no SIMD: said plainly": noSimd,
+  "light and dark read well, also on a phone": accessible,
   "the explorer: views, links, prompts that are too long or empty": explorer,
 };
