@@ -69,7 +69,8 @@ export function cosinesInWords({ cosines }: Pick<CensusResult, "cosines">): stri
     `${against.length > 0 ? ` (${some(against.map(name))})` : ""}, ${along.length} along it.`;
   if (against.length === 0) return start;
   if (more.length === 0) {
-    return `${start} What they add on another text is opposed to it as much, so that none of it is shown to answer to what the stream says.`;
+    return `${start} None is shown to be opposed more than what it adds on another text, so nothing shows that it ` +
+      `answers to what the stream says.`;
   }
   return `${start} Beyond what they add on another text: ${some(more)}.`;
 }

@@ -64,7 +64,7 @@ Deno.test("cosinesInWords(): against the stream, and beyond what is so on any te
   assertStringIncludes(specific, "1 of 2 sublayers write against it in the mean (attention 2), 1 along it");
   assertStringIncludes(specific, "Beyond what they add on another text: attention 2");
   const generic = cosinesInWords({ cosines: [sublayer(-0.3, -0.3, 0)] });
-  assertStringIncludes(generic, "What they add on another text is opposed to it as much");
+  assertStringIncludes(generic, "None is shown to be opposed more than what it adds on another text");
   const none = cosinesInWords({ cosines: [sublayer(-0.04, 0, -0.2)] });
   assertStringIncludes(none, "0 of 1 sublayers write against it");
   assert(!none.includes("another text"));
