@@ -220,5 +220,5 @@ Deno.test("start() refuses what is no task", async () => {
   const { start } = await import("../../lib/cli/start.ts");
   let message = "";
   await start("scam", []).catch((error) => message = error.message);
-  assertEquals(message, 'start: got "scam"; expected figures, scan, attribution, verify.');
+  assertEquals(message, 'start: got "scam"; expected figures, scan, census, attribution, verify.');
 });
