@@ -95,7 +95,7 @@ export const TASKS: Record<string, (start: Start) => Permissions> = {
     if (args.includes("--in-place")) write.push(...RENEWED.map((folder) => join(root, folder)));
     return { ...none, read: [root, ...write], write, net: ["127.0.0.1"], env: [STARTED_BY], run: [execPath] };
   },
-  scan: model,
+  scan: (start) => start.args[0] === "merge" ? merge(start) : model(start),
   census: model,
   attribution: (start) => ({ ...model(start), sys: [...MODEL_SYS, ...PICTURE_SYS] }),
   verify: model,
@@ -115,6 +115,15 @@ function model(start: Start): Permissions {
     sys: MODEL_SYS,
     ffi: true,
   };
+}
+
+/** `scan merge DIR…` adds up files: no model, no network. It writes to --out, or the first folder. */
+function merge(start: Start): Permissions {
+  const { cwd, args } = start;
+  const write = [
+    resolve(cwd, option(args, "out") ?? args.slice(1).find((arg) => !arg.startsWith("-")) ?? "out"),
+  ];
+  return { ...model(start), write, net: [] };
 }
 
 const LISTS = ["read", "write", "net", "env", "sys", "run"] as const;

@@ -115,8 +115,8 @@ export function parseNotebook(json: string, name: string): Notebook {
   }
   if (deeperThan(value, DEEPEST)) fail("the file", `values at most ${DEEPEST} deep`, "deeper ones");
   if (!isObject(value)) fail("the file", "a JSON object", value);
-  if (value.nbformat !== 4 || !(value.nbformat_minor >= 5)) {
-    fail("nbformat", "4.5 or a later 4.x", `${value.nbformat}.${value.nbformat_minor}`);
+  if (value.nbformat !== 4 || !(Number.isInteger(value.nbformat_minor) && value.nbformat_minor >= 5)) {
+    fail("nbformat and nbformat_minor", "4.5 or a later 4.x", [value.nbformat, value.nbformat_minor]);
   }
   if (!isObject(value.metadata)) fail("metadata", "an object", value.metadata);
   if (!Array.isArray(value.cells)) fail("cells", "an array", value.cells);

@@ -27,6 +27,12 @@ Deno.test("Permissions: a model's folder and prompts are read from where the use
   assertEquals([net, run, ffi], [["huggingface.co", "*.hf.co"], [], true]);
 });
 
+Deno.test("Permissions: scan merge asks no host, and writes to its first folder or --out alone", () => {
+  const of = (...args: string[]) => TASKS.scan(start(["merge", ...args]));
+  assertEquals([of("a", "b").write, of("a", "b").net], [["/p/sub/a"], []]);
+  assertEquals(of("a", "b", "--out", "../c").write, ["/p/c"]);
+});
+
 Deno.test("Permissions: caches and hosts are those of the Hub's variables", () => {
   const of = (variables: Record<string, string>) => TASKS.scan(start(["a/b"], variables));
   assertEquals(of({}).write, ["/p/out", "/h/.cache/huggingface"]);

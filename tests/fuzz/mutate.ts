@@ -119,6 +119,15 @@ function containers(value: unknown, found: Container[] = []): Container[] {
   return found;
 }
 
+/** A value that is too deep to be copied stands in two places instead. */
+function copyOf(value: unknown): unknown {
+  try {
+    return structuredClone(value);
+  } catch {
+    return value;
+  }
+}
+
 /** Changes a few values, keys or places of a JSON value. */
 export function mutateJson(original: unknown, random: Random): unknown {
   const root = { value: structuredClone(original) };
@@ -132,7 +141,7 @@ export function mutateJson(original: unknown, random: Random): unknown {
     const kind = random();
     if (kind < 0.5) container[key] = strange(random);
     else if (kind < 0.65 && !Array.isArray(container)) delete container[key];
-    else if (kind < 0.75) container[key] = structuredClone(container[pick(random, keys)]);
+    else if (kind < 0.75) container[key] = copyOf(container[pick(random, keys)]);
     else if (kind < 0.85 && !Array.isArray(container)) {
       Object.defineProperty(container, pick(random, TEXTS), {
         value: container[key],

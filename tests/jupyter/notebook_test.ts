@@ -110,7 +110,8 @@ Deno.test("parseNotebook() keeps fields that it does not know", () => {
 for (
   const [what, text, message] of [
     ["a truncated file", file([code()]).slice(0, 50), "expected JSON, got 50 characters"],
-    ["another format", file([], { nbformat: 3 }), 'nbformat: expected 4.5 or a later 4.x, got "3.5"'],
+    ["another format", file([], { nbformat: 3 }), "nbformat_minor: expected 4.5 or a later 4.x, got [3,5]"],
+    ["a format that is no number", file([], { nbformat_minor: [{}] }), "or a later 4.x, got [4,[{}]]"],
     ["no cells", file([], { cells: undefined }), "cells: expected an array, got nothing"],
     [
       "an unknown cell type",

@@ -1,6 +1,6 @@
 /**
  * What is disturbed: the tasks as users start them, on small inputs, and a download from a server on this
- * machine. A new one is one entry (`scan merge`, when there is one).
+ * machine. A new one is one entry.
  */
 import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { HubServer } from "../checkpoints/hub/hub_server.ts";
@@ -60,12 +60,23 @@ export async function makeProject(folder: string): Promise<Project> {
     tokens: { dims: [24, 16], dtype: "I32", data: tokens },
   });
   const server = new HubServer(servedModel(folder));
+  const shards = `${folder}/shards-of-one`; // a first pass, measured when everything is set up
   server.pieceMs = 4;
   const task = (name: string, ...args: string[]) => [
     ...["run", "--frozen", "--no-prompt", "--allow-read=.", "--allow-write=out", "--allow-env"],
     ...[`--allow-run=${Deno.execPath()}`, "lib/cli/start.ts", name, ...args],
   ];
   const given = ["model", "--prompts", "prompts.safetensors"];
+  const shard = (index: number, out: string) =>
+    task("scan", ...given, "--out", out, "--examine", "2", "--shard", `${index}/1`);
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: shard(0, shards),
+    cwd: folder,
+    env: { INIT_CWD: folder, NO_COLOR: "1" },
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  if (!success) throw new Error("the shard that is to be merged could not be measured");
   return {
     folder,
     scenarios: {
@@ -76,6 +87,14 @@ export async function makeProject(folder: string): Promise<Project> {
       scan: {
         faults: ["SIGTERM", "SIGKILL", "disk"],
         args: (out) => task("scan", ...given, "--out", out, "--examine", "2"),
+      },
+      shard: {
+        faults: ["SIGTERM", "SIGKILL", "disk"],
+        args: (out) => shard(0, out),
+      },
+      merge: {
+        faults: ["SIGTERM", "SIGKILL", "disk"],
+        args: (out) => task("scan", "merge", shards, "--out", out),
       },
       attribution: {
         faults: ["SIGTERM", "SIGKILL", "disk"],
