@@ -7,8 +7,9 @@ import { schemaViolations } from "../cli/json_schema.ts";
 const file = new URL("../../lib/cli/cluster/kubernetes.yaml", import.meta.url);
 
 /**
- * What of batch/v1 Job the file uses, with the types of Kubernetes 1.30's OpenAPI (io.k8s.api.batch.v1.JobSpec,
- * io.k8s.api.core.v1.PodSpec and Container): another name, or a number where text is wanted, is refused there too.
+ * What of batch/v1 Job the file uses, with the types of Kubernetes 1.30's OpenAPI
+ * (io.k8s.api.batch.v1.JobSpec, io.k8s.api.core.v1.PodSpec and Container): another name, or a number where
+ * text is wanted, is refused there too.
  */
 const text = { type: "string" }, number = { type: "integer" };
 const object = (properties: Record<string, unknown>, required: string[] = []) => (
