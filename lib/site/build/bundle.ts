@@ -22,6 +22,7 @@ export const REPLACED: Readonly<Record<string, string>> = {
   "@huggingface/gguf": "absent.ts",
   "@huggingface/hub": "absent.ts",
   "cssomnom/parse": "absent.ts", // of style sheets, which nothing here reads
+  "entities": "entities.ts",
   "entities/decode": "entities.ts",
   "hyparquet": "absent.ts",
   "hyparquet-compressors": "absent.ts",
