@@ -152,6 +152,7 @@ export type {
 export { reuse, type ReuseOptions, type ReuseResult } from "./experiments/reuse/reuse.ts";
 export { reuseInWords } from "./experiments/reuse/words.ts";
 export type {
+  Above,
   ChangedRow,
   NeededRow,
   OccupancyRow,

@@ -44,7 +44,7 @@ export async function tarball(folder: string): Promise<string> {
   const script = join(ROOT, "lib", "cli", "pack.ts");
   const { success, text } = await execute(ROOT, Deno.execPath(), "run", ...flags, script, "--out", folder);
   if (!success) throw new Error(text);
-  return text.trim().split("\n").at(-1)!;
+  return text.trim().split("\n").findLast((line) => line.endsWith(".tgz"))!; // behind it what Deno downloaded
 }
 
 /** An empty project in `folder`, with the program that a user would write. */
