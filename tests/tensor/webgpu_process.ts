@@ -42,6 +42,7 @@ function difference(a: unknown, b: unknown, path = ""): number {
       0,
     );
   }
+  if (path.endsWith(".assumptions.device") && a === "webgpu" && b === undefined) return 0; // a result says it
   if (a !== b) throw new Error(`${path}: ${a} on the card, ${b} on the processor`);
   return 0;
 }
