@@ -150,6 +150,7 @@ export type {
 } from "./experiments/rows.ts";
 
 export { reuse, type ReuseOptions, type ReuseResult } from "./experiments/reuse/reuse.ts";
+export { valuesOf } from "./experiments/estimates.ts";
 export { reuseInWords } from "./experiments/reuse/words.ts";
 export type {
   Above,
@@ -163,6 +164,19 @@ export type {
   SpanRow,
   WrittenRow,
 } from "./experiments/reuse/rows.ts";
+
+export { role, type RoleOptions, type RoleResult } from "./experiments/role/role.ts";
+export { roleInWords } from "./experiments/role/words.ts";
+export type {
+  AttentionRow,
+  ChanceRow,
+  EdgeRow,
+  Factor,
+  VarianceRow,
+  VocabularyRow,
+  Without,
+  WithoutRow,
+} from "./experiments/role/rows.ts";
 
 // A model of which nothing is known yet: look for writers and cleaners in it.
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";

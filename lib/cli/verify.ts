@@ -14,13 +14,8 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
 import { type Expected, loadExpected } from "../experiments/expected.ts";
-import {
-  type Compared,
-  expectedNames,
-  figureSteps,
-  quickChecks,
-  type Step,
-} from "../experiments/verification.ts";
+import { figureSteps, quickChecks } from "../experiments/verification.ts";
+import { type Compared, expectedNames, type Step } from "../experiments/verification_steps.ts";
 import type { Device } from "../tensor/device.ts";
 import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";

@@ -2,55 +2,25 @@
  * All that is compared with expected values, as a list of steps: which numbers, over which prompts, by which
  * experiment. What a step measures is exactly what the notebook of that figure shows.
  */
-import { type Prompts, shorten } from "../checkpoints/mod.ts";
-import type { RunOptions } from "../tensor/run.ts";
-import type { Model } from "../transformer/model.ts";
+import { shorten } from "../checkpoints/mod.ts";
 import { resampledAttribution } from "./adversarial.ts";
 import { residualOntoAllNodes } from "./all_pairs.ts";
 import { bosParts } from "./bos_parts.ts";
 import { cleanerHeads, compositionAttribution, REPOSITORY_FORM } from "./composition_attribution.ts";
 import { embeddingNorms } from "./embedding_norms.ts";
-import { compare, type Comparison, type Expected } from "./expected.ts";
+import { compare, type Expected } from "./expected.ts";
 import { measure } from "./experiment.ts";
 import { figures1to3, type View } from "./figures_1_to_3.ts";
 import { sumName } from "./node_projections.ts";
+import { laterSteps } from "./later_steps.ts";
 import { promptAblation } from "./prompt_ablation.ts";
 import { promptLocations } from "./prompt_locations.ts";
 import { neuronRows, residualNorms, tokenRows } from "./quick_checks.ts";
 import { resampleAblation } from "./resample_ablation.ts";
-
-export interface VerifyContext {
-  model: Model;
-  prompts: Prompts;
-  expected: Expected;
-  options: RunOptions;
-}
-
-/** Comparisons by the name of the figure in the file of expected values. */
-export type Compared = Record<string, Comparison[]>;
-
-export interface Step {
-  /** As --figures names it: "1" … "10", "appendix"; of the quick checks a word. */
-  names: string[];
-  title: string;
-  /** The expected figures that it can speak to. */
-  figures: string[];
-  run(context: VerifyContext): Promise<Compared>;
-}
+import { against, type Compared, expectedNames, type Step } from "./verification_steps.ts";
 
 const WIDE: readonly [number, number] = [0.125, 0.875];
 const INNER = ", inner positions";
-
-/** The names among `figures` for which values are expected. */
-export const expectedNames = (expected: Expected, figures: readonly string[]): string[] =>
-  figures.filter((name) => Object.hasOwn(expected.figures, name));
-
-/** `rows` of one figure against what is expected of it; nothing when nothing is. */
-function against(expected: Expected, rows: Record<string, readonly object[]>): Compared {
-  return Object.fromEntries(
-    expectedNames(expected, Object.keys(rows)).map((name) => [name, compare(name, rows[name], expected)]),
-  );
-}
 
 /**
  * Bands and positions in which a figure's values are expected: quartiles, 12.5 to 87.5 %, and both without
@@ -213,4 +183,5 @@ export const figureSteps: Step[] = [
       return against(expected, Object.fromEntries(PAIRS.slice(1).map((name) => [name, rows.experiment])));
     },
   },
+  ...laterSteps,
 ];

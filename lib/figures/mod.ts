@@ -7,6 +7,7 @@
 export { fig1 } from "./fig1.ts";
 export { fig1Retention, fig3c } from "./retention_plot.ts";
 export { putBackPlot, type ReuseFigureOptions, reusePlot } from "./reuse_plot.ts";
+export { type RoleFigureOptions, rolePlot } from "./role_plot.ts";
 export { fig2 } from "./fig2.ts";
 export { fig3a, fig3b } from "./fig3.ts";
 export { fig4 } from "./fig4.ts";

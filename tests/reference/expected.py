@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from expected_format import in_figures
+from expected_format import in_figures, write_json
 from runs import (clean_run, direct_logit_attribution, location_hook, locations, node_names, node_output, patched_run,
                   projection_ratio, top2_direction, v_composition)
 from tiny_model import MODEL_FOLDER, PROMPTS_FILE, ROOT, Cleanup, head, layer_of, load_model, load_prompts, sha256, versions
@@ -309,27 +309,6 @@ def residual_norms(model, prompts: torch.Tensor) -> list[dict]:
         for location in locations(model.cfg.n_layers):
             norms.setdefault(location, []).append(clean.cache[location_hook(location)].norm(dim=-1).numpy().ravel())
     return [{"location": location, "norm": digits(np.median(np.concatenate(values)))} for location, values in norms.items()]
-
-
-def write_json(file: Path, content) -> None:
-    """Two-space JSON in which a list of rows has one row a line."""
-    def lines(value, indent: str) -> str:
-        flat = json.dumps(value, ensure_ascii=False)
-        scalars = isinstance(value, dict) and not any(isinstance(v, dict) for v in value.values()) and \
-            not any(isinstance(v, list) and v and isinstance(v[0], dict) for v in value.values())
-        if scalars and (len(flat) < 400 or "samples" in value) or not isinstance(value, (dict, list)):
-            return flat
-        if isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value):
-            return flat
-        deeper = indent + "  "
-        if isinstance(value, list):
-            return "[\n" + ",\n".join(deeper + lines(v, deeper) for v in value) + f"\n{indent}]"
-        return "{\n" + ",\n".join(f"{deeper}{json.dumps(k, ensure_ascii=False)}: {lines(v, deeper)}" for k, v in value.items()) + f"\n{indent}}}"
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".partial")
-    temporary.write_text(lines(content, "") + "\n")
-    temporary.replace(file)
 
 
 def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:

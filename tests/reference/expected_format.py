@@ -4,6 +4,9 @@ A figure is {source, tolerance {absolute, relative, reason}, keys, rows}. `keys`
 fields of a row are numbers. The numbers are passed on as they are.
 """
 
+import json
+from pathlib import Path
+
 TOLERANCE = {
     "absolute": 0.001, "relative": 0.001,
     "reason": "float32 here against float64 there, from weights processed in float32: medians and quantiles over all positions differ by some 1e-5",
@@ -66,3 +69,24 @@ def in_figures(measured: dict) -> dict:
         figure("residual norm", "all", ["location"], measured["residualNorm"], "Median norm of the residual stream over all positions")
     kept = {k: v for k, v in measured.items() if not k.startswith(("figure", "loss", "residualNorm"))}
     return {**kept, "figures": figures}
+
+
+def write_json(file: Path, content) -> None:
+    """Two-space JSON in which a list of rows has one row a line."""
+    def lines(value, indent: str) -> str:
+        flat = json.dumps(value, ensure_ascii=False)
+        scalars = isinstance(value, dict) and not any(isinstance(v, dict) for v in value.values()) and \
+            not any(isinstance(v, list) and v and isinstance(v[0], dict) for v in value.values())
+        if scalars and (len(flat) < 400 or "samples" in value) or not isinstance(value, (dict, list)):
+            return flat
+        if isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value):
+            return flat
+        deeper = indent + "  "
+        if isinstance(value, list):
+            return "[\n" + ",\n".join(deeper + lines(v, deeper) for v in value) + f"\n{indent}]"
+        return "{\n" + ",\n".join(f"{deeper}{json.dumps(k, ensure_ascii=False)}: {lines(v, deeper)}" for k, v in value.items()) + f"\n{indent}}}"
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".partial")
+    temporary.write_text(lines(content, "") + "\n")
+    temporary.replace(file)

@@ -7,13 +7,16 @@ import json
 from pathlib import Path
 
 import torch
+from expected_format import write_json
 from rotations import rotation
 from retention_models import Removal, load
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "data/models/tiny-gelu-4l"
-COUNT, LENGTH, DRAWS, OTHER = 6, 48, 2, "L0H3"
+EXPECTED = ROOT / "data/expected/tiny-gelu-4l.json"
+SHORT = {"count": 6, "length": 48, "draws": 2, "other": "L0H3"}  # for the tests, with controls
+NOTEBOOK = {"count": 40, "length": 256, "draws": 0, "other": "L0H5"}  # what the notebook measures
 LAMBDAS = (0.5, 1.0)
 
 
@@ -29,9 +32,9 @@ def rest(x: torch.Tensor) -> torch.Tensor:
 
 
 class Reuse:
-    def __init__(self, writer: str, cleaners: list[str]):
+    def __init__(self, writer: str, cleaners: list[str], count: int, length: int):
         self.model = load(MODEL)
-        self.tokens = load_file(ROOT / "data/prompts/held-out.safetensors")["tokens"][:COUNT, :LENGTH].to(torch.int64)
+        self.tokens = load_file(ROOT / "data/prompts/held-out.safetensors")["tokens"][:count, :length].to(torch.int64)
         self.writer, self.cleaners = writer, cleaners
         self.clean = self.run()
         self.energy_of = lambda x: rest(x).pow(2).sum().item()
@@ -95,16 +98,16 @@ class Reuse:
         return -self.predicted.gather(-1, self.tokens[:, 2:, None]).mean().item()
 
 
-def record() -> None:
+def measure(count: int, length: int, draws: int, other: str) -> dict:
     cleanup = json.loads((MODEL / "cleanup.json").read_text())
-    r = Reuse(cleanup["writer"], cleanup["cleaners"])
+    r = Reuse(cleanup["writer"], cleanup["cleaners"], count, length)
     assert max(int(name[1]) for name in r.cleaners) == 3 and r.model.n_layers == 4, "erased at resid_mid3, which loss() is written for"
     B, energy = r.span(r.writer, energy=0.9)
     k = len(B)
-    other, other_energy = r.span(OTHER, k=k)
-    turns = [torch.tensor(rotation(r.model.d_model, seed)) for seed in range(1, DRAWS + 1)]
-    spans = [("writer", B, r.writer), *(("random", B @ Q.T, r.writer) for Q in turns), ("other", other, OTHER)]
-    without = {name: r.run(minus=name) for name in (r.writer, OTHER)}
+    beside, other_energy = r.span(other, k=k)
+    turns = [torch.tensor(rotation(r.model.d_model, seed)) for seed in range(1, draws + 1)]
+    spans = [("writer", B, r.writer), *(("random", B @ Q.T, r.writer) for Q in turns), ("other", beside, other)]
+    without = {name: r.run(minus=name) for name in (r.writer, other)}
     share = lambda part, whole: {name: value / whole[name] for name, value in part.items()}
     project = lambda x, P: x @ P.T
     shares = []
@@ -144,14 +147,52 @@ def record() -> None:
         loss = r.loss(end + rest((mean - end @ P.T) @ P), "end") - base
         kl = (clean_predicted.exp() * (clean_predicted - r.predicted)).sum(-1).mean().item()
         needed.append({"span": name, "loss": loss, "divergence": kl})
-    found = {
-        "command": "python tests/reference/reuse.py", "versions": {"torch": torch.__version__},
-        "prompts": COUNT, "length": LENGTH, "draws": DRAWS, "other": OTHER, "k": k, "energy": energy, "otherEnergy": other_energy,
+    return {
+        "prompts": count, "length": length, "draws": draws, "other": other, "k": k, "energy": energy, "otherEnergy": other_energy,
         "shares": shares, "putBack": back, "needed": needed,
     }
-    rounded = json.loads(json.dumps(found), parse_float=lambda x: float(f"{float(x):.8g}"))
+
+
+def in_figures(m: dict) -> dict:
+    """As lib/experiments/expected.ts reads them; controls left out, whose draws are no definition."""
+    figures = {}
+
+    def figure(name: str, keys: list[str], rows: list[dict], what: str) -> None:
+        figures[f"reuse, {name}"] = {
+            "source": f"PyTorch in float64, by tests/reference/reuse.py. {what}", "prompts": m["prompts"],
+            "tolerance": {"absolute": 0.0001, "relative": 0.001,
+                          "reason": "float32 here against float64 there, from weights processed in float32: shares of sums over all tokens differ by some 1e-6"},
+            "keys": keys, "rows": rows,
+        }
+
+    def rows(what: str, key) -> list[dict]:
+        found = []
+        for one in m["shares"]:
+            contents = one[what]
+            for name in contents["all"]:
+                found.append({"span": one["span"], **key(name), **{content: shares[name] for content, shares in contents.items()}})
+        return found
+
+    figure("standing", ["span", "location"], rows("standing", lambda name: {"location": name}), "Shares of the stream's energy in the spans")
+    figure("written", ["span", "node"], rows("written", lambda name: {"node": name}), "Shares of what nodes write")
+    figure("read", ["span", "reader", "input"], rows("read", lambda name: dict(zip(("reader", "input"), name.split()))),
+           "Shares of what readers take in")
+    back = [{"run": "writer", "lambda": float(name.split()[1]), "loss": value["loss"]} for name, value in m["putBack"].items()]
+    figure("put back", ["run", "lambda"], back, "Increase of the loss, nats a token")
+    figure("needed", ["span"], m["needed"], "The span at the end exchanged for its mean: increase of the loss, KL; nats a token")
+    return figures
+
+
+def record() -> None:
+    short = measure(**SHORT)
+    about = {"command": "python tests/reference/reuse.py", "versions": {"torch": torch.__version__}}
+    rounded = json.loads(json.dumps({**about, **short}), parse_float=lambda x: float(f"{float(x):.8g}"))
     (ROOT / "tests/reference/data/reuse.json").write_text(json.dumps(rounded, indent=1) + "\n")
-    print(f"reuse: k {k}, energy {energy:.4f}; put back {back}; needed {needed}")
+    content = json.loads(EXPECTED.read_text())
+    six = lambda figures: json.loads(json.dumps(figures), parse_float=lambda x: float(f"{float(x):.6g}"))
+    content["figures"].update(six(in_figures(measure(**NOTEBOOK))))
+    write_json(EXPECTED, content)
+    print(f"reuse: k {short['k']}, energy {short['energy']:.4f}; put back {short['putBack']}")
 
 
 if __name__ == "__main__":

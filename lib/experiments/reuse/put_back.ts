@@ -15,20 +15,9 @@ import type { Forward } from "../../transformer/forward.ts";
 import type { Model } from "../../transformer/model.ts";
 import { locations } from "../../transformer/nodes.ts";
 import { type PromptBootstrap, ratioOf, type Statistic } from "../prompt_bootstrap.ts";
-import { cutPrompts } from "../prompt_feeds.ts";
+import { lossOf, withNext } from "../next_token_loss.ts";
 import type { Estimate } from "../rows.ts";
 import type { ChangedRow, NeededRow, PutBackRow, SpanName } from "./rows.ts";
-
-/** Prompts without their last token, and the next token of each position. */
-export function withNext(prompts: Prompts) {
-  const length = prompts.length - 1;
-  return { tokens: cutPrompts(prompts, 0, length), next: cutPrompts(prompts, 1, length) };
-}
-
-/** Σ over positions 1 and later of −log P(next token): [batch]. */
-export function lossOf(forward: Forward, next: Tensor): Tensor {
-  return atPositions(forward.logProbabilities().pick("d_vocab", next).neg()).sum("pos");
-}
 
 /** The increase of Σ loss over prompts, by token: of one run beside the clean one. */
 function increase(boot: PromptBootstrap, values: NdArray, clean: NdArray, tokens: number): Statistic {
