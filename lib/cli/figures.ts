@@ -30,9 +30,9 @@ import { makePartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
 import { onInterrupt } from "./signals.ts";
 
-/** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
 /** Notebooks of the project; what else lies in the folder is somebody's own. */
-const KNOWN = /^(00_|fig|check_|reuse|role|cleaners|findings)/;
+const KNOWN = /^(00_|fig|check_|(reuse|role|cleaners|findings)$)/;
+/** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
 const CELL_TIMEOUT_MS = 600_000;
 
 export interface FiguresOptions {

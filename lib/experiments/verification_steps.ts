@@ -1,4 +1,7 @@
-/** What a step of the verification is: which numbers, by which experiment, and how they meet the expected ones. */
+/**
+ * What a step of the verification is: which numbers, by which experiment, and how they meet the expected
+ * ones.
+ */
 import type { Prompts } from "../checkpoints/mod.ts";
 import type { RunOptions } from "../tensor/run.ts";
 import type { Model } from "../transformer/model.ts";

@@ -1,6 +1,6 @@
 /**
- * What a node does, in five panels: where it attends, what its output depends on, who needs it, what is lost without it
- * by position and by class of token. Each effect stands beside its control.
+ * What a node does, in five panels: where it attends, what its output depends on, who needs it, what is lost
+ * without it by position and by class of token. Each effect stands beside its control.
  */
 import type { RoleResult } from "../experiments/role/role.ts";
 import type { AttentionRow, EdgeRow, WithoutRow } from "../experiments/role/rows.ts";

@@ -1,10 +1,11 @@
 /**
- * How much of the variance of vectors is explained by labels: an additive model y(t) = μ + Σ_f effect_f(label_f(t)),
- * fitted by least squares. It is fitted by turns (backfitting: each factor's effects are the means by label of what
- * the others leave), which converges to the least-squares fit without a matrix of all labels.
+ * How much of the variance of vectors is explained by labels: an additive model y(t) = μ + Σ_f
+ * effect_f(label_f(t)), fitted by least squares. It is fitted by turns (backfitting: each factor's effects
+ * are the means by label of what the others leave), which converges to the least-squares fit without a
+ * matrix of all labels.
  *
- * Type II sums of squares: a factor's share is what the fit loses without it, beside all others. What two factors
- * could both explain belongs to neither then.
+ * Type II sums of squares: a factor's share is what the fit loses without it, beside all others. What two
+ * factors could both explain belongs to neither then.
  */
 
 /** Labels of one factor: a whole number from 0 for each vector. */

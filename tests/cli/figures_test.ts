@@ -51,12 +51,20 @@ async function withNotebooks(
   }
 }
 
-Deno.test("selectNotebooks() takes 00_* and fig*, or what is named; fig1 is not fig10", async () => {
+Deno.test("selectNotebooks() takes the project's own, or what is named; fig1 is not fig10", async () => {
   const empty = notebookText();
-  const all = { "fig10_x": empty, "fig2_b": empty, "fig1_a": empty, "00_start": empty, "scratch": empty };
+  const all = {
+    "fig10_x": empty,
+    "fig2_b": empty,
+    "fig1_a": empty,
+    "00_start": empty,
+    "scratch": empty,
+    "role": empty,
+    "role_of_mine": empty,
+  };
   await withNotebooks(all, async ({ dir }) => {
     const select = (...names: string[]) => selectNotebooks(`${dir}/notebooks`, names);
-    assertEquals(await select(), ["00_start", "fig1_a", "fig2_b", "fig10_x"]);
+    assertEquals(await select(), ["00_start", "fig1_a", "fig2_b", "fig10_x", "role"]);
     assertEquals(await select("fig1"), ["fig1_a"]);
     assertEquals(await select("fig2_b.ipynb", "fig1_a"), ["fig1_a", "fig2_b"]);
     assertEquals(await select("scratch"), ["scratch"]);

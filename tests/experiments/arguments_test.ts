@@ -14,7 +14,7 @@ const { retention, cancellationBaseline, compositionAttribution, embeddingNorms,
   lib as Any;
 const { residualProjections, nodeProjections, patchedProjections, resampleAblation, promptAblation } =
   lib as Any;
-const { reuse } = lib as Any;
+const { reuse, role } = lib as Any;
 const { resampledAttribution, findAdversarialPrompts, promptLocations, adversarialFor } = lib as Any;
 
 const onPrompts: Record<string, Any> = {
@@ -29,6 +29,7 @@ const onPrompts: Record<string, Any> = {
   findAdversarialPrompts,
   retention,
   reuse,
+  role,
 };
 
 for (const [name, experiment] of Object.entries(onPrompts)) {

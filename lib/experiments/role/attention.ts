@@ -9,7 +9,9 @@ import type { AttentionRow } from "./rows.ts";
 
 const TARGETS = ["first", "own", "previous", "others"] as const;
 
-/** Weight on each target, by query: [batch, query]. Position 0 is "first", also where it is the one before. */
+/**
+ * Weight on each target, by query: [batch, query]. Position 0 is "first", also where it is the one before.
+ */
 function targets(pattern: Tensor): Record<"first" | "own" | "previous", Tensor> {
   const query = iota("query", "pos").expand("key", "pos"), key = iota("key", "pos").expand("query", "pos");
   const seen = pattern.mul(where(key, "Less", 1, 0, 1));

@@ -1,7 +1,8 @@
 /**
- * Who needs a node's output? Path patching, one edge at a time: one input (Q, K or V of a head, or an MLP's) of one
- * later node loses the output, with the scale of its norm frozen; everything after it answers. Effects are those on
- * the loss and, for Q and K, on the reader's own pattern. Beside each stands the same with the output rotated.
+ * Who needs a node's output? Path patching, one edge at a time: one input (Q, K or V of a head, or an MLP's)
+ * of one later node loses the output, with the scale of its norm frozen; everything after it answers.
+ * Effects are those on the loss and, for Q and K, on the reader's own pattern. Beside each stands the same
+ * with the output rotated.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { attentionOf, blockOf } from "../../checkpoints/blocks.ts";
@@ -62,7 +63,9 @@ function lost(clean: Forward, layer: number, input: HeadInput, delta: Tensor): T
   return clean.partThroughNorm(norm, delta).dot(clean.weight(`${block}.attn.W_${input}`), "d_model");
 }
 
-/** Hooks of the run in which one reader's input lacks `delta`; without an index all readers of the bundle's. */
+/**
+ * Hooks of the run in which one reader's input lacks `delta`; without an index all readers of the bundle's.
+ */
 function patch(clean: Forward, { layer, input }: Bundle, delta: Tensor, index?: number): Hooks {
   if (input === "MLP") {
     const { block, norm } = blockOf(clean.config, layer).branches.find(({ kind }) => kind === "mlp")!;

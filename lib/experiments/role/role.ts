@@ -1,15 +1,16 @@
 /**
- * What is a writer for? Five questions about one node: what it says on average (the mean of its DLA, for every token),
- * where it attends, what its output depends on, who needs it (path patching, one edge at a time), and what the model
- * loses without it, by position and class of token. Each beside its control.
+ * What is a writer for? Five questions about one node: what it says on average (the mean of its DLA, for
+ * every token), where it attends, what its output depends on, who needs it (path patching, one edge at a
+ * time), and what the model loses without it, by position and class of token. Each beside its control.
  */
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
+import { quoted } from "../../checkpoints/quoted.ts";
 import { outputSize } from "../../checkpoints/config.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
 import { assumptions, Bands } from "../experiment.ts";
-import { checkArguments, checkNumber, checkOptions, RUN_OPTIONS, SEEDS } from "../options.ts";
+import { checkArguments, checkNames, checkNumber, checkOptions, RUN_OPTIONS, SEEDS } from "../options.ts";
 import { PromptBootstrap } from "../prompt_bootstrap.ts";
 import { attentionRows } from "./attention.ts";
 import { edgeRows } from "./edges.ts";
@@ -24,11 +25,13 @@ export interface RoleOptions extends RunOptions {
   writer?: string;
   /** Tokens at either end of the vocabulary table. Default 20. */
   most?: number;
+  /** Tokens whose rows are wanted besides, as texts of one token each. */
+  tokens?: readonly string[];
   /** Bins of positions. Default 8. */
   bins?: number;
   /**
-   * Prompts on which edges are patched: each costs a run of what comes after it, four with the controls. Default 8;
-   * 0: none.
+   * Prompts on which edges are patched: each costs a run of what comes after it, four with the controls.
+   * Default 8; 0: none.
    */
   edgePrompts?: number;
   /** Random rotations of the output, as a control. Default 4; of the edges at most 3. */
@@ -40,6 +43,7 @@ export interface RoleOptions extends RunOptions {
 const OPTIONS: Record<keyof RoleOptions, true> = {
   writer: true,
   most: true,
+  tokens: true,
   bins: true,
   edgePrompts: true,
   rotations: true,
@@ -51,7 +55,7 @@ const OPTIONS: Record<keyof RoleOptions, true> = {
 export interface RoleResult {
   /** The node. */
   writer: string;
-  /** Tokens with the largest and the smallest mean DLA; empty without unembedding. */
+  /** Tokens with the largest and the smallest mean DLA, and those asked for; empty without unembedding. */
   vocabulary: VocabularyRow[];
   /** The ends of the same list for the rotated output. */
   chance: ChanceRow[];
@@ -107,7 +111,15 @@ export async function role(model: Model, prompts: Prompts, options: RoleOptions 
   const measuresEdges = unembeds && edgePrompts > 0;
 
   const { rows: vocabulary, chance } = unembeds
-    ? await vocabularyRows(model, prompts, writer, most, seeds, boot, quiet)
+    ? await vocabularyRows(
+      model,
+      prompts,
+      writer,
+      { most, besides: idsOf(model, options.tokens ?? []) },
+      seeds,
+      boot,
+      quiet,
+    )
     : { rows: [], chance: [] };
   const attention = await attentionRows(model, prompts, writer, bins, boot, quiet);
   const { rows: variance, directions } = await varianceRows(model, prompts, writer, seed, quiet);
@@ -142,4 +154,17 @@ export async function role(model: Model, prompts: Prompts, options: RoleOptions 
       interval: "95 %, bootstrap over prompts; of the control: one more draw of it; of variances: jackknife",
     },
   };
+}
+
+/** @throws for a text that is not one token, and for a model without a tokenizer */
+function idsOf(model: Model, tokens: readonly string[]): number[] {
+  if (tokens.length === 0) return [];
+  checkNames("role", "tokens", tokens);
+  const { tokenizer } = model;
+  if (!tokenizer) throw new Error(`role: model ${model.name} has no tokenizer.json; option tokens needs one`);
+  return tokens.map((text) => {
+    const ids = tokenizer.encode(text);
+    if (ids.length === 1) return ids[0];
+    throw new Error(`role: ${quoted(text)} is ${ids.length} tokens of ${model.name}; expected texts of one`);
+  });
 }

@@ -46,9 +46,13 @@ export interface VarianceRow {
   factor: Factor | "all";
   /** Share of the variance that it explains alone. */
   alone: Estimate;
-  /** Share that is lost when it is left out of the sum of all four (type II). Of "all" the same as `alone`. */
+  /**
+   * Share that is lost when it is left out of the sum of all four (type II). Of "all" the same as `alone`.
+   */
   last: Estimate;
-  /** The same two with the factor's labels shuffled over the tokens: what so many labels explain by chance. */
+  /**
+   * The same two with the factor's labels shuffled over the tokens: what so many labels explain by chance.
+   */
   shuffledAlone: number;
   /** Of `last`. */
   shuffledLast: number;

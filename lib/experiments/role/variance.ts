@@ -1,7 +1,7 @@
 /**
- * What does a node's output depend on? The share of its variance over tokens that position, token, previous token and
- * prompt explain: each alone, and what is lost without it beside the others (type II sums of squares). Labels of many
- * values explain something by chance: the same is done with shuffled labels.
+ * What does a node's output depend on? The share of its variance over tokens that position, token, previous
+ * token and prompt explain: each alone, and what is lost without it beside the others (type II sums of
+ * squares). Labels of many values explain something by chance: the same is done with shuffled labels.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { Random } from "../../stats/random.ts";
@@ -66,7 +66,10 @@ function shuffledShares(y: Float32Array, width: number, labels: readonly Labels[
   });
 }
 
-/** Estimates of `values(part)` by the jackknife: without each group of prompts in turn; ±1.96 standard errors. */
+/**
+ * Estimates of `values(part)` by the jackknife: without each group of prompts in turn; ±1.96 standard
+ * errors.
+ */
 function jackknife(whole: number, without: readonly number[]): Estimate {
   const n = without.length;
   const mean = without.reduce((a, b) => a + b, 0) / n;

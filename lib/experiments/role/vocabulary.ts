@@ -1,8 +1,8 @@
 /**
- * What does a node say on average? The mean over the text of its DLA for every token: m_v = mean_t (w(t) / s(t)) ·
- * W_U[:, v], with s the final norm's scale, the logits without their mean. One number for each token of the
- * vocabulary; in gelu-4l the top of the list tells how the post's adversarial prompts were found. The same of the
- * rotated output says how far the top of such a list lies from 0 by chance.
+ * What does a node say on average? The mean over the text of its DLA for every token: m_v = mean_t (w(t) /
+ * s(t)) · W_U[:, v], with s the final norm's scale, the logits without their mean. One number for each token
+ * of the vocabulary; in gelu-4l the top of the list tells how the post's adversarial prompts were found. The
+ * same of the rotated output says how far the top of such a list lies from 0 by chance.
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { finalNorm } from "../../checkpoints/blocks.ts";
@@ -26,12 +26,15 @@ async function unembedded(model: Model, vectors: Float64Array[]): Promise<Float3
   return vectors.map((_, i) => (made.data as Float32Array).subarray(i * width, (i + 1) * width));
 }
 
-/** The `most` tokens with the largest mean DLA and the `most` with the smallest, and what rotations give. */
+/**
+ * The `most` tokens with the largest mean DLA, the `most` with the smallest and `besides`; what rotations
+ * give.
+ */
 export async function vocabularyRows(
   model: Model,
   prompts: Prompts,
   writer: string,
-  most: number,
+  { most, besides }: { most: number; besides: readonly number[] },
   seeds: readonly number[],
   boot: PromptBootstrap,
   options: RunOptions,
@@ -44,7 +47,8 @@ export async function vocabularyRows(
   const tokens = prompts.count * (prompts.length - 1);
   const mean = new Float64Array(n);
   sums.data.forEach((x: number, i: number) => mean[i % n] += x / tokens);
-  // The norm's weight stands in `mean` already: turned is what would stand there, where the weight is folded away.
+  // The norm's weight stands in `mean` already: turned is what would stand there, where the weight is folded
+  // away.
   const turned = seeds.map((seed) => {
     const Q = rotationMatrix(model.config, seed);
     return Float64Array.from({ length: n }, (_, i) => {
@@ -55,7 +59,8 @@ export async function vocabularyRows(
   });
   const [own, ...others] = await unembedded(model, [mean, ...turned]);
   const order = [...own.keys()].sort((a, b) => own[b] - own[a]);
-  const shown = [...order.slice(0, most), ...order.slice(Math.max(most, order.length - most))];
+  const ends = [...order.slice(0, most), ...order.slice(Math.max(most, order.length - most))];
+  const shown = [...new Set([...ends, ...besides])].sort((a, b) => own[b] - own[a]);
   // Intervals of the tokens that are shown: their columns of W_U against each prompt's own sum.
   const columns = await columnsOf(model, shown);
   const counted = boot.sums(new Float64Array(prompts.count).fill(prompts.length - 1));

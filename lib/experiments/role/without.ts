@@ -1,6 +1,6 @@
 /**
- * What the model loses without a node's output, by position and by class of the predicted token: taken out, exchanged
- * for that of another prompt, and, as a control, a rotated vector taken out.
+ * What the model loses without a node's output, by position and by class of the predicted token: taken out,
+ * exchanged for that of another prompt, and, as a control, a rotated vector taken out.
  */
 import type { Prompts, Tokenizer } from "../../checkpoints/mod.ts";
 import { atPositions, removal } from "../../metrics/retention.ts";

@@ -1,6 +1,6 @@
 /**
- * What `role` found, in sentences, each on the condition that makes it true. A thing is said to be so when its interval
- * lies wholly beyond that of the control.
+ * What `role` found, in sentences, each on the condition that makes it true. A thing is said to be so when
+ * its interval lies wholly beyond that of the control.
  */
 import { listed, number, percent } from "../numbers_in_words.ts";
 import type { Estimate } from "../rows.ts";
