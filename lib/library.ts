@@ -182,6 +182,7 @@ export type {
 export { foundWriters, scan, type ScanOptions, type ScanResult } from "./experiments/scan/scan.ts";
 export { listed } from "./experiments/numbers_in_words.ts";
 export { inWords } from "./experiments/scan/words.ts";
+export { withWriter, type WithWriterOptions } from "./experiments/scan/with_writer.ts";
 export { DEFAULT_SETTINGS, type ScanSettings } from "./experiments/scan/settings.ts";
 
 // Several models side by side.

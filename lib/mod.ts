@@ -13,4 +13,5 @@ export { showChecks } from "./figures/show_checks.ts";
 export { frame, table, type TableOptions } from "./figures/table.ts";
 export { display, type DisplayOptions, inNotebook } from "./jupyter/display.ts";
 export { type Answer, exercise, type ExerciseOptions } from "./jupyter/exercise.ts";
+export { showProgress } from "./jupyter/progress.ts";
 export type { MimeBundle } from "./jupyter/notebook.ts";

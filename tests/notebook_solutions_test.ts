@@ -46,7 +46,7 @@ for (const name of names) {
 
   Deno.test(`${name}: untouched exercises are "not attempted", and a hint comes before each solution`, () => {
     for (const k of exercises) {
-      assertEquals(verdict(notebook, k), `Exercise ${k}: not attempted.`);
+      assert(verdict(notebook, k).startsWith(`Exercise ${k}: not attempted.`));
       const at = (id: string) => notebook.cells.findIndex((cell) => cell.id === `${id}-${k}`);
       assert(notebook.cells[at("exercise")].source.includes("<summary>Hint</summary>"));
       assert(at("exercise") < at("answer") && at("answer") < at("check") && at("check") < at("solution"));
@@ -67,11 +67,52 @@ for (const name of names) {
   });
 }
 
-Deno.test("every notebook of a figure, and the first, has two exercises", async () => {
+Deno.test("every notebook of a figure, and the first, has two exercises or more, counted from 1", async () => {
   let found = 0;
   for (const name of names.filter((name) => !name.startsWith("check_"))) {
-    assertEquals(solved(await readNotebook(join(NOTEBOOKS, name))).exercises, ["1", "2"]);
+    const { exercises } = solved(await readNotebook(join(NOTEBOOKS, name)));
+    assertGreater(exercises.length, 1, name);
+    assertEquals(exercises, exercises.map((_, i) => `${i + 1}`), name);
     found++;
   }
   assertGreater(found, 11);
+});
+
+Deno.test("exercises are graded, from easy to hard, in the text and for programs that read notebooks", async () => {
+  const levels = ["easy", "medium", "hard"];
+  for (const name of names) {
+    const { cells } = await readNotebook(join(NOTEBOOKS, name));
+    const find = (id: string) => cells.find((cell) => cell.id === id)!;
+    let before = 0;
+    for (const k of solved({ cells } as Notebook).exercises) {
+      const { source, metadata } = find(`exercise-${k}`);
+      const heading =
+        /^### Exercise (\w+) · \S.*\n\n_(Easy|Medium|Hard), (\d+) minutes\. You learn [^_]+\._\n/.exec(
+          source,
+        );
+      assert(heading, `${name}, exercise ${k}: no line with difficulty, minutes and what one learns`);
+      const [, number, difficulty, minutes] = heading;
+      assertEquals(number, k, name);
+      assertEquals(metadata.tags, ["exercise-task"], name);
+      assertEquals(metadata.cleanup_lens, {
+        exercise: k,
+        difficulty: difficulty.toLowerCase(),
+        minutes: Number(minutes),
+      }, name);
+      const level = levels.indexOf(difficulty.toLowerCase());
+      assert(level >= before, `${name}, exercise ${k} is easier than the one before`);
+      before = level;
+      for (const [part, tag] of [["answer", ""], ["check", "-check"], ["solution", "-solution"]]) {
+        assertEquals(find(`${part}-${k}`).metadata.tags, [`exercise${tag}`], `${name}, ${part}-${k}`);
+      }
+    }
+  }
+});
+
+Deno.test("every notebook ends with an open question and what it does not show", async () => {
+  for (const name of names) {
+    const { cells } = await readNotebook(join(NOTEBOOKS, name));
+    assertEquals(cells.slice(-2).map(({ id }) => id), ["open-question", "limits"], name);
+    assertEquals(cells.at(-2)!.metadata.tags, ["open-question"], name);
+  }
 });

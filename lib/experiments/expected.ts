@@ -13,6 +13,7 @@
  */
 import { stat } from "node:fs/promises";
 import { dataFile } from "../checkpoints/mod.ts";
+import { checkGiven } from "../checkpoints/option_names.ts";
 import { didYouMean } from "../checkpoints/nearest.ts";
 import { readJsonObject } from "../checkpoints/json_file.ts";
 
@@ -132,6 +133,7 @@ export function expectedRows(
   figure: string,
   where: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown>[] {
+  checkGiven("expectedRows", "expected", expected, "what await loadExpected(MODEL) returns");
   const rows = expected.figures[figure]?.rows ?? [];
   return rows.filter((row) => Object.entries(where).every(([key, value]) => row[key] === value));
 }

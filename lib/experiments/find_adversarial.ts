@@ -54,33 +54,39 @@ const OPTIONS: Record<keyof FindOptions, true> = {
 
 /**
  * The model's adversarial prompts from its adversarial.json; where it has none, those that are found among
- * `prompts`, with what they are.
- * @throws where none are found either
+ * `prompts`. Where none misleads, the beginnings with the writer's largest DLA. `source` says which of the
+ * three they are.
+ * @throws where no sentence or line of a fitting length begins in `prompts`
  */
 export async function adversarialFor(model: Model, prompts: Prompts): Promise<AdversarialPrompts> {
   checkArguments("adversarialFor", { model, prompts });
   if (model.knownAdversarial) return model.knownAdversarial;
   const found = await findAdversarialPrompts(model, prompts);
   if (found.length > 0) return { prompts: found, source: `findAdversarialPrompts on ${prompts.source}` };
-  throw new Error(
-    `model ${model.name} has no adversarial.json, and none of the beginnings of lines in ${prompts.source} keeps a large DLA of ` +
-      `${model.cleanup.writer} when its input is resampled. Give prompts of your own: [{ text: "…" }]`,
-  );
+  const largest = await findAdversarialPrompts(model, prompts, { moved: Infinity });
+  const source =
+    `of ${prompts.source}, the beginnings with the largest DLA of ${model.cleanup.writer}: on none does a large one ` +
+    `stay when its input is resampled, so these do not mislead as the post's do`;
+  return { prompts: largest, source };
 }
 
-/** Texts of `length` tokens (BOS included) that begin where a sentence or a line begins. */
+/**
+ * Texts of `length` tokens, as `model.prompts` makes them (with BOS where the model has it), that begin where
+ * a sentence or a line does.
+ */
 function beginnings(model: Model, prompts: Prompts, length: number): { text: string; row: number }[] {
   const tokenizer = model.tokenizer!;
-  const bos = tokenizer.bosId;
+  const bos = tokenizer.bosId, prependBos = model.config.default_prepend_bos;
+  const own = prependBos ? length - 1 : length;
   const found: { text: string; row: number }[] = [];
   for (let row = 0; row < prompts.count; row++) {
     const ids = [...prompts.tokens.subarray(row * prompts.length, (row + 1) * prompts.length)];
-    for (let start = 2; start + length - 1 <= ids.length; start++) {
+    for (let start = 2; start + own <= ids.length; start++) {
       if (!/[.\n]\s*$/.test(tokenizer.decodeToken(ids[start - 1]))) continue;
-      const window = ids.slice(start, start + length - 1);
+      const window = ids.slice(start, start + own);
       if (bos !== undefined && window.includes(bos)) continue;
       const text = tokenizer.decode(window).trim();
-      if (/^\S/.test(text) && tokenizer.encode(text, { prependBos: true }).length === length) {
+      if (/^\S/.test(text) && tokenizer.encode(text, { prependBos }).length === length) {
         found.push({ text, row });
       }
     }

@@ -3,6 +3,7 @@
  * awaited, and option names, of which a misspelt one throws and names the nearest.
  */
 import { didYouMean } from "../checkpoints/nearest.ts";
+import { checkOptionNames } from "../checkpoints/option_names.ts";
 import { quoted } from "../checkpoints/quoted.ts";
 import type { RunOptions } from "../tensor/run.ts";
 import type { MeasureOptions } from "./experiment.ts";
@@ -31,20 +32,13 @@ export const MEASURE_OPTIONS: Record<keyof MeasureOptions, true> = {
  * object
  */
 export function checkOptions(what: string, given: object, known: Readonly<Record<string, true>>): void {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new Error(
-      `${what}: got ${givenText(given)} as options; expected an object, such as { threads: 1 }`,
-    );
-  }
+  checkOptionNames(what, given, known);
   const { onProgress } = given as { onProgress?: unknown };
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw new Error(
       `${what}: got ${givenText(onProgress)} for onProgress; expected a function of { done, total, seconds }`,
     );
   }
-  const wrong = Object.keys(given).find((name) => !(name in known));
-  if (wrong === undefined) return;
-  throw new Error(`${what}: there is no option "${wrong}".${didYouMean(wrong, Object.keys(known))}`);
 }
 
 /** What was given, in a message: short, and texts in quotes. */

@@ -5,7 +5,7 @@
  */
 import type { LocationRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot } from "./location_plot.ts";
 import { figureWidth, type PlotElement, styles } from "./theme.ts";
 
@@ -23,8 +23,17 @@ export interface AppendixOptions {
   width?: number;
 }
 
+const OPTIONS: Record<keyof AppendixOptions, true> = {
+  writer: true,
+  columns: true,
+  band: true,
+  title: true,
+  width: true,
+};
+
 /** Rows of the clean run. Each panel has its own vertical axis, since ratios differ tenfold between nodes. */
 export function appendix(rows: readonly LocationRow[], options: AppendixOptions = {}): PlotElement {
+  checkFigure("appendix", rows, options, OPTIONS);
   const { writer, columns = 4, band = "25–75 %", width = figureWidth } = options;
   const clean = rows.filter((row) => row.run === "clean");
   const { rows: kept, note } = drawable(

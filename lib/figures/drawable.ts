@@ -4,6 +4,7 @@
  * A row without finite numbers (a writer of zero norm has no projection ratio) is not drawn, and the figure's
  * caption says how many were left out and names the first. No row is changed.
  */
+import { checkGiven, checkOptionNames } from "../checkpoints/option_names.ts";
 
 /** Rows that can be drawn, and a sentence for the caption about those that cannot (empty when all can). */
 export interface Drawable<Row> {
@@ -52,6 +53,23 @@ export function drawable<Row>(
     ? `1 of ${rows.length} rows has no finite value and is not drawn (${first}).`
     : `${left} of ${rows.length} rows have no finite value and are not drawn (${first} and others).`;
   return { rows: kept, note };
+}
+
+/**
+ * What a figure is called with, before anything is read of it.
+ * @throws for rows that are a promise or no list, and for an option that is not among `known`
+ */
+export function checkFigure(
+  figure: string,
+  rows: unknown,
+  options: unknown,
+  known: Readonly<Record<string, true>>,
+): void {
+  checkGiven(figure, "rows", rows, "the rows of its experiment");
+  if (!Array.isArray(rows)) {
+    throw new Error(`${figure}: got ${typeof rows} for rows; expected the rows of its experiment`);
+  }
+  checkOptionNames(figure, options, known);
 }
 
 /** Distinct values in order of first appearance. */

@@ -7,7 +7,7 @@
  */
 import type { LocationRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot, type LocationSeries } from "./location_plot.ts";
 import { figureWidth, formatNumber, type PlotElement, styles } from "./theme.ts";
 
@@ -22,6 +22,8 @@ export interface Fig1Options {
   /** Default 640. */
   width?: number;
 }
+
+const OPTIONS: Record<keyof Fig1Options, true> = { writer: true, band: true, title: true, width: true };
 
 /** Greys of three weights and dashes: neighbours stay apart without drawing the eye. */
 const others = [
@@ -52,6 +54,7 @@ const mostLabels = 10;
  * ```
  */
 export function fig1(rows: readonly LocationRow[], options: Fig1Options): PlotElement {
+  checkFigure("fig1", rows, options, OPTIONS);
   const { writer, band = "25–75 %", width = figureWidth } = options;
   const clean = rows.filter((row) => row.run === "clean");
   const { rows: kept, note } = drawable(

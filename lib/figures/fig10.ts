@@ -4,7 +4,7 @@
  */
 import type { PromptLocationRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot } from "./location_plot.ts";
 import { lastCharacters, symbolNote, visibleEnds } from "./prompt_text.ts";
 import { figureWidth, type PlotElement, seriesStyle } from "./theme.ts";
@@ -19,8 +19,11 @@ export interface Fig10Options {
   width?: number;
 }
 
+const OPTIONS: Record<keyof Fig10Options, true> = { promptCharacters: true, title: true, width: true };
+
 /** Rows of one writer; at most 7 prompts, since more lines could not be told apart. */
 export function fig10(rows: readonly PromptLocationRow[], options: Fig10Options = {}): PlotElement {
+  checkFigure("fig10", rows, options, OPTIONS);
   const { promptCharacters = 44, width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     rows,

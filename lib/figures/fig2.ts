@@ -9,7 +9,7 @@
 import * as Plot from "@observablehq/plot";
 import type { NodeRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { textWidth } from "./font.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
@@ -23,6 +23,8 @@ export interface Fig2Options {
   width?: number;
 }
 
+const OPTIONS: Record<keyof Fig2Options, true> = { band: true, title: true, width: true };
+
 /** Pixels for each node. */
 const rowHeight = 15;
 
@@ -31,6 +33,7 @@ const rowHeight = 15;
  * writers.
  */
 export function fig2(rows: readonly NodeRow[], options: Fig2Options = {}): PlotElement {
+  checkFigure("fig2", rows, options, OPTIONS);
   const { band = "25–75 %", width = figureWidth } = options;
   const clean = rows.filter((row) => row.run === "clean");
   const { rows: kept, note } = drawable(

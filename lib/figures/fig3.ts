@@ -8,7 +8,7 @@
  */
 import type { LocationRow, NodeRow, RunName } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { intervalPlot } from "./interval_plot.ts";
 import { locationPlot } from "./location_plot.ts";
 import { figureWidth, type PlotElement, styles } from "./theme.ts";
@@ -22,6 +22,8 @@ export interface Fig3Options {
   /** Default 640. */
   width?: number;
 }
+
+const OPTIONS: Record<keyof Fig3Options, true> = { band: true, title: true, width: true };
 
 const runs: RunName[] = ["clean", "patched"];
 const runLabel: Record<RunName, string> = {
@@ -48,6 +50,7 @@ function onlyWriter(rows: { writer: string }[], figure: string): string {
 
 /** Figure 3a. Rows of one writer, of the clean and the patched run. */
 export function fig3a(rows: readonly LocationRow[], options: Fig3Options = {}): PlotElement {
+  checkFigure("fig3a", rows, options, OPTIONS);
   const { band = "25–75 %", width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     rows,
@@ -85,6 +88,7 @@ export function fig3a(rows: readonly LocationRow[], options: Fig3Options = {}): 
 
 /** Figure 3b. Rows of the heads to show onto one writer, of the clean and the patched run. */
 export function fig3b(rows: readonly NodeRow[], options: Fig3Options = {}): PlotElement {
+  checkFigure("fig3b", rows, options, OPTIONS);
   const { band = "25–75 %", width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     rows,

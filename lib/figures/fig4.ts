@@ -10,7 +10,7 @@ import * as Plot from "@observablehq/plot";
 import type { PromptRow } from "../experiments/rows.ts";
 import { Random } from "../stats/random.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { wrapText } from "./font.ts";
 import { promptLines, symbolNote, visibleEnds } from "./prompt_text.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
@@ -32,6 +32,14 @@ export interface Fig4Options {
   width?: number;
 }
 
+const OPTIONS: Record<keyof Fig4Options, true> = {
+  panel: true,
+  band: true,
+  promptCharacters: true,
+  title: true,
+  width: true,
+};
+
 /** Pixels. */
 const labelWidth = 250, lineHeight = 14, rowGap = 14, leastRow = 48;
 
@@ -43,6 +51,7 @@ const lane = 7;
  * compared.
  */
 export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): PlotElement {
+  checkFigure("fig4", rows, options, OPTIONS);
   const { band = "25–75 %", promptCharacters = 140, width = figureWidth } = options;
   const { rows: all, note } = drawable(
     rows,

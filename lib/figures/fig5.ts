@@ -11,7 +11,7 @@ import * as Plot from "@observablehq/plot";
 import type { Estimate, FitRow, PairRow } from "../experiments/rows.ts";
 import { Random } from "../stats/random.ts";
 import { compose } from "./compose.ts";
-import { drawable, sentences } from "./drawable.ts";
+import { checkFigure, drawable, sentences } from "./drawable.ts";
 import { intervalPlot } from "./interval_plot.ts";
 import { axisRange, figureWidth, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
 
@@ -34,6 +34,15 @@ export interface Fig5Options {
   width?: number;
 }
 
+const OPTIONS: Record<keyof Fig5Options, true> = {
+  writer: true,
+  baseline: true,
+  dots: true,
+  seed: true,
+  title: true,
+  width: true,
+};
+
 const panels = [
   { field: "composition", title: "V-composition output", style: styles.clean },
   { field: "total", title: "total output", style: styles.patched },
@@ -48,6 +57,7 @@ export function fig5(
   fits: readonly FitRow[],
   options: Fig5Options = {},
 ): PlotElement {
+  checkFigure("fig5", rows, options, OPTIONS);
   const { writer = fits[0]?.node, baseline = [], dots = 3000, seed = 1, width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     rows,

@@ -9,7 +9,7 @@ import * as Plot from "@observablehq/plot";
 import type { NormSummary } from "../experiments/embedding_norms.ts";
 import type { NormRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { intervalPlot } from "./interval_plot.ts";
 import { figureWidth, ink, plot, type PlotElement, type Style, styles } from "./theme.ts";
 
@@ -22,6 +22,8 @@ export interface Fig6Options {
   /** Default 640. */
   width?: number;
 }
+
+const OPTIONS: Record<keyof Fig6Options, true> = { writer: true, title: true, width: true };
 
 const kinds: { embedding: NormRow["embedding"]; label: string; style: Style }[] = [
   { embedding: "token", label: "token embeddings", style: styles.clean },
@@ -39,6 +41,7 @@ const scales: Record<NormRow["scale"], string> = {
  * head of many lengths.
  */
 export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotElement {
+  checkFigure("fig6", rows, options, OPTIONS);
   const { writer, width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     rows,
@@ -117,6 +120,7 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
  * kind, side by side for each head.
  */
 export function fig6Shared(summary: readonly NormSummary[], options: Fig6Options = {}): PlotElement {
+  checkFigure("fig6Shared", summary, options, OPTIONS);
   const { writer, width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     summary,

@@ -5,7 +5,7 @@
  */
 import type { LossRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { intervalPlot } from "./interval_plot.ts";
 import { figureWidth, formatNumber, type PlotElement, styles } from "./theme.ts";
 
@@ -21,10 +21,13 @@ export interface Fig7Options {
   width?: number;
 }
 
+const OPTIONS: Record<keyof Fig7Options, true> = { writer: true, band: true, title: true, width: true };
+
 const names: Record<LossRow["by"], string> = { none: "", resampled: "", zero: "zero", mean: "mean" };
 
 /** One row a head; that of the clean run ("none") is named in the caption. */
 export function fig7(rows: readonly LossRow[], options: Fig7Options = {}): PlotElement {
+  checkFigure("fig7", rows, options, OPTIONS);
   const { writer, band = "25–75 %", width = figureWidth } = options;
   const { rows: kept, note } = drawable(rows, ["median", "low", "high"], "Figure 7", (row) => row.node);
   const clean = kept.find((row) => row.node === "none");

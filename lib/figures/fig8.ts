@@ -5,7 +5,7 @@
 import * as Plot from "@observablehq/plot";
 import type { PositionRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { spread } from "./location_plot.ts";
 import { figureWidth, fontSize, ink, plot, type PlotElement, type Style, styles } from "./theme.ts";
 
@@ -24,6 +24,8 @@ export interface Fig8Options {
   width?: number;
 }
 
+const OPTIONS: Record<keyof Fig8Options, true> = { band: true, apart: true, title: true, width: true };
+
 const parts: { part: PositionRow["part"]; label: string; style: Style }[] = [
   { part: "BOS", label: "onto what the writer moved from BOS", style: styles.clean },
   {
@@ -35,6 +37,7 @@ const parts: { part: PositionRow["part"]; label: string; style: Style }[] = [
 
 /** Rows of one writer. */
 export function fig8(rows: readonly PositionRow[], options: Fig8Options = {}): PlotElement {
+  checkFigure("fig8", rows, options, OPTIONS);
   const { band = "25–75 %", width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     rows,

@@ -6,7 +6,7 @@
 import * as Plot from "@observablehq/plot";
 import type { AblationRow } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { lastCharacters, symbolNote, visibleEnds } from "./prompt_text.ts";
 import {
   axisRange,
@@ -32,11 +32,19 @@ export interface Fig9Options {
   width?: number;
 }
 
+const OPTIONS: Record<keyof Fig9Options, true> = {
+  writer: true,
+  promptCharacters: true,
+  title: true,
+  width: true,
+};
+
 /** Up to 7 prompts have colours and symbols of their own; of more, all marks look alike. */
 const mostPrompts = 7;
 
 /** Figure 9: DLA of heads beside what resampling them does, one point a head and prompt. */
 export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): PlotElement {
+  checkFigure("fig9", rows, options, OPTIONS);
   const { writer, promptCharacters = 44, width = figureWidth } = options;
   const { rows: kept, note } = drawable(
     rows,

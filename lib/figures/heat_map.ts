@@ -9,7 +9,7 @@
 import * as Plot from "@observablehq/plot";
 import type { PairResponseRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { textWidth } from "./font.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement } from "./theme.ts";
 
@@ -23,8 +23,11 @@ export interface HeatMapOptions {
   width?: number;
 }
 
+const OPTIONS: Record<keyof HeatMapOptions, true> = { limit: true, title: true, width: true };
+
 /** Rows and columns stand in the order in which the rows name them. */
 export function heatMap(rows: readonly PairResponseRow[], options: HeatMapOptions = {}): PlotElement {
+  checkFigure("heatMap", rows, options, OPTIONS);
   const { width = figureWidth } = options;
   const { rows: kept } = drawable(
     rows,

@@ -5,7 +5,7 @@
  */
 import type { RetentionRow } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";
-import { distinct, drawable, sentences } from "./drawable.ts";
+import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { locationPlot, type LocationSeries } from "./location_plot.ts";
 import { figureWidth, type PlotElement, styles } from "./theme.ts";
 
@@ -20,6 +20,13 @@ export interface RetentionFigureOptions {
   /** Default 640. */
   width?: number;
 }
+
+const OPTIONS: Record<keyof RetentionFigureOptions, true> = {
+  writer: true,
+  band: true,
+  title: true,
+  width: true,
+};
 
 const names = { writer: "writer", control: "rotated" } as const;
 const fields = ["median", "low", "high"] as const;
@@ -76,6 +83,7 @@ export function fig1Retention(
   rows: readonly RetentionRow[],
   options: RetentionFigureOptions,
 ): PlotElement {
+  checkFigure("fig1Retention", rows, options, OPTIONS);
   const { writer, band = "25–75 %", width = figureWidth } = options;
   const { rows: kept, note } = drawable(rows, fields, "Figure 1, retention", describe);
   need(kept, writer, "Figure 1, retention");
@@ -119,6 +127,7 @@ export function fig3c(
   patched: readonly RetentionRow[],
   options: RetentionFigureOptions & { layers: readonly number[] },
 ): PlotElement {
+  checkFigure("fig3c", whole, options, { ...OPTIONS, layers: true });
   const { writer, layers, band = "25–75 %", width = figureWidth } = options;
   const figure = "Figure 3c";
   const drawn = [whole, patched].map((rows) => drawable(rows, fields, figure, describe));

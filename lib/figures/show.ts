@@ -4,6 +4,7 @@
  * figures` names by CLEANUP_LENS_OUT. Without that folder nothing is saved.
  */
 import { writeWhole } from "../checkpoints/write_whole.ts";
+import { checkOptionNames } from "../checkpoints/option_names.ts";
 import { environment } from "../platform/environment.ts";
 import { isNotCapable } from "../platform/errors.ts";
 import { display } from "../jupyter/display.ts";
@@ -27,11 +28,27 @@ export interface ShowOptions {
   alt?: string;
 }
 
+const OPTIONS: Record<keyof ShowOptions, true> = {
+  name: true,
+  rows: true,
+  points: true,
+  folder: true,
+  alt: true,
+};
+
 /** Shows `figure` in the current cell; `await` it. */
 export async function show(
   figure: PlotElement,
-  { name, rows, points, folder, alt }: ShowOptions,
+  options: ShowOptions,
 ): Promise<void> {
+  checkOptionNames("show", options, OPTIONS);
+  if (typeof figure?.querySelectorAll !== "function") {
+    const got = figure as unknown instanceof Promise
+      ? 'a promise; put "await" before what makes it'
+      : typeof figure;
+    throw new Error(`show: got ${got}; expected a figure, such as fig1(rows, { writer })`);
+  }
+  const { name, rows, points, folder, alt } = options;
   if (!/^[\w-]+$/.test(name)) {
     throw new Error(`show(): got the name "${name}"; expected letters, digits, "_" and "-", such as "fig1"`);
   }

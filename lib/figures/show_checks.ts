@@ -2,6 +2,7 @@
  * A figure's check cell: the measured rows beside the expected ones, or a line that says that none are known
  * for this model.
  */
+import { checkGiven, checkOptionNames } from "../checkpoints/option_names.ts";
 import { compare, type Expected, summary, worst } from "../experiments/expected.ts";
 import { table } from "./table.ts";
 
@@ -15,8 +16,12 @@ export async function showChecks(
   figure: string,
   rows: readonly object[],
   expected: Expected,
-  { most = 5, missing = true } = {},
+  options: { most?: number; missing?: boolean } = {},
 ): Promise<void> {
+  checkGiven("showChecks", "rows", rows, "the rows of an experiment");
+  checkGiven("showChecks", "expected", expected, "what await loadExpected(MODEL) returns");
+  checkOptionNames("showChecks", options, { most: true, missing: true });
+  const { most = 5, missing = true } = options;
   if (!Object.hasOwn(expected.figures, figure)) {
     console.log(`No values of ${figure} are known for ${expected.model}: nothing to compare with.`);
     return;

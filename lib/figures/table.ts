@@ -3,6 +3,7 @@
  * exploring. For aggregated rows; heavy numbers stay in typed arrays (see lib/stats), since danfojs is slow
  * on more than some thousand rows.
  */
+import { checkOptionNames } from "../checkpoints/option_names.ts";
 import { unturned } from "../checkpoints/quoted.ts";
 import { display } from "../jupyter/display.ts";
 import { danfo, type Frame } from "./danfo.ts";
@@ -21,10 +22,12 @@ export interface TableOptions {
   limit?: number;
 }
 
+const OPTIONS: Record<keyof TableOptions, true> = { columns: true, digits: true, limit: true };
+
 /** Fields of rows, under their headings. */
 function columnsOf(
   rows: readonly object[],
-  { columns }: TableOptions,
+  options: TableOptions,
 ): { headings: string[]; values: unknown[][] } {
   if (!Array.isArray(rows)) {
     const promise = rows as unknown instanceof Promise;
@@ -34,6 +37,8 @@ function columnsOf(
       }. Expected a list of rows`,
     );
   }
+  checkOptionNames("table", options, OPTIONS);
+  const { columns } = options;
   if (rows.length === 0) {
     throw new Error("table: got no rows; expected at least one. Did a filter leave none?");
   }

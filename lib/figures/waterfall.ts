@@ -6,7 +6,7 @@
  */
 import * as Plot from "@observablehq/plot";
 import { compose, type Key } from "./compose.ts";
-import { distinct, sentences } from "./drawable.ts";
+import { checkFigure, distinct, sentences } from "./drawable.ts";
 import { textWidth } from "./font.ts";
 import { symbolNote, visible } from "./prompt_text.ts";
 import { figureWidth, fontSize, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
@@ -26,6 +26,14 @@ export interface WaterfallOptions {
   width?: number;
 }
 
+const OPTIONS: Record<keyof WaterfallOptions, true> = {
+  most: true,
+  columns: true,
+  title: true,
+  subtitle: true,
+  width: true,
+};
+
 const colors: Record<BarKind, string> = {
   dla: styles.clean.color,
   back: styles.cleaner.color,
@@ -44,6 +52,7 @@ export function attributionWaterfall(
   cases: readonly WaterfallCase[],
   options: WaterfallOptions = {},
 ): PlotElement {
+  checkFigure("attributionWaterfall", cases, options, OPTIONS);
   if (cases.length === 0) {
     throw new Error("Drawing the waterfall failed: got no rows. Expected one for each node or prompt.");
   }

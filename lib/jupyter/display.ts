@@ -23,7 +23,7 @@ export interface DisplayOptions {
   /** True: replace the output that was shown under `id`; where there is none, nothing shows. */
   update?: boolean;
   /** What front ends are told about a representation, such as { "image/png": { alt: "what it shows" } }. */
-  metadata?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  metadata?: Readonly<Record<string, unknown>>;
 }
 
 interface JupyterApi {

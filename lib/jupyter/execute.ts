@@ -10,6 +10,7 @@
 import { listenForFaults, takeFaults } from "./faults.ts";
 import { Kernel } from "./kernel.ts";
 import type { CodeCell, ErrorOutput, Notebook } from "./notebook.ts";
+import { isProgress } from "./progress.ts";
 
 /** What the kernel says of itself; written into executed notebooks so that Jupyter offers the same kernel. */
 export const DENO_METADATA = {
@@ -125,5 +126,6 @@ export async function executeNotebook(
     });
     if (faults.length > 0) throw new CellError(name, number, cell.source, faults.join("\n"));
   }
+  for (const [, cell] of runnable) cell.outputs = cell.outputs.filter((output) => !isProgress(output));
   return executed;
 }

@@ -5,7 +5,8 @@
  *
  * A right value that is given as a function is computed only when there is an answer, so an untouched
  * exercise costs nothing. The verdict says how an answer is wrong (its sign, a known mistake) and never what
- * the right value is.
+ * the right value is. Where many answers are right, such as a prompt of the reader's own, the function is
+ * given the answer and says itself whether it is one.
  */
 import { display } from "./display.ts";
 
@@ -18,6 +19,13 @@ export interface ExerciseOptions {
   tolerance?: number;
   /** Wrong answers that are easily given, and what to say to them. */
   mistakes?: readonly { answer: Answer; say: string }[];
+}
+
+/** What a function says of an answer where many are right. */
+export interface Judgement {
+  right: boolean;
+  /** What was measured of it, such as "its DLA is 1.4 logits". */
+  say: string;
 }
 
 export interface Verdict {
@@ -45,9 +53,12 @@ const answerText = (answer: unknown): string =>
 const isAnswer = (value: unknown): value is Answer =>
   typeof value === "string" || (typeof value === "number" && !Number.isNaN(value)) || Array.isArray(value);
 
+const isJudgement = (value: unknown): value is Judgement =>
+  typeof value === "object" && value !== null && typeof (value as Judgement).right === "boolean";
+
 /**
- * Judges an answer, without showing anything. `right`: the right value, or a function that computes it;
- * undefined or NaN where none is known.
+ * Judges an answer, without showing anything. `right`: the right value, or a function that computes it or
+ * judges the answer that it is given; undefined or NaN where none is known.
  */
 export async function judge(
   answer: Answer | undefined,
@@ -56,7 +67,11 @@ export async function judge(
 ): Promise<Verdict> {
   if (answer === undefined || answer === null) return { verdict: "not attempted", say: "" };
   const wrong = (say: string): Verdict => ({ verdict: "wrong", say });
-  const want = typeof right === "function" ? await right() : right;
+  if (answer as unknown instanceof Promise) {
+    return wrong('the answer is a promise; put "await" before what makes it.');
+  }
+  const want = typeof right === "function" ? await right(answer) : right;
+  if (isJudgement(want)) return want.right ? { verdict: "right", say: want.say } : wrong(`${want.say}.`);
   if (!isAnswer(want)) {
     return {
       verdict: "unknown",
@@ -89,6 +104,13 @@ export async function judge(
 }
 
 /**
+ * The old value of a cell stays where it does not run, so a learner is told that an answer is missing that is
+ * there to be read.
+ */
+const UNSEEN =
+  " (If you did write an answer: a cell with a syntax error shows nothing and leaves the old one.)";
+
+/**
  * Judges an answer and shows the verdict in the cell; `await` it.
  *
  * @example
@@ -106,7 +128,7 @@ export async function exercise(
 ): Promise<void> {
   const { verdict, say } = await judge(answer, right, options);
   const text = `${name}: ` + {
-    "not attempted": "not attempted.",
+    "not attempted": "not attempted." + UNSEEN,
     right: `right, ${say}.`,
     wrong: `not yet: ${say}`,
     unknown: `${say}.`,

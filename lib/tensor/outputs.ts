@@ -24,6 +24,11 @@ export type Flat<T> = Readonly<Record<string, T>>;
 const isGroup = (output: unknown): output is Outputs =>
   Array.isArray(output) || Object.getPrototypeOf(output ?? 1) === Object.prototype;
 
+function kindOf(output: unknown): string {
+  if (output instanceof Promise) return 'a promise (put "await" before what makes it)';
+  return typeof output === "object" ? "an object" : `a ${typeof output}`;
+}
+
 /** @throws where something is neither a tensor nor a group of them, and when two have one name */
 export function flattened(outputs: Outputs): Flat<Tensor> {
   const flat: Record<string, Tensor> = {};
@@ -33,7 +38,7 @@ export function flattened(outputs: Outputs): Flat<Tensor> {
       for (const [key, inner] of Object.entries(output)) add(inner, name === "" ? key : `${name}.${key}`);
     } else if (!(output instanceof Tensor)) {
       throw new Error(
-        `run: output "${name}": got ${typeof output === "object" ? "an object" : `a ${typeof output}`}; ` +
+        `run: ${name === "" ? "outputs" : `output "${name}"`}: got ${kindOf(output)}; ` +
           "expected a lazy tensor, or a record or list of them",
       );
     } else if (name in flat) {

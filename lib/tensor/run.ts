@@ -199,6 +199,10 @@ export async function run<T extends Outputs>(
   feeds: Feeds,
   options: RunOptions = {},
 ): Promise<Results<T>> {
+  if (feeds === undefined || feeds as unknown instanceof Promise) {
+    const got = feeds === undefined ? "none" : 'a promise; put "await" before what makes it';
+    throw new Error(`run: feeds: got ${got}. Expected what the run reads, such as feed(prompts)`);
+  }
   const flat = flattened(outputs);
   for (const [name, { dims }] of Object.entries(flat)) {
     if (find(dims, "batch") && dims[0].name !== "batch") {

@@ -9,6 +9,7 @@ import {
   type ResolveOptions,
   shorten,
 } from "../checkpoints/mod.ts";
+import { checkGiven, checkOptionNames } from "../checkpoints/option_names.ts";
 import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../tensor/session.ts";
 import { layoutOf } from "./families/families.ts";
@@ -44,6 +45,18 @@ export interface LoadOptions extends ResolveOptions {
   onNote?: (note: string) => void;
 }
 
+const OPTIONS: Record<keyof LoadOptions, true> = {
+  processing: true,
+  device: true,
+  weights: true,
+  onNote: true,
+  settings: true,
+  onProgress: true,
+  timeoutMs: true,
+  pauseMs: true,
+  signal: true,
+};
+
 /**
  * A model by name: "tiny-gelu-4l" (embedded), "gelu-4l", a repository of the Hub, or a folder (see
  * `resolveModel`). In TransformerLens' layout or that of a Hugging Face family (families/families.ts), told
@@ -57,8 +70,10 @@ export interface LoadOptions extends ResolveOptions {
  */
 export async function loadModel(
   name = "tiny-gelu-4l",
-  { processing: asked, weights: where, onNote = console.warn, device, ...options }: LoadOptions = {},
+  given: LoadOptions = {},
 ): Promise<Model> {
+  checkOptionNames("loadModel", given, OPTIONS);
+  const { processing: asked, weights: where, onNote = console.warn, device, ...options } = given;
   if (device && device !== "cpu") await openDevice(device); // before anything is fetched
   let found: { family: Family; layout: Layout } | undefined;
   const { config, checkpoint, ...known } = await openModel(name, {
@@ -89,20 +104,23 @@ export async function loadModel(
 
 /**
  * The prompts that belong to a model, named by prompts.json in its folder. Where it has none: the text of the
- * embedded model's prompts, tokenised anew, which is ordinary prose and code. @throws for a model with
- * neither prompts.json nor a tokenizer
+ * embedded model's prompts, tokenised anew, which is ordinary prose and code. `count`: at most so many.
+ * @throws for a model with neither prompts.json nor a tokenizer
  */
 export async function promptsFor(
   model: Model,
   options: Omit<PromptOptions, "config"> = {},
 ): Promise<Prompts> {
+  checkGiven("promptsFor", "model", model, 'a model, such as await loadModel("tiny-gelu-4l")');
+  checkOptionNames("promptsFor", options, { count: true, length: true });
   const { config, tokenizer, promptSource } = model;
-  if (promptSource) return await loadPromptSource(promptSource, { ...options, config });
+  const atMost = (all: Prompts) =>
+    shorten(all, { ...options, count: Math.min(options.count ?? all.count, all.count) });
+  if (promptSource) return atMost(await loadPromptSource(promptSource, { config }));
   if (tokenizer) {
     const source = `${model.name} has no prompts.json: the embedded model's held-out text`;
     const length = Math.min(256, config.n_ctx); // as long as the texts are
-    const packed = await packPrompts(await heldOutTexts(), { config, tokenizer, source, length });
-    return shorten(packed, { ...options, count: Math.min(options.count ?? packed.count, packed.count) });
+    return atMost(await packPrompts(await heldOutTexts(), { config, tokenizer, source, length }));
   }
   throw new Error(
     `model ${model.name} has no prompts.json and no tokenizer.json: there are no prompts for it. ` +

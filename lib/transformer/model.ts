@@ -8,6 +8,7 @@ import {
   type PromptSource,
   type Tokenizer,
 } from "../checkpoints/mod.ts";
+import { parseCleanup } from "../checkpoints/cleanup.ts";
 import { outputSize } from "../checkpoints/config.ts";
 import type { Device } from "../tensor/device.ts";
 import { NdArray } from "../tensor/nd_array.ts";
@@ -18,6 +19,7 @@ import { hookPoints, type Hooks, matching } from "./hook_points.ts";
 import { findNode } from "./nodes.ts";
 import type { Processing } from "./processing.ts";
 import { Parameters, type Weights } from "./weights.ts";
+import { checkGiven, checkOptionNames } from "../checkpoints/option_names.ts";
 import { quoted } from "../checkpoints/quoted.ts";
 
 export interface ModelParts {
@@ -100,13 +102,25 @@ export class Model {
     if (this.#cleanup) return this.#cleanup;
     throw new Error(
       `model ${this.name} has no cleanup.json: which node writes and which clean up is not known. ` +
-        `Find out with "deno task scan", or put a cleanup.json into the model's folder.`,
+        `Find out with "deno task scan", or put a cleanup.json into the model's folder. In a notebook: await withWriter(model).`,
     );
   }
 
-  /** The same, or undefined where the model's folder has none. */
+  /** The same, or undefined where nothing is known. */
   get knownCleanup(): Cleanup | undefined {
     return this.#cleanup;
+  }
+
+  /**
+   * The same model, same weights, with another writer and other cleaners. Adversarial prompts are of one
+   * writer, so another writer has none. @throws naming what does not fit the model
+   */
+  withCleanup(cleanup: Cleanup): Model {
+    const checked = parseCleanup({ ...cleanup }, this.config, "withCleanup");
+    const same = this.#cleanup?.writer === checked.writer;
+    const adversarial = same ? this.#adversarial : undefined;
+    const weights = this.#arrays ?? this.params;
+    return new Model({ ...this, weights, cleanup: checked, adversarial });
   }
 
   /**
@@ -141,7 +155,9 @@ export class Model {
   }
 
   /** A forward pass, as expressions. */
-  forward({ hooks, tokens = this.tokens() }: ForwardOptions = {}): Forward {
+  forward(options: ForwardOptions = {}): Forward {
+    checkOptionNames("model.forward", options, { hooks: true, tokens: true });
+    const { hooks, tokens = this.tokens() } = options;
     return new Forward(this.config, this.params, tokens, hooks);
   }
 
@@ -177,7 +193,14 @@ export class Model {
    * Prompts from texts. BOS is put first where the model was trained so. All texts must have the same number
    * of tokens.
    */
-  prompts(texts: readonly string[], { prependBos = this.config.default_prepend_bos } = {}): Prompts {
+  prompts(texts: readonly string[], options: { prependBos?: boolean } = {}): Prompts {
+    checkOptionNames("model.prompts", options, { prependBos: true });
+    const { prependBos = this.config.default_prepend_bos } = options;
+    if (!Array.isArray(texts)) {
+      throw new Error(
+        `model.prompts: got ${quoted(texts)}; expected a list of texts, such as ["I like tea"]`,
+      );
+    }
     if (!this.tokenizer) {
       throw new Error(`model ${this.name} has no tokenizer.json; give token ids instead of text`);
     }
@@ -201,6 +224,7 @@ export class Model {
 
 /** What a run is fed for prompts. Other named inputs may stand beside "tokens". */
 export function feed(prompts: Prompts, config?: ModelConfig): Feeds {
+  checkGiven("feed", "prompts", prompts, "prompts, such as await promptsFor(model)");
   const { tokens, count, length } = checkPrompts(prompts, config);
   return { tokens: new NdArray(tokens, ["batch", "pos"], [count, length]) };
 }

@@ -53,3 +53,20 @@ Deno.test("judge() without a value to compare with says so", async () => {
     assertStringIncludes(say, "no value is known for this model");
   }
 });
+
+Deno.test("judge() lets a function judge the answer, where many are right", async () => {
+  const long = (answer: string) => ({ right: answer.length > 3, say: `${answer.length} letters` });
+  assertEquals(await judge("four", long), { verdict: "right", say: "4 letters" });
+  assertEquals(await judge("one", (answer: string) => Promise.resolve(long(answer))), {
+    verdict: "wrong",
+    say: "3 letters.",
+  });
+});
+
+Deno.test("judge() of a promise says what is missing", async () => {
+  const promise = Promise.resolve(1) as unknown as number;
+  assertEquals(await judge(promise, 1), {
+    verdict: "wrong",
+    say: 'the answer is a promise; put "await" before what makes it.',
+  });
+});

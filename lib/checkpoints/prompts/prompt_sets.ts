@@ -97,7 +97,8 @@ export async function fetchPrompts(set: PromptSet, options: FetchPromptsOptions 
   file.close();
   const all = await readPrompts(path);
   const kinds = set.sources.flatMap(({ kind, count }) => new Array<PromptKind>(count).fill(kind));
-  return checkPrompts(shorten({ ...all, kinds, source: source ?? path }, options), options.config);
+  const { count, length, config } = options;
+  return checkPrompts(shorten({ ...all, kinds, source: source ?? path }, { count, length }), config);
 }
 
 /** In Hugging Face's folder for files that programs make themselves, beside the hub's own. */

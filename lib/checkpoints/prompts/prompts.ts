@@ -8,6 +8,7 @@
 import type { ModelConfig } from "../config.ts";
 import { dataFile } from "../data_folder.ts";
 import { didYouMean } from "../nearest.ts";
+import { checkGiven, checkOptionNames } from "../option_names.ts";
 import { SafetensorsFile } from "../safetensors.ts";
 
 /** What a text is. */
@@ -82,7 +83,7 @@ export async function readPrompts(nameOrFile: string, options: PromptOptions = {
       const { data: isCode } = await file.read("is_code");
       prompts.kinds = Array.from(isCode as ArrayLike<number>, (code) => code ? "code" : "prose");
     }
-    return checkPrompts(shorten(prompts, options), options.config);
+    return checkPrompts(shorten(prompts, { count: options.count, length: options.length }), options.config);
   } finally {
     file.close();
   }
@@ -97,10 +98,10 @@ function asInt32(id: number | bigint): number {
 }
 
 /** The first `count` prompts, cut to `length` tokens. */
-export function shorten(
-  prompts: Prompts,
-  { count = prompts.count, length = prompts.length }: PromptOptions,
-): Prompts {
+export function shorten(prompts: Prompts, options: Omit<PromptOptions, "config">): Prompts {
+  checkGiven("shorten", "prompts", prompts, "prompts, such as await promptsFor(model)");
+  checkOptionNames("shorten", options, { count: true, length: true });
+  const { count = prompts.count, length = prompts.length } = options;
   for (
     const [what, asked, had] of [["prompts", count, prompts.count], ["tokens each", length, prompts.length]]
   ) {
