@@ -3,5 +3,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 npm install --global --no-fund --no-audit deno@2.9.6
-deno jupyter --install --force
-deno cache --quiet --frozen lib/mod.ts lib/cli/*.ts
+deno task kernel
+deno cache --quiet --frozen lib/cli/*.ts

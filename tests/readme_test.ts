@@ -27,10 +27,10 @@ Deno.test("the README's code runs as it stands, and prints a median for each run
   }
 });
 
-/** Every page of text that the README leads to, itself among them. */
+/** Every page of text that the README and the guide for teachers lead to, themselves among them. */
 async function pages(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  const waiting = [join(ROOT, "README.md")];
+  const waiting = [join(ROOT, "README.md"), join(ROOT, "notebooks", "README.md")];
   for (let path = waiting.pop(); path; path = waiting.pop()) {
     if (found.has(path) || !path.endsWith(".md")) continue;
     found.set(path, await Deno.readTextFile(path));

@@ -15,6 +15,7 @@ const NAME = "cleanup-lens";
 /** Of lib/cli, what serves the checkout alone. */
 const LEFT_OUT = [
   "figures.ts",
+  "kernel.ts",
   "partial_folder.ts",
   "permissions.ts",
   "start.ts",
