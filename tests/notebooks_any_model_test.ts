@@ -12,7 +12,7 @@ import { codeCells } from "./notebook_rules.ts";
 
 const NOTEBOOKS = join(import.meta.dirname!, "..", "notebooks");
 const NAMES = (await Array.fromAsync(Deno.readDir(NOTEBOOKS)))
-  .map(({ name }) => name).filter((name) => name.endsWith(".ipynb")).sort();
+  .map(({ name }) => name).filter((name) => /^(00_|fig|check_).*\.ipynb$/.test(name)).sort();
 
 const KNOWN_PROMPTS = dataPath("models/tiny-gelu-4l/adversarial.json");
 

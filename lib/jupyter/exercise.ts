@@ -44,7 +44,10 @@ function same(a: Answer, b: Answer, tolerance: number): boolean {
 }
 
 const answerText = (answer: unknown): string =>
-  typeof answer === "number" ? String(Number(answer.toPrecision(4))) : JSON.stringify(answer);
+  JSON.stringify(
+    answer,
+    (_, value) => typeof value === "number" && Number.isFinite(value) ? Number(value.toPrecision(4)) : value,
+  );
 
 /**
  * Whether a value can be compared with: expected values are missing, or NaN, for models of which none are

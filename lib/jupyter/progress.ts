@@ -45,7 +45,9 @@ export function progressLine(what: string, { done, total, seconds }: Reported): 
  * await retention(model, prompts, { rotations: 8, onProgress: showProgress("retention") });
  * ```
  */
-export function showProgress(what: string): (progress: Reported) => void {
+export function showProgress(
+  what: string,
+): (progress: { done: number; total: number; seconds: number }) => void {
   const id = crypto.randomUUID();
   let shown = false, last = -Infinity;
   let sent = Promise.resolve();
