@@ -10,6 +10,8 @@ const NAME = (command: string) =>
 
 export interface Ended {
   success: boolean;
+  /** What it printed: stdout alone. */
+  out: string;
   /** stdout and stderr. */
   text: string;
 }
@@ -19,7 +21,8 @@ export async function execute(cwd: string, command: string, ...args: string[]): 
   const env = { NO_COLOR: "1", HF_HOME: join(cwd, "hf"), CI: "true" };
   const { success, stdout, stderr } = await new Deno.Command(NAME(command), { args, cwd, env, stdin: "null" })
     .output();
-  return { success, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+  const out = new TextDecoder().decode(stdout);
+  return { success, out, text: out + new TextDecoder().decode(stderr) };
 }
 
 /** Whether a command is there and may be run. */
@@ -42,9 +45,9 @@ export async function tarball(folder: string): Promise<string> {
     "--allow-run=npm",
   ];
   const script = join(ROOT, "lib", "cli", "pack.ts");
-  const { success, text } = await execute(ROOT, Deno.execPath(), "run", ...flags, script, "--out", folder);
+  const { success, out, text } = await execute(ROOT, Deno.execPath(), "run", ...flags, script, "--out", folder);
   if (!success) throw new Error(text);
-  return text.trim().split("\n").findLast((line) => line.endsWith(".tgz"))!; // behind it what Deno downloaded
+  return out.trim().split("\n").at(-1)!; // of stdout: what Deno downloads is told on stderr
 }
 
 /** An empty project in `folder`, with the program that a user would write. */
