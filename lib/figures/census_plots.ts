@@ -8,7 +8,7 @@ import type { Estimate } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";
 import { depthPlot, type DepthPoint } from "./depth_plot.ts";
 import { sentences } from "./drawable.ts";
-import { intervalPlot } from "./interval_plot.ts";
+import { intervalPlot, intervalPoint } from "./interval_plot.ts";
 import { type PlotElement, seriesStyle, type Style, styles } from "./theme.ts";
 
 const point = (x: number, { value, interval: [low, high] }: Estimate): DepthPoint => ({
@@ -90,13 +90,7 @@ function sharePlot(
   rows: readonly { node: string; own: Estimate; control: Estimate }[],
 ): PlotElement | undefined {
   if (rows.length === 0) return undefined;
-  const bars = (of: "own" | "control") =>
-    rows.map(({ node, [of]: { value, interval: [low, high] } }) => ({
-      name: node,
-      median: value,
-      low,
-      high,
-    }));
+  const bars = (of: "own" | "control") => rows.map((row) => intervalPoint(row.node, row[of]));
   return compose({
     title,
     subtitle,

@@ -10,11 +10,10 @@ import type {
   PositionsRow,
   SuppressionRow,
 } from "../experiments/cleaners/rows.ts";
-import type { Estimate } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";
 import { depthPlot } from "./depth_plot.ts";
 import { distinct, drawable, sentences } from "./drawable.ts";
-import { intervalPlot } from "./interval_plot.ts";
+import { intervalPlot, type IntervalPoint, intervalPoint } from "./interval_plot.ts";
 import { locationPlot } from "./location_plot.ts";
 import { figureWidth, type PlotElement, seriesStyle, styles } from "./theme.ts";
 
@@ -24,12 +23,6 @@ export interface CleanersFigureOptions {
   width?: number;
 }
 
-const interval = (name: string, { value, interval: [low, high] }: Estimate) => ({
-  name,
-  median: value,
-  low,
-  high,
-});
 const legend = (own: string): Key[] => [
   { label: own, style: styles.clean, kind: "interval" },
   { label: "the same, rotated (control)", style: styles.patched, kind: "interval" },
@@ -47,16 +40,16 @@ export function cleanerParts(
   const { width = figureWidth } = options;
   const { rows } = drawable(cleaners, ["parts"], "cleaners by part", ({ node }) => node);
   const names = rows.map(({ node }) => node);
-  const whole = (of: "response" | "control") => rows.map((row) => interval(row.node, row[of]));
+  const whole = (of: "response" | "control") => rows.map((row) => intervalPoint(row.node, row[of]));
   // of each cleaner that surely takes back more: its first parts
   const sure = rows.filter(({ half }) => half !== undefined).map(({ node }) => node);
   const shown = sure.flatMap((node) => parts.filter((row) => row.node === node).slice(0, 3));
   const label = (row: Part) => `${row.node} ${nameOf(row)}`;
-  const each = (of: "response" | "control") => shown.map((row) => interval(label(row), row[of]));
+  const each = (of: "response" | "control") => shown.map((row) => intervalPoint(label(row), row[of]));
   const panel = (
     title: string,
     list: string[],
-    points: (of: "response" | "control") => ReturnType<typeof interval>[],
+    points: (of: "response" | "control") => IntervalPoint[],
   ) => ({
     title,
     plot: intervalPlot({
@@ -188,7 +181,7 @@ export function cleanerSuppression(
 ): PlotElement {
   const { width = figureWidth } = options;
   const { rows: kept } = drawable(rows, [], "opposed predictions", ({ node }) => node);
-  const points = (of: "opposed" | "control") => kept.map((row) => interval(row.node, row[of]));
+  const points = (of: "opposed" | "control") => kept.map((row) => intervalPoint(row.node, row[of]));
   return compose({
     title: "Erases a direction, or suppresses a prediction?",
     subtitle:

@@ -3,7 +3,7 @@
  * depth stand side by side.
  */
 import * as Plot from "@observablehq/plot";
-import { figureWidth, ink, plot, type PlotElement, type Style } from "./theme.ts";
+import { figureWidth, ink, plot, type PlotElement, type Style, yTitle } from "./theme.ts";
 
 export interface DepthPoint {
   /** Layer, or relative depth in 0 … 1. */
@@ -53,15 +53,7 @@ export function depthPlot({ series, xLabel, yLabel, yDomain, ...size }: DepthPlo
         tickSize: 4,
         ...(whole ? { ticks: Math.min(10, last + 1), tickFormat: "d" } : { ticks: 5 }),
       }),
-      Plot.text([yLabel], {
-        text: (d) => d,
-        frameAnchor: "top-left",
-        dx: -marginLeft,
-        dy: -20,
-        textAnchor: "start",
-        lineAnchor: "top",
-        fill: ink.muted,
-      }),
+      yTitle(yLabel, marginLeft),
       Plot.text([xLabel], {
         text: (d) => d,
         frameAnchor: "bottom",

@@ -12,8 +12,17 @@ import type { Estimate, FitRow, PairRow } from "../experiments/rows.ts";
 import { Random } from "../stats/random.ts";
 import { compose } from "./compose.ts";
 import { checkFigure, drawable, sentences } from "./drawable.ts";
-import { intervalPlot } from "./interval_plot.ts";
-import { axisRange, figureWidth, formatNumber, ink, plot, type PlotElement, styles } from "./theme.ts";
+import { intervalPlot, intervalPoint } from "./interval_plot.ts";
+import {
+  axisRange,
+  figureWidth,
+  formatNumber,
+  ink,
+  plot,
+  type PlotElement,
+  styles,
+  yTitle,
+} from "./theme.ts";
 
 /** How Figure 5 is drawn. */
 export interface Fig5Options {
@@ -102,15 +111,7 @@ export function fig5(
               tickSize: 4,
             }),
             Plot.axisY({ label: null, ticks: 6, tickSize: 4 }),
-            Plot.text([`DLA of the cleaners’ ${title} (logits)`], {
-              text: (d) => d,
-              frameAnchor: "top-left",
-              dx: -44,
-              dy: -20,
-              textAnchor: "start",
-              lineAnchor: "top",
-              fill: ink.muted,
-            }),
+            yTitle(`DLA of the cleaners’ ${title} (logits)`, 44),
             Plot.dot(drawn, {
               x: "writer",
               y: field,
@@ -160,10 +161,7 @@ const line = ({ slope, intercept }: FitRow, ends: readonly number[]) =>
 function baselinePanels(baseline: readonly FitRow[], writer: string, width: number) {
   if (baseline.length === 0) return [];
   return (["r", "slope"] as const).map((field, i) => {
-    const points = baseline.map((row) => {
-      const { value, interval: [low, high] } = row[field];
-      return { name: row.node, median: value, low, high };
-    });
+    const points = baseline.map((row) => intervalPoint(row.node, row[field]));
     const square = { ...styles.clean, symbol: "square" as const };
     return {
       title: `${"cd"[i]} · ${field} of every early head`,

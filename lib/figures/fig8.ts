@@ -7,7 +7,7 @@ import type { PositionRow } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
 import { checkFigure, distinct, drawable, sentences } from "./drawable.ts";
 import { spread } from "./location_plot.ts";
-import { figureWidth, fontSize, ink, plot, type PlotElement, type Style, styles } from "./theme.ts";
+import { figureWidth, fontSize, ink, plot, type PlotElement, type Style, styles, yTitle } from "./theme.ts";
 
 /** How Figure 8 is drawn. */
 export interface Fig8Options {
@@ -84,15 +84,7 @@ export function fig8(rows: readonly PositionRow[], options: Fig8Options = {}): P
             tickSize: 4,
           }),
           Plot.axisY({ label: null, ticks: 7, tickSize: 4 }),
-          Plot.text([yLabel], {
-            text: (d) => d,
-            frameAnchor: "top-left",
-            dx: -46,
-            dy: -20,
-            textAnchor: "start",
-            lineAnchor: "top",
-            fill: ink.muted,
-          }),
+          yTitle(yLabel, 46),
           Plot.ruleY([0], { stroke: ink.faint }),
           ...present.flatMap(({ part, style }) => {
             const own = sorted.filter((row) => row.part === part);

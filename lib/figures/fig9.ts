@@ -18,6 +18,7 @@ import {
   type PlotElement,
   seriesStyle,
   styles,
+  yTitle,
 } from "./theme.ts";
 
 /** How Figure 9 is drawn. */
@@ -100,16 +101,7 @@ export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): P
             tickSize: 4,
           }),
           Plot.axisY({ label: null, tickSize: 4, ticks: 8 }),
-          Plot.text([yLabel], {
-            text: (d) => d,
-            frameAnchor: "top-left",
-            dx: -marginLeft,
-            dy: -20,
-            textAnchor: "start",
-            lineAnchor: "top",
-            fill: ink.muted,
-            fontSize: fontSize.tick,
-          }),
+          yTitle(yLabel, marginLeft, { fontSize: fontSize.tick }),
           Plot.line(ends.map((x) => [x, x]), { stroke: ink.faint, strokeDasharray: "1,3" }),
           Plot.dot(kept, {
             x: "dla",

@@ -3,8 +3,9 @@
  * Figures 3b and 7.
  */
 import * as Plot from "@observablehq/plot";
+import type { Estimate } from "../experiments/rows.ts";
 import { tickLayout } from "./location_plot.ts";
-import { figureWidth, fontSize, ink, plot, type PlotElement, type Style } from "./theme.ts";
+import { figureWidth, fontSize, ink, plot, type PlotElement, type Style, yTitle } from "./theme.ts";
 
 export interface IntervalPoint {
   /** Which name it belongs to. */
@@ -13,6 +14,13 @@ export interface IntervalPoint {
   low: number;
   high: number;
 }
+
+/** An estimate as a point. @param factor both are multiplied by: 100 for a part that is shown in per cent */
+export const intervalPoint = (
+  name: string,
+  { value, interval: [low, high] }: Estimate,
+  factor = 1,
+): IntervalPoint => ({ name, median: factor * value, low: factor * low, high: factor * high });
 
 export interface IntervalPlotOptions {
   /** Names from left to right. */
@@ -52,15 +60,7 @@ export function intervalPlot(options: IntervalPlotOptions): PlotElement {
         fill: ink.band,
       }),
       Plot.axisY({ label: null, tickSize: 4, ticks: 6 }),
-      Plot.text([yLabel], {
-        text: (d) => d,
-        frameAnchor: "top-left",
-        dx: -marginLeft,
-        dy: -20,
-        textAnchor: "start",
-        lineAnchor: "top",
-        fill: ink.muted,
-      }),
+      yTitle(yLabel, marginLeft),
       Plot.ruleY([0], { stroke: ink.faint }),
       Plot.axisX(ticks.shown, {
         ticks: ticks.shown,

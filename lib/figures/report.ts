@@ -10,7 +10,7 @@ import { compose } from "./compose.ts";
 import { isWide } from "../experiments/scan/candidates.ts";
 import { distinct, sentences } from "./drawable.ts";
 import { heatMap } from "./heat_map.ts";
-import { intervalPlot } from "./interval_plot.ts";
+import { intervalPlot, intervalPoint } from "./interval_plot.ts";
 import { locationPlot } from "./location_plot.ts";
 import { type PlotElement, styles } from "./theme.ts";
 
@@ -31,11 +31,7 @@ const MOST_WRITERS = 40, MOST_NODES = 60, MOST_CLEANERS = 16;
  */
 export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
   if (writers.length === 0) return undefined;
-  const points = (which: "left" | "control") =>
-    writers.map((w) => {
-      const { value, interval: [low, high] } = w[which];
-      return { name: w.writer, median: value, low, high };
-    });
+  const points = (which: "left" | "control") => writers.map((w) => intervalPoint(w.writer, w[which]));
   return compose({
     title: "What is left of each examined output at the end of the stream",
     subtitle:
@@ -167,12 +163,7 @@ function cleanersPlot({ writer, cleaners, specificRatio }: ExaminedWriter): Plot
         names: shown.map((c) => c.node),
         series: [{
           style: styles.cleaner,
-          points: shown.map(({ node, specific: { value, interval: [low, high] } }) => ({
-            name: node,
-            median: value,
-            low,
-            high,
-          })),
+          points: shown.map(({ node, specific }) => intervalPoint(node, specific)),
         }],
         yLabel: `part of ${writer}’s output (95 % interval over prompts)`,
       }),

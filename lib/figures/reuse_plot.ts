@@ -8,7 +8,7 @@ import type { SpanName } from "../experiments/reuse/rows.ts";
 import type { Estimate } from "../experiments/rows.ts";
 import { compose, type Key } from "./compose.ts";
 import { distinct, sentences } from "./drawable.ts";
-import { intervalPlot, type IntervalPoint } from "./interval_plot.ts";
+import { intervalPlot, type IntervalPoint, intervalPoint } from "./interval_plot.ts";
 import { locationPlot, type LocationPoint } from "./location_plot.ts";
 import { figureWidth, type PlotElement, type Style, styles } from "./theme.ts";
 
@@ -34,12 +34,8 @@ function keys({ writer, other: beside }: ReuseResult, kind: Key["kind"]): Key[] 
 const spansOf = (
   { other }: ReuseResult,
 ): SpanName[] => ["random", ...(other ? ["other" as const] : []), "writer"];
-const point = (name: string, { value, interval: [low, high] }: Estimate): IntervalPoint => ({
-  name,
-  median: 100 * value,
-  low: 100 * low,
-  high: 100 * high,
-});
+/** In per cent. */
+const point = (name: string, estimate: Estimate): IntervalPoint => intervalPoint(name, estimate, 100);
 
 /** What fills the directions, who writes into them and who reads from them. */
 export function reusePlot(result: ReuseResult, options: ReuseFigureOptions = {}): PlotElement {
@@ -130,12 +126,6 @@ export function putBackPlot(result: ReuseResult, options: ReuseFigureOptions = {
   if (putBack.length === 0) {
     throw new Error("Drawing the loss failed: got no rows. A model without unembedding has no loss.");
   }
-  const nats = (name: string, { value, interval: [low, high] }: Estimate) => ({
-    name,
-    median: value,
-    low,
-    high,
-  });
   const lambdas = distinct(putBack.map(({ lambda }) => `λ = ${lambda}`));
   const said: Record<SpanName, string> = {
     writer: `${writer}’s directions`,
@@ -158,7 +148,7 @@ export function putBackPlot(result: ReuseResult, options: ReuseFigureOptions = {
           series: (["control", "writer"] as const).map((run) => ({
             style: run === "writer" ? styles.clean : styles.patched,
             points: putBack.filter((row) => row.run === run).map((row) =>
-              nats(`λ = ${row.lambda}`, row.loss)
+              intervalPoint(`λ = ${row.lambda}`, row.loss)
             ),
           })),
           yLabel: "increase of the loss, nats",
@@ -171,7 +161,7 @@ export function putBackPlot(result: ReuseResult, options: ReuseFigureOptions = {
           names: needed.map(({ span }) => said[span]),
           series: needed.map(({ span, loss }) => ({
             style: styleOf[span],
-            points: [nats(said[span], loss)],
+            points: [intervalPoint(said[span], loss)],
           })),
           overlaid: true,
           yLabel: "increase of the loss, nats",

@@ -4,10 +4,9 @@
  */
 import type { RoleResult } from "../experiments/role/role.ts";
 import type { AttentionRow, EdgeRow, WithoutRow } from "../experiments/role/rows.ts";
-import type { Estimate } from "../experiments/rows.ts";
 import { compose, type Panel } from "./compose.ts";
 import { distinct, sentences } from "./drawable.ts";
-import { intervalPlot, type IntervalPoint } from "./interval_plot.ts";
+import { intervalPlot, type IntervalPoint, intervalPoint } from "./interval_plot.ts";
 import { locationPlot, type LocationSeries } from "./location_plot.ts";
 import { figureWidth, type PlotElement, type Style, styles } from "./theme.ts";
 
@@ -22,14 +21,8 @@ export interface RoleFigureOptions {
 }
 
 const third: Style = { color: styles.cleaner.color, dash: "2,3", symbol: "square" };
-const point = (name: string, { value, interval: [low, high] }: Estimate, factor = 1): IntervalPoint => ({
-  name,
-  median: factor * value,
-  low: factor * low,
-  high: factor * high,
-});
 const exact = (name: string, value: number): IntervalPoint =>
-  point(name, { value, interval: [value, value] });
+  intervalPoint(name, { value, interval: [value, value] });
 
 const TARGET: Record<AttentionRow["target"], string> = {
   first: "position 0",
@@ -47,7 +40,7 @@ function attentionPanel(rows: readonly AttentionRow[], width: number): Panel[] {
     points: rows.filter((row) => row.target === target).map((row) => {
       const { name: location, ...values } = uniform
         ? exact(nameOf(row), row.uniform)
-        : point(nameOf(row), row.weight);
+        : intervalPoint(nameOf(row), row.weight);
       return { location, ...values };
     }),
     style,
@@ -85,8 +78,8 @@ function edgePanels(rows: readonly EdgeRow[], most: number, width: number): Pane
     plot: intervalPlot({
       names: shown.map(edgeName),
       series: [
-        { style: styles.patched, points: shown.map((row) => point(edgeName(row), row.control)) },
-        { style: styles.clean, points: shown.map((row) => point(edgeName(row), row.loss)) },
+        { style: styles.patched, points: shown.map((row) => intervalPoint(edgeName(row), row.control)) },
+        { style: styles.clean, points: shown.map((row) => intervalPoint(edgeName(row), row.loss)) },
       ],
       yLabel: "increase of the loss, nats a token",
       width,
@@ -111,7 +104,7 @@ function withoutPanels(rows: readonly WithoutRow[], width: number): Panel[] {
           names: distinct(own.map(({ group }) => group)),
           series: RUNS.map(({ run, style }) => ({
             style,
-            points: own.filter((row) => row.run === run).map((row) => point(row.group, row.loss)),
+            points: own.filter((row) => row.run === run).map((row) => intervalPoint(row.group, row.loss)),
           })),
           yLabel: "increase of the loss, nats a token",
           width,
@@ -147,7 +140,7 @@ export function rolePlot(result: RoleResult, options: RoleFigureOptions = {}): P
             },
             {
               style: styles.clean,
-              points: variance.map(({ factor, last }) => point(said(factor), last, 100)),
+              points: variance.map(({ factor, last }) => intervalPoint(said(factor), last, 100)),
             },
           ],
           yLabel: "% of the variance over tokens",

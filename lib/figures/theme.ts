@@ -52,6 +52,19 @@ export function seriesStyle(i: number): Style {
   return { color: colors[i % 7], dash: dashes[i % 7], symbol: symbols[i % 4] };
 }
 
+/** The title of a y axis: above it, flush with the figure's left edge. */
+export const yTitle = (title: string, marginLeft: number, options: Plot.TextOptions = {}): Plot.Markish =>
+  Plot.text([title], {
+    text: (d) => d,
+    frameAnchor: "top-left",
+    dx: -marginLeft,
+    dy: -20,
+    textAnchor: "start",
+    lineAnchor: "top",
+    fill: ink.muted,
+    ...options,
+  });
+
 /** Plot.plot with the document, fonts and sizes of this project. Titles and captions: see compose.ts. */
 export function plot(options: Plot.PlotOptions): PlotElement {
   const style = typeof options.style === "object" ? options.style : {};

@@ -45,7 +45,15 @@ export async function tarball(folder: string): Promise<string> {
     "--allow-run=npm",
   ];
   const script = join(ROOT, "lib", "cli", "pack.ts");
-  const { success, out, text } = await execute(ROOT, Deno.execPath(), "run", ...flags, script, "--out", folder);
+  const { success, out, text } = await execute(
+    ROOT,
+    Deno.execPath(),
+    "run",
+    ...flags,
+    script,
+    "--out",
+    folder,
+  );
   if (!success) throw new Error(text);
   return out.trim().split("\n").at(-1)!; // of stdout: what Deno downloads is told on stderr
 }
