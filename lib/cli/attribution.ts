@@ -28,6 +28,7 @@ import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { onInterrupt } from "./signals.ts";
+import { modelFileName } from "./typed.ts";
 
 type CheckOptions = Pick<
   AttributionOptions,
@@ -168,10 +169,9 @@ export function readArguments(args: string[]): Omit<AttributionCommand, "signal"
   };
   const { text, answers, nodes, prompts, out, device } = values, removedAt = values["removed-at"];
   const [model] = positionals;
-  const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
-    outDir: out ?? outFolder(`attribution-${name}`),
+    outDir: out ?? outFolder(`attribution-${modelFileName(model)}`),
     ...(text !== undefined && { text }),
     ...(prompts !== undefined && { prompts }),
     ...(device !== undefined && { device: device as Device }), // checked when it is started

@@ -18,10 +18,10 @@ import { type CensusCommand, PAGE, runCensus } from "./census_run.ts";
 import { censusText } from "./census_text.ts";
 import { outFolder } from "./out_folder.ts";
 import { onInterrupt } from "./signals.ts";
+import { numberOption, optionName } from "./typed.ts";
 
 /** Settings of the scan's part; there is no untrained null here. */
 const TAKEN = (Object.keys(SETTINGS) as (keyof ScanSettings)[]).filter((name) => name !== "untrainedPrompts");
-const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const line = (option: string, about: string) => `  ${option.padEnd(26)} ${about}`;
 
 const USAGE =
@@ -36,13 +36,17 @@ const USAGE =
 settings, with their defaults:
 ${line(`--early ${DEFAULT_EARLY}`, "so many early heads, those with the largest DLA")}
 ${line(`--repair ${DEFAULT_REPAIR}`, "self-repair of so many nodes, those with the largest direct effect")}
-${TAKEN.map((name) => line(`--${kebab(name)} ${DEFAULT_SETTINGS[name]}`, SETTINGS[name].about)).join("\n")}`;
+${
+    TAKEN.map((name) => line(`--${optionName(name)} ${DEFAULT_SETTINGS[name]}`, SETTINGS[name].about)).join(
+      "\n",
+    )
+  }`;
 
 const WRONG_USAGE = 2;
 
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
 export function readArguments(args: string[]): Omit<CensusCommand, "signal" | "target"> | "help" {
-  const numbers = ["length", "max-tokens", "early", "repair", ...TAKEN.map(kebab)];
+  const numbers = ["length", "max-tokens", "early", "repair", ...TAKEN.map(optionName)];
   const texts = ["prompts", "out", "device", ...numbers];
   const parsed = parseArgs({
     args,
@@ -57,17 +61,9 @@ export function readArguments(args: string[]): Omit<CensusCommand, "signal" | "t
   if (models.length === 0) throw new Error("got no model; expected at least one");
   const twice = models.find((name, i) => models.indexOf(name) !== i);
   if (twice !== undefined) throw new Error(`got ${twice} twice; expected each model once`);
-  const number = (name: string): number | undefined => {
-    const text = values[name];
-    if (text === undefined) return undefined;
-    const value = Number(text);
-    if (text === "" || !Number.isFinite(value)) {
-      throw new Error(`--${name}: got "${text}"; expected a number`);
-    }
-    return value;
-  };
+  const number = (name: string) => numberOption(values, name);
   const settings = Object.fromEntries(TAKEN.flatMap((name) => {
-    const value = number(kebab(name));
+    const value = number(optionName(name));
     return value === undefined ? [] : [[name, value]];
   }));
   const whole = (name: "early" | "repair" | "length" | "max-tokens") => {

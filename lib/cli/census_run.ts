@@ -24,6 +24,7 @@ import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { afterwards, announce, announcement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
+import { modelFileName } from "./typed.ts";
 
 /** Files in the output folder. */
 export const REPORT = "report.json", PAGE = "report.html";
@@ -110,7 +111,7 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
     return { ...before, model: { ...before.model, name: model.name } };
   }
   const statePath = join(outDir, `screen-${screenHash.slice(0, 16)}.safetensors`);
-  const scanned = join(outDir, "..", `scan-${baseName(name)}`, "screen.safetensors");
+  const scanned = join(outDir, "..", `scan-${modelFileName(name)}`, "screen.safetensors");
   const screenFile = new PassFile(statePath, about);
   const state = await screenFile.load(measured, screened.count, say) ??
     await new PassFile(scanned, about).load(measured, screened.count, say, "ignore");
@@ -138,10 +139,6 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
     await screenFile.flush();
   }
 }
-
-/** The last part of a path or a Hub name, as a file's name. */
-const baseName = (model: string) =>
-  model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
 
 /** What was measured, and which models were not, with the reason. */
 export interface CensusOutcome {

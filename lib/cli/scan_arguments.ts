@@ -10,8 +10,7 @@ import { parseShard, type Shard } from "../experiments/scan/shards.ts";
 import type { Device } from "../tensor/device.ts";
 import { outFolder } from "./out_folder.ts";
 import type { ScanCommandOptions } from "./scan_run.ts";
-
-const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+import { modelFileName, numberOption, optionName } from "./typed.ts";
 
 export const USAGE =
   `deno task scan MODEL [--prompts FILE] [--length N] [--max-tokens N] [--device NAME] [--out DIR] [--shard i/n] [settings]
@@ -28,7 +27,7 @@ deno task scan merge DIR … [--out DIR]
 settings, with their defaults:
 ${
     Object.entries(SETTINGS).map(([name, { about }]) => {
-      const option = `--${kebab(name)} ${DEFAULT_SETTINGS[name as keyof ScanSettings]}`;
+      const option = `--${optionName(name)} ${DEFAULT_SETTINGS[name as keyof ScanSettings]}`;
       return `  ${option.padEnd(26)} ${about}`;
     }).join("\n")
   }`;
@@ -44,7 +43,7 @@ export interface MergeArguments {
 
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
 export function readArguments(args: string[]): ScanArguments | MergeArguments | "help" {
-  const numbers = ["length", "max-tokens", ...Object.keys(SETTINGS).map(kebab)];
+  const numbers = ["length", "max-tokens", ...Object.keys(SETTINGS).map(optionName)];
   const parsed = parseArgs({
     args,
     allowPositionals: true,
@@ -59,27 +58,18 @@ export function readArguments(args: string[]): ScanArguments | MergeArguments | 
   if (values.help) return "help";
   if (positionals[0] === "merge") return mergeArguments(positionals.slice(1), values);
   if (positionals.length !== 1) throw new Error(`got ${positionals.length} models; expected one`);
-  const number = (name: string): number | undefined => {
-    const text = values[name];
-    if (text === undefined) return undefined;
-    const value = Number(text);
-    if (text === "" || !Number.isFinite(value)) {
-      throw new Error(`--${name}: got "${text}"; expected a number`);
-    }
-    return value;
-  };
+  const number = (name: string) => numberOption(values, name);
   const settings: Record<string, unknown> = {};
   for (const name of Object.keys(SETTINGS)) {
-    const value = number(kebab(name));
+    const value = number(optionName(name));
     if (value !== undefined) settings[name] = value;
   }
   const [model] = positionals;
   const [maxTokens, length] = [number("max-tokens"), number("length")];
   const { prompts, out, device, shard } = values;
-  const name = model.replace(/[/\\]+$/, "").replace(/^.*[/\\]/, "").replace(/[^\w.-]/g, "_");
   return {
     model,
-    outDir: out ?? outFolder(`scan-${name}`),
+    outDir: out ?? outFolder(`scan-${modelFileName(model)}`),
     settings: checkSettings(settings),
     ...(prompts !== undefined && { prompts }),
     ...(device !== undefined && { device: device as Device }), // checked when it is started
