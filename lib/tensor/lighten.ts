@@ -17,8 +17,15 @@ import * as parts from "./build_index.ts";
 import { has } from "./dims.ts";
 import type { Node, Op, View } from "./node.ts";
 
-const lightened = new WeakMap<Node, Node>();
-const weighty = new WeakMap<Node, boolean>();
+/** Computed once a node; it may ask for that of the node's inputs. */
+function perNode<T>(compute: (node: Node) => T): (node: Node) => T {
+  const known = new WeakMap<Node, { value: T }>();
+  return (node) => {
+    let found = known.get(node);
+    if (!found) known.set(node, found = { value: compute(node) });
+    return found.value;
+  };
+}
 
 type Indexing = Extract<Op, { kind: "gather" | "select" | "slice" | "prefix" }>;
 
@@ -27,54 +34,29 @@ const isIndexing = (op: Op): op is Indexing => ["gather", "select", "slice", "pr
 const seen = (node: Node): View => ({ node, dims: node.dims });
 
 /** Whether a node is a stored weight, or one that elementwise steps or the choice of parts made of it. */
-function isWeight(node: Node): boolean {
-  const known = weighty.get(node);
-  if (known !== undefined) return known;
-  const { op, inputs } = node;
+const isWeight = perNode(({ op, inputs }: Node): boolean => {
   const elementwise = op.kind === "binary" || op.kind === "unary" || op.kind === "rename";
-  const is = op.kind === "stored" || (elementwise && inputs.some(isWeight) && inputs.every(isFixed)) ||
+  return op.kind === "stored" || (elementwise && inputs.some(isWeight) && inputs.every(isFixed)) ||
     (isIndexing(op) && isWeight(inputs[0]) && inputs.every(isFixed));
-  weighty.set(node, is);
-  return is;
-}
-
-const fixed = new WeakMap<Node, boolean>();
+});
 
 /** Whether a node is the same in every run: it depends on no input, and no size of its is a symbol. */
-export function isFixed(node: Node): boolean {
-  const known = fixed.get(node);
-  if (known !== undefined) return known;
-  const is = node.op.kind !== "input" && node.dims.every((d) => typeof d.size === "number") &&
-    node.inputs.every(isFixed);
-  fixed.set(node, is);
-  return is;
-}
-
-const inFile = new WeakMap<Node, boolean>();
+export const isFixed = perNode(({ op, dims, inputs }: Node): boolean =>
+  op.kind !== "input" && dims.every((d) => typeof d.size === "number") && inputs.every(isFixed)
+);
 
 /** Whether values in a file are among what a node is made of. */
-export function usesFile(node: Node): boolean {
-  const known = inFile.get(node);
-  if (known !== undefined) return known;
-  const uses = node.op.kind === "stored" || node.inputs.some(usesFile);
-  inFile.set(node, uses);
-  return uses;
-}
+export const usesFile = perNode(({ op, inputs }: Node): boolean =>
+  op.kind === "stored" || inputs.some(usesFile)
+);
 
 /** The same values, with less work on stored weights. Equal nodes give equal nodes. */
-export function lighten(node: Node): Node {
-  const known = lightened.get(node);
-  if (known) return known;
+export const lighten: (node: Node) => Node = perNode((node) => {
   const other = rewrite(node);
-  let result: Node;
-  if (other) result = lighten(other);
-  else {
-    const inputs = node.inputs.map(lighten);
-    result = inputs.every((input, i) => input === node.inputs[i]) ? node : { ...node, inputs };
-  }
-  lightened.set(node, result);
-  return result;
-}
+  if (other) return lighten(other);
+  const inputs = node.inputs.map(lighten);
+  return inputs.every((input, i) => input === node.inputs[i]) ? node : { ...node, inputs };
+});
 
 function rewrite(node: Node): Node | undefined {
   const { op, inputs } = node;
