@@ -2,6 +2,7 @@
  * Quantiles of values that are kept as one histogram for each block of prompts, over all blocks or over those
  * that a bootstrap drew. A draw costs a binary search over the bins, not a pass over them.
  */
+import { checkDraw } from "./block_sums.ts";
 import { BINS, edge, type Histograms } from "./histogram.ts";
 
 export class BlockQuantile {
@@ -27,8 +28,12 @@ export class BlockQuantile {
     return sum;
   }
 
-  /** The p-quantile, interpolated within its bin; NaN when there are no values. */
+  /**
+   * The p-quantile, interpolated within its bin; NaN when there are no values. @throws for a draw of another
+   * number of blocks
+   */
   at(p: number, draw?: Int32Array): number {
+    checkDraw(this.#blocks, draw);
     const total = this.#count(BINS, draw);
     if (total === 0) return NaN;
     let [low, high] = [0, BINS]; // the value lies in the bins low … high - 1

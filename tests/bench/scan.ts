@@ -75,7 +75,7 @@ const cases = [
   embedded(30),
   () => {
     const model = randomModel(GPT2_SMALL), prompts = randomPrompts(GPT2_SMALL, count, length);
-    const { removals, feeds } = screenRemovals(model, model.forward(), { prompts, first: 0 }, 1);
+    const { removals, feeds } = screenRemovals(model, model.forward(), { prompts, first: 0 }, 1, 16);
     return { name: "GPT-2 small's size, 1 control a layer", model, prompts, removals, feeds };
   },
 ];

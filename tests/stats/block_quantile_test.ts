@@ -1,6 +1,7 @@
 // Against quantiles of the values themselves, of all blocks and of drawn ones.
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { BlockQuantile } from "../../lib/stats/block_quantile.ts";
+import { sumOfBlocks } from "../../lib/stats/block_sums.ts";
 import { Histograms } from "../../lib/stats/histogram.ts";
 import { quantiles } from "../../lib/stats/quantiles.ts";
 import { randomNormal, randomSource } from "../reference/random.ts";
@@ -27,4 +28,12 @@ Deno.test("BlockQuantile agrees with Histograms.quantile() where there is one bl
   const quantile = new BlockQuantile(histograms);
   for (const p of [0.1, 0.5, 0.9, 1]) assertAlmostEquals(quantile.at(p), histograms.quantile(0, p), 1e-12);
   assertEquals(new BlockQuantile(new Histograms(2)).at(0.5), NaN);
+});
+
+Deno.test("a draw of another number of blocks is refused: a quantile of it would be the lowest bin's edge", () => {
+  const draw = Int32Array.of(0, 1, 1, 3), message = "a bootstrap draw of 4 blocks; expected 1";
+  const histograms = new Histograms(1);
+  histograms.add(0, 0.5);
+  assertThrows(() => new BlockQuantile(histograms).at(0.5, draw), Error, message);
+  assertThrows(() => sumOfBlocks(Float64Array.of(1), draw), Error, message);
 });

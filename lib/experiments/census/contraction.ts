@@ -26,14 +26,14 @@ export function contraction(
     const { kind, layer, name } = nodes[0];
     const control = stats.get(key)!;
     const own = RemovalStats.joined(nodes.map((node) => stats.get(node.name)!));
-    const drawn = draws(control.shape.blocks, seed);
+    const drawn = (of: RemovalStats) => draws(of.shape.blocks, seed);
     const [low, high] = [0.25, 0.75].map((p) => control.end(undefined, p));
     return {
       layer,
       kind,
       node: kind === "head" ? "heads" : name,
-      random: estimate((draw) => control.end(draw), drawn),
-      own: estimate((draw) => own.end(draw), drawn),
+      random: estimate((draw) => control.end(draw), drawn(control)),
+      own: estimate((draw) => own.end(draw), drawn(own)),
       wide: isWide({ low, high }),
     };
   });

@@ -4,7 +4,7 @@ import { cost } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { type ModelNode, modelNodes } from "../../transformer/nodes.ts";
 import { BINS } from "../../stats/histogram.ts";
-import { controlKey } from "./screen.ts";
+import { controlKey, NODE_BLOCKS } from "./screen.ts";
 import { passes } from "./prompts.ts";
 import type { ScanSettings } from "./settings.ts";
 
@@ -59,7 +59,7 @@ export function scanCost(model: Model, prompts: Prompts, settings: ScanSettings)
 export function statisticsBytes(model: Model, prompts: Prompts, settings: ScanSettings): number {
   const { examined } = passes(prompts, settings), { config } = model;
   const nodes = modelNodes(config).length;
-  const screen = nodes * 1.2 * (4 * BINS + 4 * nodes); // half the other nodes are later ones, 8 bytes each
+  const screen = nodes * 1.2 * NODE_BLOCKS * (4 * BINS + 4 * nodes); // half the other nodes are later ones, 8 bytes each
   const one = 4 * BINS * (2 * config.n_layers + examined.count) + 4 * nodes * examined.count;
   return screen + (1 + settings.rotations) * Math.min(settings.examine, nodes) * one;
 }

@@ -72,6 +72,14 @@ export interface ScreenResult {
   responses: { writers: string[]; nodes: string[]; ratios: number[][] };
 }
 
+/**
+ * Blocks of prompts that are kept of a node: enough for the interval of a layer's nodes together, and a quarter
+ * of a control's, since nodes are many.
+ */
+export const NODE_BLOCKS = 16;
+/** @param count prompts of all shares */
+const nodeBlocks = (count: number) => Math.min(NODE_BLOCKS, count);
+
 /** Names the control that a node is read beside. */
 export function controlKey(node: ModelNode): string {
   return node.kind === "head" ? `control heads ${node.layer}` : `control ${node.name}`;
@@ -96,18 +104,20 @@ function oneHead(clean: Forward, layer: number): Tensor {
   return all.reduce((a, b) => a.add(b));
 }
 
+/** @param blocks of prompts that are kept of a node */
 export function screenRemovals(
   model: Model,
   clean: Forward,
   share: Pick<Share, "prompts" | "first">,
   seed: number,
+  blocks: number,
 ): { removals: Removal[]; feeds: Feeds } {
   const Q = rotation(model.config, seed);
   const removals: Removal[] = [];
   const keys = new Set<string>();
   for (const node of modelNodes(model.config)) {
     const own = clean.node(node.name), key = controlKey(node);
-    removals.push({ key: node.name, writer: node.name, delta: atPositions(own), blocks: 1 });
+    removals.push({ key: node.name, writer: node.name, delta: atPositions(own), blocks });
     if (keys.has(key)) continue;
     keys.add(key);
     const written = node.kind === "head" ? oneHead(clean, node.layer) : own;
@@ -119,16 +129,13 @@ export function screenRemovals(
 /** Names of what a screen measures besides removals. */
 const LENGTHS = "sums: lengths";
 
-/**
- * Everything that a screen measures, with nothing in it. Medians are read of nodes and no intervals: one
- * block does. The controls are few, and their intervals are wanted. @param count prompts of all shares
- */
+/** Everything that a screen measures, with nothing in it. @param count prompts of all shares */
 export function emptyScreen(config: ModelConfig, count: number): Part {
   const part = new Map<string, Entry>([[LENGTHS, emptySizes(config, namesOf(config))]]);
   const add = (key: string, writer: string, blocks: number) =>
     part.set(key, new RemovalStats(shapeOfRemoval(config, writer, blocks), "end"));
   for (const node of modelNodes(config)) {
-    add(node.name, node.name, 1);
+    add(node.name, node.name, nodeBlocks(count));
     if (!part.has(controlKey(node))) add(controlKey(node), node.name, Math.min(BLOCKS, count));
   }
   return part;
@@ -150,7 +157,7 @@ export async function measureScreen(
   await addSizes(lengths, model, share, names, run, () => onMeasured?.(part));
   onPass?.(`screening ${names.length} nodes`, prompts.count);
   const clean = model.forward();
-  const { removals, feeds } = screenRemovals(model, clean, share, seed);
+  const { removals, feeds } = screenRemovals(model, clean, share, seed, nodeBlocks(share.all.count));
   const stats = await measureRemovals(model, prompts, clean, removals, {
     ...run,
     feeds,

@@ -42,7 +42,10 @@ Deno.test("census(): a layer that writes the opposite of half of everything has 
   assert(attention.beyond.interval[1] < -0.1, "another prompt shares positions with it, and no tokens");
   const others = result.cosines.filter((row) => row !== attention);
   others.forEach(({ cosine }) => assert(Math.abs(cosine.value) < 0.5));
-  for (const { layer, kind, random } of result.contraction) {
+  for (const { layer, kind, random, own } of result.contraction) {
+    for (const { value, interval: [low, high] } of [random, own]) {
+      assert(low <= value && value <= high && high - low < 0.5, `${kind} ${layer}: ${low} ${value} ${high}`);
+    }
     const before = layer < 2;
     if (kind === "embed") continue; // nearly all of the stream: without it the norms divide by another number
     assertAlmostEquals(random.value, before ? 0.5 : 1, 0.1, `${kind} ${layer}`);

@@ -16,7 +16,7 @@ const prompts = await promptsFor(model, { count: recorded.count, length: recorde
 
 Deno.test("contraction() is PyTorch's: what is left of one rotated head a prompt, by layer", async () => {
   const clean = model.forward();
-  const { removals, feeds } = screenRemovals(model, clean, { prompts, first: 0 }, 1);
+  const { removals, feeds } = screenRemovals(model, clean, { prompts, first: 0 }, 1, prompts.count);
   const rows = contraction(
     model.config,
     await measureRemovals(model, prompts, clean, removals, { feeds }),
