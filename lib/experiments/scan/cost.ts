@@ -59,7 +59,8 @@ export function scanCost(model: Model, prompts: Prompts, settings: ScanSettings)
 export function statisticsBytes(model: Model, prompts: Prompts, settings: ScanSettings): number {
   const { examined } = passes(prompts, settings), { config } = model;
   const nodes = modelNodes(config).length;
-  const screen = nodes * 1.2 * NODE_BLOCKS * (4 * BINS + 4 * nodes); // half the other nodes are later ones, 8 bytes each
+  // Half the other nodes are later ones, 8 bytes each.
+  const screen = nodes * 1.2 * NODE_BLOCKS * (4 * BINS + 4 * nodes);
   const one = 4 * BINS * (2 * config.n_layers + examined.count) + 4 * nodes * examined.count;
   return screen + (1 + settings.rotations) * Math.min(settings.examine, nodes) * one;
 }

@@ -73,8 +73,8 @@ export interface ScreenResult {
 }
 
 /**
- * Blocks of prompts that are kept of a node: enough for the interval of a layer's nodes together, and a quarter
- * of a control's, since nodes are many.
+ * Blocks of prompts that are kept of a node: enough for the interval of a layer's nodes together, and a
+ * quarter of a control's, since nodes are many.
  */
 export const NODE_BLOCKS = 16;
 /** @param count prompts of all shares */
