@@ -26,21 +26,13 @@ function partsAt({ exchanged, lost, head, mlp }: Tokens, i: number): number[] {
 
 export function repairRows(
   config: ModelConfig,
-  prompts: Prompts,
+  { count, length }: Pick<Prompts, "count" | "length">,
   nodes: readonly string[],
   measured: ReadonlyMap<string, Tokens>,
   { seed, rotations }: { seed: number; rotations: number },
 ): SelfRepairRow[] {
-  const { count, length } = prompts;
   const blocks = Math.min(BLOCKS, count), drawn = draws(blocks, seed);
-  const counted = Array.from({ length: count * length }, (_, i) => i)
-    .filter((i) => i % length !== 0 && i % length !== length - 1);
-  if (counted.length === 0) {
-    throw new Error(
-      `self-repair: got prompts of ${length} tokens from ${prompts.source}; expected at least 3, since ` +
-        `neither the first nor the last position counts`,
-    );
-  }
+  const counted = Array.from({ length: count * length }, (_, i) => i).filter((i) => i % length !== 0);
   const block = (i: number) => Math.floor(i / length) % blocks;
   const credits = new Map([...measured].map(([key, tokens]) => {
     const one = new Credits(4, blocks);

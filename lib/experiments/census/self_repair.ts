@@ -17,32 +17,24 @@ import { laterNodes } from "../../metrics/later_nodes.ts";
 import { headDots } from "../../metrics/projection.ts";
 import { atPositions, removal, responseDots } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
-import { NdArray } from "../../tensor/nd_array.ts";
 import { type Feeds, run, type RunOptions, stream } from "../../tensor/run.ts";
 import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
-import { feed, type Model } from "../../transformer/model.ts";
+import type { Model } from "../../transformer/model.ts";
 import { modelNodes } from "../../transformer/nodes.ts";
+import { withNext } from "../next_token_loss.ts";
 import { inParts } from "../part_progress.ts";
+import { cutPrompts } from "../prompt_feeds.ts";
 import { graphs } from "../retention/removals.ts";
 import { LEAST_TOKENS } from "../retention/sums.ts";
 import { shiftedPrompts } from "../shifted_prompts.ts";
 import { repairRows, type Tokens } from "./repair_rows.ts";
 import type { SelfRepairRow } from "./rows.ts";
 
-/**
- * The right next token of each position as "next"; the last position has none, and does not count.
- * Another text as "other".
- */
-function feedsOf(model: Model, prompts: Prompts): Feeds {
-  const { tokens, count, length } = prompts;
-  const next = Int32Array.from(tokens, (_, i) => i % length === length - 1 ? 0 : tokens[i + 1]);
-  return {
-    ...feed(prompts, model.config),
-    next: new NdArray(next, ["batch", "pos"], [count, length]),
-    other: feed(shiftedPrompts(prompts)).tokens,
-  };
+/** Prompts without their last token, which no position follows; another text as "other". */
+function feedsOf(prompts: Prompts): Feeds {
+  return { ...withNext(prompts), other: cutPrompts(shiftedPrompts(prompts), 0, prompts.length - 1) };
 }
 
 /** W_U[:, right token] − the mean over the vocabulary: [batch, pos, d_model]. */
@@ -113,7 +105,13 @@ export async function selfRepair(
   options: RunOptions & { seed: number; rotations: number; most: number },
 ): Promise<SelfRepairRow[]> {
   const { seed, rotations, most, ...runOptions } = options;
-  const feeds = feedsOf(model, prompts);
+  if (prompts.length < 3) {
+    throw new Error(
+      `self-repair: got prompts of ${prompts.length} tokens from ${prompts.source}; expected at least 3, since ` +
+        `neither the first nor the last position counts`,
+    );
+  }
+  const feeds = feedsOf(prompts);
   const chosen = await largest(model, feeds, most, { ...runOptions, onProgress: undefined });
   const clean = model.forward(), other = model.forward({ tokens: model.tokens("other") });
   const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
@@ -128,7 +126,7 @@ export async function selfRepair(
     { leastTokens: LEAST_TOKENS, createSession: createOnce, ...runOptions },
     groups.length,
   );
-  const { count, length } = prompts;
+  const count = prompts.count, length = prompts.length - 1;
   for (const [g, group] of groups.entries()) {
     const sizes = () => new Float64Array(count * length);
     group.forEach(({ key }) =>
@@ -143,5 +141,5 @@ export async function selfRepair(
       });
     }
   }
-  return repairRows(model.config, prompts, chosen, measured, { seed, rotations });
+  return repairRows(model.config, { count, length }, chosen, measured, { seed, rotations });
 }

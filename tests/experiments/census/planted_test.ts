@@ -1,9 +1,12 @@
 // A census of models of which the truth is known, because it was planted.
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { census, type CensusOptions } from "../../../lib/experiments/census/census.ts";
+import { selfRepair } from "../../../lib/experiments/census/self_repair.ts";
 import { foundWriters } from "../../../lib/experiments/scan/scan.ts";
-import { plantedModel, plantedPrompts } from "../scan/planted/kinds.ts";
+import { modelOf, plantedModel, plantedPrompts } from "../scan/planted/kinds.ts";
+import { plant } from "../scan/planted/nodes.ts";
 import { controlOf } from "../scan/planted/truth.ts";
+import { LENGTH, times, VOCABULARY, World } from "../scan/planted/world.ts";
 
 Deno.test("census(): a planted pair: its DLA is taken back, its exchange is made up for, and by heads", async () => {
   const result = await census(plantedModel("pair", 3), plantedPrompts(3), {
@@ -62,6 +65,25 @@ Deno.test("census(): the same again for the same seed, however prompts are batch
   const onPass = (name: string) => void passes.push(name);
   assertEquals(await census(model, prompts, { ...few, batchSize: 3, screened: screened!, onPass }), once);
   assertEquals(passes.length, 6);
+});
+
+Deno.test("selfRepair() chooses nodes by the positions that have a next token: one that writes at the last alone is none", async () => {
+  const world = new World(3), W_U = world.arrays.get("unembed.W_U")!;
+  const tokenZero = Float64Array.from({ length: world.config.d_model }, (_, i) => W_U[i * VOCABULARY]);
+  plant(world, "L0H2", times(20, [world.positions[LENGTH - 1]]), [tokenZero]);
+  plant(world, "L0H5", world.fromToken(3), world.S);
+  const [first] = await selfRepair(modelOf(world), plantedPrompts(3), { seed: 1, rotations: 2, most: 1 });
+  assertEquals(first.node, "L0H5");
+  await assertRejects(
+    () =>
+      selfRepair(modelOf(world), { ...plantedPrompts(3), tokens: new Int32Array(8), count: 4, length: 2 }, {
+        seed: 1,
+        rotations: 2,
+        most: 1,
+      }),
+    Error,
+    "self-repair: got prompts of 2 tokens",
+  );
 });
 
 Deno.test("census() refuses what it cannot use", async () => {
