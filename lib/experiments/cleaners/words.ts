@@ -9,7 +9,7 @@ import type { DirectionRow, LensRow, NeuronRow, PartsRow, SuppressionRow } from 
 
 const above = ({ interval: [low] }: Estimate) => low > 0;
 const below = ({ interval: [, high] }: Estimate) => high < 0;
-/** Below this part of the output nothing is said of what is left of it. */
+/** Below this part of what was said little of it is left; above it what has become of it is not silent. */
 const ERASED = 0.5;
 
 /** One paragraph for each question. */
@@ -59,7 +59,7 @@ export function suppressionInWords(rows: readonly SuppressionRow[]): string {
   if (suppress.length === 0) {
     return `None of ${
       listed(others)
-    } is shown to oppose ${opposed} on this text: they erase the writer's direction.`;
+    } is shown to oppose ${opposed}, and that more than on another text: that any suppresses predictions is not shown.`;
   }
   const verb = suppress.length === 1 ? "opposes" : "oppose";
   const rest = others.length === 0 ? "" : ` Of ${listed(others)} that is not shown.`;
@@ -81,9 +81,14 @@ export function lensInWords(rows: readonly LensRow[]): string {
       number(own.size.value)
     } times as much` +
     `${beside}.`;
-  const gone = own.logits.interval[1] < ERASED, loud = own.size.interval[0] > ERASED;
+  const [, high] = own.logits.interval;
+  const gone = high < ERASED, loud = own.size.interval[0] > ERASED;
+  const taken = control !== undefined && high < control.logits.interval[0];
   if (gone && loud) {
-    return `${words} So what it said is taken away, but its place is not empty: what it has become says something else.`;
+    const what = taken
+      ? "what it said is taken away"
+      : "little of what it said is left (that less is than of any such vector is not shown)";
+    return `${words} So ${what}, but its place is not empty: what it has become says something else.`;
   }
   if (gone) return `${words} So little of it is left to be read by the unembedding.`;
   return words;

@@ -81,7 +81,7 @@ export async function putBack(
       for (const [run, change] of besideControl(boot, lengths)) changed.push({ run, lambda, node, change });
     }
   }
-  return { rows, changed, helps: helps(boot, values, tokens, lambdas.at(-1)!, vectors.length) };
+  return { rows, changed, helps: helps(boot, values, tokens, Math.max(...lambdas), vectors.length) };
 }
 
 /** The writer's own estimate, and the control's mean over its draws where it has some. */

@@ -66,14 +66,17 @@ function strongest(result: ReuseResult, phase: ReadRow["phase"], which: "more" |
 }
 
 function readersInWords(result: ReuseResult): string {
-  const between = strongest(result, "between", "more").slice(0, NAMED);
+  const between = strongest(result, "between", "more");
   if (between.length === 0) {
-    return "Between write and erasure nobody surely takes more from these directions than from random ones.";
+    return "That anybody between write and erasure takes much from these directions " +
+      `(${percent(LITTLE)} of an input or more, and at least twice as much as from random ones; ` +
+      "a layer's heads are taken as one) is not shown.";
   }
-  const said = between.map((row) => `${nameOf(row)} (${percent(row.all.value)} of all that they take in)`);
-  return `Between write and erasure they are read by ${
-    listed(said)
-  }, among others; each more than random ones.`;
+  const said = between.slice(0, NAMED)
+    .map((row) => `${nameOf(row)} (${percent(row.all.value)} of all that they take in)`);
+  return `Between write and erasure they are read by ${listed(said)}${
+    between.length > NAMED ? ", among others" : ""
+  }; each more than random ones.`;
 }
 
 /** What stands in the span at the end, beside random ones. */
@@ -91,16 +94,18 @@ function filledInWords(result: ReuseResult): string {
     ? `After the last cleaner ${listed(again.map(({ node }) => node))} ${
       again.length === 1 ? "writes" : "write"
     } more into them than into random ones, and not because of what ${result.writer} wrote.`
-    : `None of the nodes after the last cleaner (${
+    : `Of none of the nodes after the last cleaner (${
       listed(after.map(({ node }) => node))
-    }) surely writes more other content into them than into random ones.`;
+    }) is it shown that it writes at least twice as much into them as into random ones, also without what ${result.writer} wrote.`;
   return `${first}: ${than}. ${nodes}`;
 }
 
 function helpsInWords({ putBack, helps, needed, neededMore }: ReuseResult): string {
   if (putBack.length === 0 || !helps) return "";
-  const own = putBack.filter(({ run }) => run === "writer").at(-1)!;
-  const control = putBack.filter(({ run }) => run === "control").at(-1)!;
+  const most = Math.max(...putBack.map(({ lambda }) => lambda)); // that of which `helps` speaks
+  const of = (name: "writer" | "control") =>
+    putBack.find(({ run, lambda }) => run === name && lambda === most)!;
+  const own = of("writer"), control = of("control");
   const amounts =
     `Putting back ${own.lambda === 1 ? "what was erased" : `${own.lambda} of what was erased`} changes ` +
     `the loss by ${number(own.loss.value, 3)} nats a token, as much of a rotated vector by ${
@@ -109,10 +114,12 @@ function helpsInWords({ putBack, helps, needed, neededMore }: ReuseResult): stri
   const verdict = below(own.loss)
     ? "The model predicts better with it, so erasing does not help."
     : above(helps)
-    ? "So erasing helps, beyond what any such vector would disturb."
+    ? above(own.loss)
+      ? "So erasing helps, beyond what any such vector would disturb."
+      : "That is more than any such vector does; that the model predicts worse with it is not shown."
     : below(helps)
     ? "It disturbs less than any such vector does: the later part of the model bears it well."
-    : "It disturbs no more than any such vector: that erasing helps for what the output says is not shown.";
+    : "It is not shown to disturb more than any such vector, nor that erasing helps for what the output says.";
   const row = needed.find(({ span }) => span === "writer")!;
   const read = above(neededMore)
     ? "surely more than"

@@ -105,6 +105,7 @@ export async function role(model: Model, prompts: Prompts, options: RoleOptions 
   }
   const quiet: RunOptions = { ...options, onProgress: undefined };
   const seeds = Array.from({ length: rotations }, (_, i) => seed + i);
+  const edgeSeeds = seeds.slice(0, EDGE_ROTATIONS);
   const boot = new PromptBootstrap(prompts.count, seed);
   const unembeds = outputSize(model.config) > 0;
   const few = shorten(prompts, { count: Math.min(Math.max(2, edgePrompts), prompts.count) });
@@ -129,7 +130,7 @@ export async function role(model: Model, prompts: Prompts, options: RoleOptions 
       model,
       few,
       writer,
-      seeds.slice(0, EDGE_ROTATIONS),
+      edgeSeeds,
       new PromptBootstrap(few.count, seed),
       options,
     )
@@ -148,7 +149,7 @@ export async function role(model: Model, prompts: Prompts, options: RoleOptions 
       variance: `type II sums of squares of the ${directions} directions with 99 % of the output's energy; ` +
         `control: shuffled labels`,
       edges: measuresEdges
-        ? `${few.count} prompts; one input at a time, its norm's scale frozen; ${EDGE_ROTATIONS} rotations`
+        ? `${few.count} prompts; one input at a time, its norm's scale frozen; ${edgeSeeds.length} rotations`
         : "not measured",
       control: `the output, rotated ${rotations} times, seed ${seed}`,
       interval: "95 %, bootstrap over prompts; of the control: one more draw of it; of variances: jackknife",

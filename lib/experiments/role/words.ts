@@ -10,9 +10,9 @@ import type { Factor } from "./rows.ts";
 const above = (e?: Estimate) => e !== undefined && e.interval[0] > 0;
 /** Named in one sentence. */
 const NAMED = 3;
-/** A factor that explains this much of the variance, which the others cannot, is what the output is about. */
-const MUCH = 0.3;
-/** Weight on position 0 from which on a head is said to rest there. */
+/** Parts of the variance that one factor explains and the others cannot: a large one, and most of it. */
+const LARGE = 0.3, MOST = 0.5;
+/** Weight on position 0 above which a head is said to rest there; uniform attention never gives more. */
 const RESTS = 0.5;
 
 /** Paragraphs: what it says, where it attends, what it depends on, who needs it, what is lost without it. */
@@ -35,7 +35,7 @@ function vocabulary({ writer, vocabulary: rows, chance }: RoleResult): string {
   } to ${number(largest)}`;
   return beyond
     ? `${first} ${beside}: so it says something to the vocabulary.`
-    : `${first} ${beside}: so its own list says no more than any such vector's would.`;
+    : `${first} ${beside}: that its own list says more than any such vector's would is not shown.`;
 }
 
 function attention({ writer, attention: rows }: RoleResult): string {
@@ -52,7 +52,9 @@ function attention({ writer, attention: rows }: RoleResult): string {
     : rises
     ? "The weight on position 0 rises"
     : "The weight on position 0 goes";
-  const rest = first.every(({ weight }) => weight.value >= RESTS) ? ` So ${writer} rests there.` : "";
+  const rest = first.every(({ weight: { interval: [low] } }) => low > RESTS)
+    ? ` So ${writer} rests there.`
+    : "";
   return `${changes} ${range}; uniform attention gives ${percent(near.uniform)} and ${
     percent(far.uniform)
   }.${rest}`;
@@ -77,7 +79,12 @@ function variance({ writer, variance: rows }: RoleResult): string {
     `${FACTOR[row.factor as Factor]} ${percent(row.last.value)} (shuffled ${percent(row.shuffledLast)})`
   );
   const [first] = sure;
-  const about = first.last.value >= MUCH ? ` So it is mostly about ${FACTOR[first.factor as Factor]}.` : "";
+  const [low] = first.last.interval, name = FACTOR[first.factor as Factor];
+  const about = low > MOST
+    ? ` So it is mostly about ${name}.`
+    : low >= LARGE
+    ? ` So a large part of it is about ${name}.`
+    : "";
   return `${total}. Only with it in the sum: ${listed(shares)}.${about}`;
 }
 
@@ -119,14 +126,14 @@ function without({ writer, without: rows }: RoleResult): string {
     `vector ${number(turned.loss.value, 3)}${
       beyond ? ", surely less." : ": that it is needed for what it says is not shown over all tokens."
     }`;
-  const classes = rows.filter(({ by, run, loss }) => by === "class" && run === "removed" && above(loss))
+  const classes = rows.filter(({ by, run }) => by === "class" && run === "removed")
     .sort((a, b) => b.loss.value - a.loss.value);
   if (classes.length < 2) return first;
   const [most, least] = [classes[0], classes.at(-1)!];
-  const differ = most.loss.interval[0] > least.loss.interval[1];
-  return differ
-    ? `${first} It matters most for ${most.group} (${
-      number(most.loss.value, 3)
-    }), least for ${least.group} (${number(least.loss.value, 3)}).`
-    : first;
+  const control = ({ group }: typeof most) => row("class", group, "rotated").loss;
+  const { interval: [low] } = most.loss;
+  if (low <= 0 || low <= least.loss.interval[1] || low <= control(most).interval[1]) return first;
+  const said = (one: typeof most) =>
+    `${one.group} (${number(one.loss.value, 3)}, a rotated vector ${number(control(one).value, 3)})`;
+  return `${first} It matters most for ${said(most)}, least for ${said(least)}.`;
 }

@@ -76,7 +76,9 @@ function proposal(model: Model, result: ScanResult): { cleanup: Cleanup; surely:
       patchedLayers: [...new Set(layers)].sort((a, b) => a - b),
       source:
         `withWriter: a scan of ${screened} and ${examined} prompts of ${result.prompts.length} tokens; ` +
-        (found ? "found" : "none was found, so the head of which most is erased stands in"),
+        (found
+          ? "found"
+          : "no head before the last layer was found, so that of which most is erased stands in"),
     },
   };
 }
@@ -107,7 +109,7 @@ function note(
     ? `${name} has no cleanup.json. A short scan found that what ${writer} writes is erased, by ${
       listed(cleaners)
     }.`
-    : `${name} has no cleanup.json, and a short scan found no head whose output is surely erased. ${writer} stands in as the writer, ` +
+    : `${name} has no cleanup.json, and a short scan found no head before the last layer whose output is surely erased. ${writer} stands in as the writer, ` +
       `${
         listed(cleaners)
       } as cleaners, so that every cell runs: the cells below are no evidence of clean-up.`;

@@ -72,6 +72,8 @@ Deno.test("suppressionInWords(): who surely opposes, and more than on another te
   // above the control, which strengthens, and not above 0: nothing is opposed
   const none = suppressionInWords([opposing("MLP1", -0.1, 0.2)]);
   assertStringIncludes(none, "None of MLP1 is shown to oppose");
+  assert(none.endsWith("that any suppresses predictions is not shown."), none);
+  assert(!none.includes("erase"), none); // whether MLP1 erases is another question
   assertEquals(suppressionInWords([]), "");
 });
 
@@ -88,7 +90,12 @@ Deno.test("lensInWords(): gone and silent, gone and turned into something else, 
   const turned = lensInWords([lens("writer", 0.1, 0.1, 1.2), lens("control", 0.5, 0.5, 1)]);
   assertStringIncludes(turned, "0.10 of the output is left along itself in the stream, 0.10 of what it said");
   assertStringIncludes(turned, "(of the same rotated 0.50, 0.50, 1.00)");
+  assertStringIncludes(turned, "what it said is taken away");
   assertStringIncludes(turned, "what it has become says something else");
+  // of any such vector no more is left
+  const alike = lensInWords([lens("writer", 0.1, 0.1, 1.2), lens("control", 0.1, 0.11, 1)]);
+  assertStringIncludes(alike, "that less is than of any such vector is not shown");
+  assert(!alike.includes("taken away"), alike);
   const silent = lensInWords([lens("writer", 0.1, 0.1, 0.2)]);
   assertStringIncludes(silent, "So little of it is left to be read by the unembedding");
   const kept = lensInWords([lens("writer", 0.9, 0.8, 1)]);

@@ -78,6 +78,20 @@ Deno.test("reuse() of a planted model that erases nothing says so, and concludes
   assert(!words.includes("used again"), words);
 });
 
+Deno.test('reuse(): "helps" is of the largest λ, in whatever order they are given', async () => {
+  const model = await loadModel(), few = await embeddedPrompts(3, 16);
+  const given = { writer: "L1H6", cleaners: ["L2H3"], other: "L1H5", rotations: 2 };
+  const [rising, falling] = [
+    await reuse(model, few, { ...given, lambdas: [0.5, 1] }),
+    await reuse(model, few, { ...given, lambdas: [1, 0.5] }),
+  ];
+  assertAlmostEquals(falling.helps!.value, rising.helps!.value, 1e-6);
+  const [own, control] = ["writer", "control"].map((run) =>
+    falling.putBack.find((row) => row.run === run && row.lambda === 1)!.loss.value
+  );
+  assertAlmostEquals(falling.helps!.value, own - control, 1e-9);
+});
+
 Deno.test("reuse() refuses what it cannot mean", async () => {
   const model = await loadModel(), few = await embeddedPrompts(3, 16);
   const cases: [Record<string, unknown>, string][] = [

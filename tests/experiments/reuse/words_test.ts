@@ -108,18 +108,30 @@ const CASES: [Made, string, string][] = [
   [{}, "L2H3 erases it.", "Nobody surely erases it"],
   [{ cleaners: ["L2H3", "L2H4"] }, "L2H3 and L2H4 erase it.", "erases it"],
   [{ cleaners: [] }, "Nobody surely erases it", "So that the freed"],
-  [{}, "read by the keys of layer 2 (50 % of all that they take in)", "nobody surely takes more"],
-  [{ keys: 0.09 }, "nobody surely takes more", "the keys of layer 2"], // surely more, but not twice as much
-  [{ keys: 0.5, width: 0.6 }, "nobody surely takes more", "the keys of layer 2"],
+  [{}, "read by the keys of layer 2 (50 % of all that they take in); each more", "takes much"],
+  [{}, "read by the keys of layer 2", "among others"], // nobody else is shown to
+  // surely more, but not twice as much
+  [{ keys: 0.09 }, "and at least twice as much as from random ones; ", "surely takes more"],
+  [{ keys: 0.09 }, "That anybody between write and erasure takes much from these", "the keys of layer 2"],
+  [{ keys: 0.5, width: 0.6 }, "takes much from these directions", "the keys of layer 2"],
   [{}, "no sure difference", "surely more."],
   [{ end: 0.3 }, "random ones 5.0 %: surely more.", "no sure difference"],
   [{ end: 0.01 }, "surely less.", "no sure difference"],
-  [{}, "None of the nodes after the last cleaner (MLP3) surely writes", "After the last cleaner MLP3 writes"],
-  [{ after: 0.4 }, "After the last cleaner MLP3 writes more into them", "None of the nodes"],
-  [{ after: 0.09 }, "None of the nodes", "MLP3 writes more"],
-  [{ after: 0.4, width: 0.5 }, "None of the nodes", "MLP3 writes more"],
-  [{ after: null }, "No node comes after the last cleaner.", "None of the nodes"],
-  [{}, "that erasing helps for what the output says is not shown", "So erasing helps"],
+  [
+    {},
+    "Of none of the nodes after the last cleaner (MLP3) is it shown",
+    "After the last cleaner MLP3 writes",
+  ],
+  [{ after: 0.4 }, "After the last cleaner MLP3 writes more into them", "Of none of the nodes"],
+  // surely more, but not twice as much
+  [{ after: 0.09 }, "is it shown that it writes at least twice as much into them", "surely writes more"],
+  [{ after: 0.09 }, "Of none of the nodes", "MLP3 writes more"],
+  [{ after: 0.4, width: 0.5 }, "Of none of the nodes", "MLP3 writes more"],
+  [{ after: null }, "No node comes after the last cleaner.", "Of none of the nodes"],
+  [{}, "It is not shown to disturb more than any such vector, nor that erasing helps", "disturbs no more"],
+  [{}, "nor that erasing helps for what the output says", "So erasing helps"],
+  // it may be that the model predicts no worse with it, though the control predicts surely better
+  [{ own: 0.005, helps: 0.05 }, "that the model predicts worse with it is not shown", "So erasing helps"],
   [{ helps: 0.05 }, "So erasing helps, beyond", "is not shown. With"],
   [{ helps: -0.05 }, "bears it well", "So erasing helps"],
   [{ own: -0.1 }, "The model predicts better with it, so erasing does not help.", "bears it well"],
@@ -145,6 +157,14 @@ for (const [numbers, said, unsaid] of CASES) {
     assert(!words.includes(unsaid), words);
   });
 }
+
+Deno.test('reuseInWords() speaks of the largest λ, as "helps" does, whatever the order', () => {
+  const result = made({ own: 0.2 });
+  const half = result.putBack.map((row) => ({ ...row, lambda: 0.5, loss: about(-0.4) }));
+  for (const putBack of [[...result.putBack, ...half], [...half, ...result.putBack]]) {
+    assertEquals(reuseInWords({ ...result, putBack }), reuseInWords(result));
+  }
+});
 
 Deno.test("halves(): nothing is said of an output that nobody erases; without a loss nothing of it", () => {
   assertEquals(halves(made({ cleaners: [], end: 0.4, more: 0.3 })), { content: false, read: false });

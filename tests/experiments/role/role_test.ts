@@ -71,6 +71,7 @@ Deno.test("role(): a rotated output has another list of tokens, and an MLP atten
   assertEquals(ranks, [1, 2, 3, 4094, 4095, 4096]);
   // heads of layers 2 and 3 by three inputs each, and their MLPs
   assertEquals(result.edges.length, 2 * (8 * 3 + 1));
+  assertStringIncludes(result.assumptions.edges, "its norm's scale frozen; 2 rotations");
 });
 
 Deno.test("classOf() and binsOf()", () => {

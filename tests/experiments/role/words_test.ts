@@ -31,12 +31,14 @@ interface Made {
   rotated?: number;
   digits?: number;
   words?: number;
+  /** Loss without a rotated vector, of each class. */
+  classRotated?: number;
   width?: number;
 }
 
 function made(m: Made): RoleResult {
   const { top = 0.4, chance = 0.2, near = 0.9, far = 0.3, edge = 0.1, edgeControl = 0, width = 0.01 } = m;
-  const { removed = 0.3, rotated = 0.1, digits = 0.5, words = 0.2, shuffled = 0.02 } = m;
+  const { removed = 0.3, rotated = 0.1, digits = 0.5, words = 0.2, classRotated = 0.1, shuffled = 0.02 } = m;
   const attention = [[1, 32, near], [224, 255, far]].map(([from, to, weight]) => ({
     from,
     to,
@@ -92,7 +94,9 @@ function made(m: Made): RoleResult {
       loss("all", "all", "removed", removed),
       loss("all", "all", "rotated", rotated),
       loss("class", "digit", "removed", digits),
+      loss("class", "digit", "rotated", classRotated),
       loss("class", "part of a word", "removed", words),
+      loss("class", "part of a word", "rotated", classRotated),
     ],
     assumptions: {},
   };
@@ -100,19 +104,28 @@ function made(m: Made): RoleResult {
 
 /** [numbers, what is then said, what is not] */
 const CASES: [Made, string, string][] = [
-  [{}, "so it says something to the vocabulary", "no more than any such"],
-  [{ chance: 0.6 }, "so its own list says no more than any such vector's would", "says something to the"],
-  [{ top: 0.205 }, "no more than any such", "says something to the"], // the interval holds the control's
+  [{}, "so it says something to the vocabulary", "is not shown. The weight"],
+  [
+    { chance: 0.6 },
+    "that its own list says more than any such vector's would is not shown.",
+    "says something to the",
+  ],
+  // the interval holds the control's
+  [{ top: 0.205 }, "says more than any such vector's would is not shown", "says no more"],
   [{}, "The weight on position 0 falls from 90 % (positions 1 to 32) to 30 %", "rises"],
   [{ near: 0.3, far: 0.9 }, "The weight on position 0 rises from 30 %", "falls"],
   [{ near: 0.5, far: 0.505 }, "The weight on position 0 goes from 50 %", "rises"],
   [{ far: 0.6 }, "So L0H2 rests there.", "rises"],
+  [{ far: 0.505 }, "to 51 % (positions 224 to 255)", "rests there"], // or less than half
   [{}, "uniform attention gives", "rests there"],
   [{ attends: false }, "Position, token", "The weight on position 0"],
-  [{}, "So it is mostly about position.", "none of them surely"],
+  [{ position: 0.55 }, "So it is mostly about position.", "a large part"],
+  [{}, "So a large part of it is about position.", "mostly"], // 0.49 to 0.51
+  [{ position: 0.35 }, "So a large part of it is about position.", "none of them surely"],
+  [{ position: 0.305 }, "position 31 % (shuffled 2 %)", "a large part"], // or less than 0.3
   [{ position: 0.05, token: 0.6 }, "So it is mostly about the token.", "mostly about position"],
-  [{ position: 0.1, token: 0.1 }, "position 10 % (shuffled 2 %)", "mostly about"],
-  [{ shuffled: 0.6 }, "none of them surely more than shuffled labels", "mostly about"],
+  [{ position: 0.1, token: 0.1 }, "position 10 % (shuffled 2 %)", "it is"],
+  [{ shuffled: 0.6 }, "none of them surely more than shuffled labels", "it is"],
   [
     {},
     "One of 2 inputs needs L0H2 more than any such vector, most of all the keys of L2H3",
@@ -130,9 +143,20 @@ const CASES: [Made, string, string][] = [
   ],
   [{}, "without a rotated vector 0.100, surely less.", "is not shown over all tokens"],
   [{ rotated: 0.3 }, "is not shown over all tokens", "surely less"],
-  [{}, "It matters most for digit (0.500), least for part of a word (0.200).", "not shown"],
+  [
+    {},
+    "It matters most for digit (0.500, a rotated vector 0.100), least for part of a word (0.200, a rotated vector 0.100).",
+    "not shown",
+  ],
   [{ digits: 0.21 }, "surely less.", "It matters most"],
-  [{ digits: 0 }, "surely less.", "It matters most"],
+  // a class of which nothing is surely lost is the least
+  [
+    { digits: 0 },
+    "most for part of a word (0.200, a rotated vector 0.100), least for digit (0.000",
+    "not shown",
+  ],
+  [{ classRotated: 0.5 }, "surely less.", "It matters most"], // any such vector does as much there
+  [{ digits: -0.1, words: -0.3, classRotated: -0.4 }, "surely less.", "It matters most"],
 ];
 
 for (const [numbers, said, unsaid] of CASES) {

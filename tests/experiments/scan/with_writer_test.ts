@@ -27,7 +27,7 @@ Deno.test("withWriter() gives a folder of one's own a writer, and says that it i
     assertEquals(notes.length, 1);
     assertStringIncludes(
       notes[0],
-      "has no cleanup.json, and a short scan found no head whose output is surely",
+      "has no cleanup.json, and a short scan found no head before the last layer whose output is surely",
     );
     assertStringIncludes(notes[0], `${writer} stands in as the writer`);
     assert(/^L0H\d$/.test(writer), writer); // of two layers: the first, so that a later one can be patched
