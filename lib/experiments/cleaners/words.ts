@@ -87,8 +87,8 @@ export function lensInWords(rows: readonly LensRow[]): string {
   if (gone && loud) {
     const what = taken
       ? "what it said is taken away"
-      : "little of what it said is left (that less is than of any such vector is not shown)";
-    return `${words} So ${what}, but its place is not empty: what it has become says something else.`;
+      : "little of what it said is left, though not surely less than of any such vector";
+    return `${words} So ${what}. But its place is not empty: what it has become says something else.`;
   }
   if (gone) return `${words} So little of it is left to be read by the unembedding.`;
   return words;

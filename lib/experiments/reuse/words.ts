@@ -94,9 +94,9 @@ function filledInWords(result: ReuseResult): string {
     ? `After the last cleaner ${listed(again.map(({ node }) => node))} ${
       again.length === 1 ? "writes" : "write"
     } more into them than into random ones, and not because of what ${result.writer} wrote.`
-    : `Of none of the nodes after the last cleaner (${
+    : `That any node after the last cleaner (${
       listed(after.map(({ node }) => node))
-    }) is it shown that it writes at least twice as much into them as into random ones, also without what ${result.writer} wrote.`;
+    }) writes at least twice as much into them as into random ones, also without what ${result.writer} wrote, is not shown.`;
   return `${first}: ${than}. ${nodes}`;
 }
 

@@ -119,15 +119,19 @@ const CASES: [Made, string, string][] = [
   [{ end: 0.01 }, "surely less.", "no sure difference"],
   [
     {},
-    "Of none of the nodes after the last cleaner (MLP3) is it shown",
+    "That any node after the last cleaner (MLP3) writes at least twice",
     "After the last cleaner MLP3 writes",
   ],
-  [{ after: 0.4 }, "After the last cleaner MLP3 writes more into them", "Of none of the nodes"],
+  [{ after: 0.4 }, "After the last cleaner MLP3 writes more into them", "That any node after"],
   // surely more, but not twice as much
-  [{ after: 0.09 }, "is it shown that it writes at least twice as much into them", "surely writes more"],
-  [{ after: 0.09 }, "Of none of the nodes", "MLP3 writes more"],
-  [{ after: 0.4, width: 0.5 }, "Of none of the nodes", "MLP3 writes more"],
-  [{ after: null }, "No node comes after the last cleaner.", "Of none of the nodes"],
+  [
+    { after: 0.09 },
+    "writes at least twice as much into them as into random ones, also without what L0H2 wrote, is",
+    "surely writes more",
+  ],
+  [{ after: 0.09 }, "That any node after", "MLP3 writes more"],
+  [{ after: 0.4, width: 0.5 }, "That any node after", "MLP3 writes more"],
+  [{ after: null }, "No node comes after the last cleaner.", "That any node after"],
   [{}, "It is not shown to disturb more than any such vector, nor that erasing helps", "disturbs no more"],
   [{}, "nor that erasing helps for what the output says", "So erasing helps"],
   // it may be that the model predicts no worse with it, though the control predicts surely better
