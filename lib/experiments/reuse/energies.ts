@@ -110,8 +110,8 @@ function inputsOf(branch: Branch): { W: string; b: string; made: string }[] {
 }
 
 /**
- * Σ ‖W x̂‖² of all that each reader takes in, biases left out: [batch, reader]. `gram`: see
- * `unembeddingGram`.
+ * Σ ‖W x̂‖² of all that each reader takes in, biases left out: [batch, reader]. `gram`: see `logitMetric`; of
+ * logits without their mean over the vocabulary, which no prediction depends on.
  */
 export function taken(forward: Forward, gram: Tensor | undefined): Tensor {
   const parts: Tensor[] = [];
@@ -135,16 +135,6 @@ export function taken(forward: Forward, gram: Tensor | undefined): Tensor {
 
 /** The end of the stream. */
 export const end = (forward: Forward): Tensor => forward.hook(locations(forward.config).at(-1)!.hook);
-
-/**
- * W_U W_Uᵀ [d_model, other], of logits without their mean over the vocabulary, which no prediction depends
- * on.
- */
-export function unembeddingGram(forward: Forward): Tensor {
-  const W_U = forward.weight("unembed.W_U");
-  const own = W_U.sub(W_U.mean("d_vocab"));
-  return own.dot(own.rename({ d_model: "other" }), "d_vocab");
-}
 
 /**
  * Σ ‖W (P x)^‖² of what each reader takes in from the spans, with the clean run's scales: [batch, reader,

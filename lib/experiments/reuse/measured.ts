@@ -1,11 +1,12 @@
 /** The energies that all shares are made of, measured in one pass over the prompts. */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { outputSize } from "../../checkpoints/config.ts";
+import { logitMetric } from "../../metrics/logit_metric.ts";
 import { atPositions } from "../../metrics/retention.ts";
 import { spanTensor } from "../../metrics/span.ts";
 import type { NdArray } from "../../tensor/nd_array.ts";
 import { run, type RunOptions } from "../../tensor/run.ts";
-import { param, type Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import * as energies from "./energies.ts";
@@ -35,7 +36,7 @@ export async function measureGroups(
   groups: readonly Group[],
   options: RunOptions,
 ): Promise<Measured> {
-  const gram = await unembeddingGram(model, clean);
+  const gram = outputSize(model.config) > 0 ? await logitMetric(clean) : undefined;
   const outputs: Record<string, Tensor> = {
     stream: energies.stream(clean),
     written: energies.written(clean),
@@ -63,14 +64,6 @@ export async function measureGroups(
   });
   const values = await run(outputs, feed(prompts, model.config), options);
   return { groups, values };
-}
-
-/** W_U W_Uᵀ is made once, not with every batch. */
-async function unembeddingGram(model: Model, clean: Forward): Promise<Tensor | undefined> {
-  if (outputSize(model.config) === 0) return undefined;
-  const { gram } = await run({ gram: energies.unembeddingGram(clean) }, {});
-  const dims = ["d_model", "other"].map((name) => ({ name, size: model.config.d_model }));
-  return param("W_U W_Uᵀ", gram.data as Float32Array, dims);
 }
 
 /** The mean over all tokens that count of the end of the stream's coordinates in each span. */
