@@ -39,14 +39,17 @@ export interface PutBackPlan {
   seeds: readonly number[];
 }
 
-/** Losses, and how much later nodes change, with a part of the erased output put back. */
+/**
+ * Losses, and how much later nodes change, with a part of the erased output put back. `helps`: by how much
+ * more that harms than the control does, with the largest λ.
+ */
 export async function putBack(
   model: Model,
   prompts: Prompts,
   plan: PutBackPlan,
   boot: PromptBootstrap,
   options: RunOptions,
-): Promise<{ rows: PutBackRow[]; changed: ChangedRow[]; helps: Estimate | undefined }> {
+): Promise<{ rows: PutBackRow[]; changed: ChangedRow[]; helps: Estimate }> {
   const { clean, without, delta, erased, after, lambdas, seeds } = plan;
   const next = model.tokens("next");
   const left = retained(clean, without, delta, erased);
@@ -69,9 +72,10 @@ export async function putBack(
   const values = await run(outputs, withNext(prompts), options);
   const tokens = prompts.length - 2; // position 0 stands apart, the last has no next token
   const rows: PutBackRow[] = [], changed: ChangedRow[] = [];
+  const lossesWith = (lambda: number) =>
+    vectors.map((_, i) => increase(boot, values[`${i} ${lambda}`], values.clean, tokens));
   for (const lambda of lambdas) {
-    const losses = vectors.map((_, i) => increase(boot, values[`${i} ${lambda}`], values.clean, tokens));
-    for (const [run, loss] of besideControl(boot, losses)) rows.push({ run, lambda, loss });
+    for (const [run, loss] of besideControl(boot, lossesWith(lambda))) rows.push({ run, lambda, loss });
     for (const node of after) {
       const size = boot.sums(values[`size ${node}`].data);
       const lengths = vectors.map((_, i): Statistic => {
@@ -81,29 +85,16 @@ export async function putBack(
       for (const [run, change] of besideControl(boot, lengths)) changed.push({ run, lambda, node, change });
     }
   }
-  return { rows, changed, helps: helps(boot, values, tokens, Math.max(...lambdas), vectors.length) };
+  const [own, ...draws] = lossesWith(Math.max(...lambdas)), control = boot.another(draws);
+  return { rows, changed, helps: boot.of((draw) => own(draw) - control(draw)) };
 }
 
-/** The writer's own estimate, and the control's mean over its draws where it has some. */
-function besideControl(boot: PromptBootstrap, all: readonly Statistic[]): ["writer" | "control", Estimate][] {
-  const own: ["writer", Estimate] = ["writer", boot.of(all[0])];
-  if (all.length === 1) return [own];
-  return [own, ["control", boot.of(boot.another(all.slice(1)))]];
-}
-
-/** By how much more the erased output harms than the control does, with the largest λ. */
-function helps(
+/** The writer's own estimate, and the control's: the mean over its draws. */
+function besideControl(
   boot: PromptBootstrap,
-  values: Record<string, NdArray>,
-  tokens: number,
-  lambda: number,
-  runs: number,
-): Estimate | undefined {
-  if (runs === 1) return undefined;
-  const loss = (i: number) => increase(boot, values[`${i} ${lambda}`], values.clean, tokens);
-  const [own, ...draws] = Array.from({ length: runs }, (_, i) => loss(i));
-  const control = boot.another(draws);
-  return boot.of((draw) => own(draw) - control(draw));
+  [own, ...draws]: readonly Statistic[],
+): ["writer" | "control", Estimate][] {
+  return [["writer", boot.of(own)], ["control", boot.of(boot.another(draws))]];
 }
 
 /** Σ over positions 1 and later of KL(clean ‖ other), in nats: [batch]. */
