@@ -111,7 +111,9 @@ function helpsInWords({ putBack, helps, needed, neededMore }: ReuseResult): stri
     `the loss by ${number(own.loss.value, 3)} nats a token, as much of a rotated vector by ${
       number(control.loss.value, 3)
     }`;
-  const verdict = below(own.loss)
+  const verdict = most <= 0
+    ? "No part of it is put back, so whether erasing helps is not asked."
+    : below(own.loss)
     ? "The model predicts better with it, so erasing does not help."
     : above(helps)
     ? above(own.loss)

@@ -170,6 +170,13 @@ Deno.test('reuseInWords() speaks of the largest λ, as "helps" does, whatever th
   }
 });
 
+Deno.test("reuseInWords(): where more is erased and nothing put back, whether erasing helps is not asked", () => {
+  const result = made({ own: -0.1 });
+  const words = reuseInWords({ ...result, putBack: result.putBack.map((row) => ({ ...row, lambda: -0.5 })) });
+  assertStringIncludes(words.join(" "), "so whether erasing helps is not asked");
+  assert(!words.join(" ").includes("does not help"));
+});
+
 Deno.test("halves(): nothing is said of an output that nobody erases; without a loss nothing of it", () => {
   assertEquals(halves(made({ cleaners: [], end: 0.4, more: 0.3 })), { content: false, read: false });
   const { helps: _, ...rest } = made({});
