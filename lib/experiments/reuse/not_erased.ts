@@ -33,7 +33,7 @@ export async function notErased(
     laterNodes(model.config, node.name).length > 0
   ).map((node) => node.name);
   if (names.length === 0) return undefined;
-  const { nodes } = await measureSizes(model, prompts, names, options);
+  const { nodes } = await measureSizes(model, prompts, names, { ...options, onProgress: undefined });
   const largest = names.sort((a, b) => nodes.get(b)!.share - nodes.get(a)!.share).slice(0, CANDIDATES);
   const clean = model.forward();
   const removals = largest.map((name) => ({ key: name, writer: name, delta: atPositions(clean.node(name)) }));

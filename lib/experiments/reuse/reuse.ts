@@ -20,6 +20,7 @@ import { findNode, modelNodes } from "../../transformer/nodes.ts";
 import { assumptions, Bands } from "../experiment.ts";
 import { checkArguments, checkNames, checkNumber, checkOptions, RUN_OPTIONS, SEEDS } from "../options.ts";
 import { outputSpans } from "../output_span.ts";
+import { inParts } from "../part_progress.ts";
 import { PromptBootstrap } from "../prompt_bootstrap.ts";
 import { retention } from "../retention/retention.ts";
 import { endMeans, type Group, measureGroups } from "./measured.ts";
@@ -122,7 +123,16 @@ export async function reuse(
 ): Promise<ReuseResult> {
   checkArguments("reuse", { model, prompts });
   checkOptions("reuse", options, OPTIONS);
-  const { energy = 0.9, rotations = 8, seed = 1, lambdas = [0.5, 1] } = options;
+  const {
+    writer = model.cleanup.writer,
+    cleaners: given,
+    other: asked,
+    energy = 0.9,
+    rotations = 8,
+    seed = 1,
+    lambdas = [0.5, 1],
+    ...runOptions
+  } = options;
   checkNumber("reuse", "energy", energy, { least: 0.01, most: 1, whole: false });
   checkNumber("reuse", "rotations", rotations, { least: 2 });
   checkNumber("reuse", "seed", seed, SEEDS);
@@ -140,16 +150,18 @@ export async function reuse(
         `since intervals are over prompts and position 0 stands apart`,
     );
   }
-  const quiet: RunOptions = { ...options, onProgress: undefined };
-  const writer = options.writer ?? model.cleanup.writer;
   findNode(model.config, writer);
-  const cleaners = await cleanersFor(model, prompts, writer, options, quiet);
+  const unembeds = outputSize(model.config) > 0;
+  const part = inParts<RunOptions>(runOptions, 7, [1, 1, 1, 1, 1, Number(unembeds), Number(unembeds)]);
+  const cleaners = await cleanersFor(model, prompts, writer, given, { ...part(0), seed });
   const phases = new Phases(model.config, writer, cleaners);
-  const other = options.other ?? (await notErased(model, prompts, writer, quiet))?.name;
+  const other = asked ?? (await notErased(model, prompts, writer, part(1)))?.name;
   if (other !== undefined) checkOther(model, writer, other);
 
-  const [own] = await outputSpans(model, prompts, [writer], { energy }, quiet);
-  const [beside] = other === undefined ? [] : await outputSpans(model, prompts, [other], { k: own.k }, quiet);
+  const [own] = await outputSpans(model, prompts, [writer], { energy }, part(2));
+  const [beside] = other === undefined
+    ? []
+    : await outputSpans(model, prompts, [other], { k: own.k }, part(3));
   const seeds = Array.from({ length: rotations }, (_, i) => seed + i);
   const turned = seeds.map((s) => rotatedSpan(model.config, own, s));
   const boot = new PromptBootstrap(prompts.count, seed);
@@ -164,15 +176,14 @@ export async function reuse(
       without,
     },
     ...(beside && other ? [groupOf(model, clean, other, beside)] : []),
-  ], quiet);
+  ], part(4));
   const all = { measured, boot, config: model.config, phases, cleaners };
 
-  const unembeds = outputSize(model.config) > 0;
   const after = modelNodes(model.config).filter((node) => phases.ofNode(node) === "after").map((n) => n.name);
   const plan = { clean, without, delta: w, erased: phases.erased, after, lambdas, seeds };
-  const put = unembeds ? await putBack(model, prompts, plan, boot, quiet) : undefined;
+  const put = unembeds ? await putBack(model, prompts, plan, boot, part(5)) : undefined;
   const spans = endMeans(measured, prompts.count * (prompts.length - 1));
-  const ends = unembeds ? await needed(model, prompts, spans, boot, quiet) : undefined;
+  const ends = unembeds ? await needed(model, prompts, spans, boot, part(6)) : undefined;
   return {
     writer,
     cleaners,
@@ -183,9 +194,9 @@ export async function reuse(
     read: readRows(all),
     putBack: put?.rows ?? [],
     changed: put?.changed ?? [],
-    ...(put?.helps && { helps: put.helps }),
+    ...(put && { helps: put.helps }),
     needed: ends?.rows ?? [],
-    ...(ends?.more && { neededMore: ends.more }),
+    ...(ends && { neededMore: ends.more }),
     assumptions: {
       ...assumptions(model, prompts, new Bands()),
       positions: "1 and later",
@@ -204,8 +215,8 @@ async function cleanersFor(
   model: Model,
   prompts: Prompts,
   writer: string,
-  { cleaners, seed }: ReuseOptions,
-  quiet: RunOptions,
+  cleaners: readonly string[] | undefined,
+  options: RunOptions & { seed: number },
 ): Promise<string[]> {
   if (cleaners !== undefined) {
     if (cleaners.length > 0) checkNames("reuse", "cleaners", cleaners);
@@ -213,8 +224,7 @@ async function cleanersFor(
     return [...cleaners];
   }
   if (model.knownCleanup?.writer === writer) return [...model.knownCleanup.cleaners];
-  const runOptions = Object.fromEntries(Object.entries(quiet).filter(([name]) => name in RUN_OPTIONS));
-  const found = await retention(model, prompts, { ...runOptions, writer, rotations: 3, seed });
+  const found = await retention(model, prompts, { ...options, writer, rotations: 3 });
   return found.cleaners.map(({ node }) => node);
 }
 

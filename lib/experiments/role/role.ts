@@ -6,11 +6,13 @@
 import { type Prompts, shorten } from "../../checkpoints/mod.ts";
 import { quoted } from "../../checkpoints/quoted.ts";
 import { outputSize } from "../../checkpoints/config.ts";
+import { laterNodes } from "../../metrics/later_nodes.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
 import { assumptions, Bands } from "../experiment.ts";
 import { checkArguments, checkNames, checkNumber, checkOptions, RUN_OPTIONS, SEEDS } from "../options.ts";
+import { inParts } from "../part_progress.ts";
 import { PromptBootstrap } from "../prompt_bootstrap.ts";
 import { attentionRows } from "./attention.ts";
 import { edgeRows } from "./edges.ts";
@@ -89,13 +91,21 @@ const EDGE_ROTATIONS = 3;
 export async function role(model: Model, prompts: Prompts, options: RoleOptions = {}): Promise<RoleResult> {
   checkArguments("role", { model, prompts });
   checkOptions("role", options, OPTIONS);
-  const { most = 20, bins = 8, edgePrompts = 8, rotations = 4, seed = 1 } = options;
+  const {
+    writer = model.cleanup.writer,
+    most = 20,
+    tokens = [],
+    bins = 8,
+    edgePrompts = 8,
+    rotations = 4,
+    seed = 1,
+    ...runOptions
+  } = options;
   checkNumber("role", "most", most, { least: 1 });
   checkNumber("role", "bins", bins, { least: 1 });
   checkNumber("role", "edgePrompts", edgePrompts, { least: 0 });
   checkNumber("role", "rotations", rotations, { least: 2 });
   checkNumber("role", "seed", seed, SEEDS);
-  const writer = options.writer ?? model.cleanup.writer;
   findNode(model.config, writer);
   if (prompts.count < 2 || prompts.length < 3) {
     throw new Error(
@@ -103,28 +113,36 @@ export async function role(model: Model, prompts: Prompts, options: RoleOptions 
         `intervals are over prompts and position 0 stands apart`,
     );
   }
-  const quiet: RunOptions = { ...options, onProgress: undefined };
   const seeds = Array.from({ length: rotations }, (_, i) => seed + i);
   const edgeSeeds = seeds.slice(0, EDGE_ROTATIONS);
   const boot = new PromptBootstrap(prompts.count, seed);
   const unembeds = outputSize(model.config) > 0;
   const few = shorten(prompts, { count: Math.min(Math.max(2, edgePrompts), prompts.count) });
   const measuresEdges = unembeds && edgePrompts > 0;
+  // About as many runs over all prompts: edges are three inputs of each later node, half a run each.
+  const later = laterNodes(model.config, writer).length, share = few.count / prompts.count;
+  const part = inParts<RunOptions>(runOptions, 5, [
+    Number(unembeds),
+    1,
+    1,
+    unembeds ? 2 + rotations : 0,
+    measuresEdges ? Math.ceil(1.5 * later * (1 + edgeSeeds.length) * share) : 0,
+  ]);
 
   const { rows: vocabulary, chance } = unembeds
     ? await vocabularyRows(
       model,
       prompts,
       writer,
-      { most, besides: idsOf(model, options.tokens ?? []) },
+      { most, besides: idsOf(model, tokens) },
       seeds,
       boot,
-      quiet,
+      part(0),
     )
     : { rows: [], chance: [] };
-  const attention = await attentionRows(model, prompts, writer, bins, boot, quiet);
-  const { rows: variance, directions } = await varianceRows(model, prompts, writer, seed, quiet);
-  const without = unembeds ? await withoutRows(model, prompts, writer, bins, seeds, boot, quiet) : [];
+  const attention = await attentionRows(model, prompts, writer, bins, boot, part(1));
+  const { rows: variance, directions } = await varianceRows(model, prompts, writer, seed, part(2));
+  const without = unembeds ? await withoutRows(model, prompts, writer, bins, seeds, boot, part(3)) : [];
   const edges = measuresEdges
     ? await edgeRows(
       model,
@@ -132,7 +150,7 @@ export async function role(model: Model, prompts: Prompts, options: RoleOptions 
       writer,
       edgeSeeds,
       new PromptBootstrap(few.count, seed),
-      options,
+      part(4),
     )
     : [];
   return {

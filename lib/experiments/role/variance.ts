@@ -10,6 +10,7 @@ import { spanTensor } from "../../metrics/span.ts";
 import { run, type RunOptions } from "../../tensor/run.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { outputSpans } from "../output_span.ts";
+import { inParts } from "../part_progress.ts";
 import type { Estimate } from "../rows.ts";
 import type { Factor, VarianceRow } from "./rows.ts";
 
@@ -85,10 +86,11 @@ export async function varianceRows(
   seed: number,
   options: RunOptions,
 ): Promise<{ rows: VarianceRow[]; directions: number }> {
-  const [span] = await outputSpans(model, prompts, [writer], { energy: ENERGY }, options);
+  const part = inParts(options, 2);
+  const [span] = await outputSpans(model, prompts, [writer], { energy: ENERGY }, part(0));
   const S = spanTensor([span.directions], span.k, model.config.d_model).select("span", 0);
   const w = model.forward().node(writer).slice("pos", 1, prompts.length).dot(S, "d_model");
-  const { y } = await run({ y: w }, feed(prompts, model.config), options);
+  const { y } = await run({ y: w }, feed(prompts, model.config), part(1));
   const values = y.data as Float32Array, labels = Object.values(labelsOf(prompts));
   const whole = sharesOf(values, span.k, labels);
   const shuffled = shuffledShares(values, span.k, labels, seed);

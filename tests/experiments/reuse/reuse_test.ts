@@ -5,6 +5,7 @@ import type { SpanName } from "../../../lib/experiments/reuse/rows.ts";
 import { halves, reuseInWords } from "../../../lib/experiments/reuse/words.ts";
 import { loadModel } from "../../../lib/transformer/load.ts";
 import { embeddedPrompts } from "../../transformer/models.ts";
+import { assertRises } from "../progress.ts";
 import { plantedPrompts } from "../scan/planted/kinds.ts";
 import { reuseModel } from "./planted.ts";
 
@@ -90,6 +91,19 @@ Deno.test('reuse(): "helps" is of the largest λ, in whatever order they are giv
     falling.putBack.find((row) => row.run === run && row.lambda === 1)!.loss.value
   );
   assertAlmostEquals(falling.helps!.value, own - control, 1e-9);
+});
+
+Deno.test("reuse() tells its progress, from the first run to the end", async () => {
+  const model = await loadModel(), few = await embeddedPrompts(3, 16);
+  for (const given of [{}, { writer: "L0H3" }, { cleaners: ["L2H3"], other: "L1H5" }]) {
+    const told: number[] = [];
+    await reuse(model, few, {
+      ...given,
+      rotations: 2,
+      onProgress: ({ done, total }) => told.push(done / total),
+    });
+    assertRises(told);
+  }
 });
 
 Deno.test("reuse() refuses what it cannot mean", async () => {

@@ -6,6 +6,7 @@ import { classOf } from "../../../lib/experiments/role/without.ts";
 import { roleInWords } from "../../../lib/experiments/role/words.ts";
 import { loadModel } from "../../../lib/transformer/load.ts";
 import { embeddedPrompts } from "../../transformer/models.ts";
+import { assertRises } from "../progress.ts";
 import { modelOf, plantedPrompts } from "../scan/planted/kinds.ts";
 import { plant, plantMultiple } from "../scan/planted/nodes.ts";
 import { World } from "../scan/planted/world.ts";
@@ -72,6 +73,19 @@ Deno.test("role(): a rotated output has another list of tokens, and an MLP atten
   // heads of layers 2 and 3 by three inputs each, and their MLPs
   assertEquals(result.edges.length, 2 * (8 * 3 + 1));
   assertStringIncludes(result.assumptions.edges, "its norm's scale frozen; 2 rotations");
+});
+
+Deno.test("role() tells its progress, from the first run to the end, also without edges", async () => {
+  const model = await loadModel(), few = await embeddedPrompts(3, 16);
+  for (const edgePrompts of [0, 2]) {
+    const told: number[] = [];
+    await role(model, few, {
+      edgePrompts,
+      rotations: 2,
+      onProgress: ({ done, total }) => told.push(done / total),
+    });
+    assertRises(told);
+  }
 });
 
 Deno.test("classOf() and binsOf()", () => {
