@@ -7,6 +7,7 @@ import { RESPONSES, type ScanCost, scanCost } from "../scan/cost.ts";
 import { passes } from "../scan/prompts.ts";
 import type { ScanSettings } from "../scan/settings.ts";
 import { DEFAULT_EARLY, DEFAULT_REPAIR } from "./census.ts";
+import { earlyLayers } from "./early_heads.ts";
 
 /**
  * Part of the nodes that is examined, as far as the settings let it: in small models a third, in large
@@ -34,7 +35,7 @@ export function censusCost(
   const draws = 1 + settings.rotations;
   const asked = outputSize(model.config) > 0;
   const [heads, repaired] = asked
-    ? [Math.min(early, Math.ceil(n_layers / 3) * n_heads), Math.min(repair, nodes)]
+    ? [Math.min(early, earlyLayers(n_layers) * n_heads), Math.min(repair, nodes)]
     : [0, 0];
   const runs = RESPONSES * draws *
     (HALF * (examining + repaired) + NEARLY_ALL * heads);

@@ -5,55 +5,37 @@
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { attributionVector, unembedding } from "../../metrics/attribution.ts";
-import { headDots } from "../../metrics/projection.ts";
 import { atPositions } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
-import { run, type RunOptions } from "../../tensor/run.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
-import { findNode, headName, modelNodes } from "../../transformer/nodes.ts";
+import { findNode, modelNodes } from "../../transformer/nodes.ts";
 import { Credits } from "../attribution/credits.ts";
 import { ask } from "../attribution/question.ts";
 import { columnsAfter, measureTaken, type Taken } from "../attribution/runs.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
 import { draws, estimate } from "./estimates.ts";
+import { largest } from "./largest.ts";
 import type { EarlyRow } from "./rows.ts";
 
 /** Layers whose heads count as early: the first third. */
 export const earlyLayers = (layers: number): number => Math.ceil(layers / 3);
 
-/**
- * The `most` early heads with the largest DLA, the largest first, then all of them taken together; empty
- * where there is no later node.
- */
+/** The `most` early heads with the largest DLA, the largest first, then all of them taken together. */
 export async function earlyHeads(
   model: Model,
   prompts: Prompts,
   options: RunOptions & { seed: number; rotations: number; most: number },
 ): Promise<EarlyRow[]> {
   const { seed, rotations, most, ...runOptions } = options;
-  const quiet = { ...runOptions, onProgress: undefined };
-  const { feeds } = await ask(model, prompts, {}, quiet);
+  const { feeds } = await ask(model, prompts, {}, { ...runOptions, onProgress: undefined });
   const clean = model.forward();
   const direction = unembedding(clean, model.tokens("first")).sub(unembedding(clean, model.tokens("second")));
   const u = attributionVector(clean, direction);
-  const { n_heads, n_layers } = model.config;
-  const early = Math.min(earlyLayers(n_layers), n_layers);
-  const sizes: Record<string, Tensor> = {};
-  for (let layer = 0; layer < early; layer++) {
-    sizes[`${layer}`] = atPositions(headDots(clean, layer, u)).sumSquares("pos");
-  }
-  const squares = await run(sizes, feeds, quiet);
-  const size = (layer: number, head: number) => {
-    let sum = 0;
-    for (let b = 0; b < prompts.count; b++) sum += squares[`${layer}`].data[b * n_heads + head];
-    return sum;
-  };
-  const chosen = modelNodes(model.config)
-    .flatMap((node) => node.kind === "head" && node.layer < early ? [node] : [])
-    .sort((a, b) => size(b.layer, b.head) - size(a.layer, a.head)).slice(0, most)
-    .map(({ layer, head }) => headName(layer, head));
+  const early = earlyLayers(model.config.n_layers);
+  const heads = modelNodes(model.config).filter((node) => node.kind === "head" && node.layer < early);
+  const chosen = await largest(clean, u, heads, most, feeds, runOptions);
   const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
   const taken = chosen.flatMap((writer): Taken[] => {
     const w = atPositions(clean.node(writer));

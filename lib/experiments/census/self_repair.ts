@@ -14,10 +14,9 @@
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { attributionVector, readDifference, unembedding } from "../../metrics/attribution.ts";
 import { laterNodes } from "../../metrics/later_nodes.ts";
-import { headDots } from "../../metrics/projection.ts";
 import { atPositions, removal, responseDots } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
-import { type Feeds, run, type RunOptions, stream } from "../../tensor/run.ts";
+import { type Feeds, type RunOptions, stream } from "../../tensor/run.ts";
 import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Forward } from "../../transformer/forward.ts";
@@ -29,6 +28,7 @@ import { cutPrompts } from "../prompt_feeds.ts";
 import { graphs } from "../retention/removals.ts";
 import { LEAST_TOKENS } from "../retention/sums.ts";
 import { shiftedPrompts } from "../shifted_prompts.ts";
+import { largest } from "./largest.ts";
 import { repairRows, type Tokens } from "./repair_rows.ts";
 import type { SelfRepairRow } from "./rows.ts";
 
@@ -42,32 +42,6 @@ function rightToken(model: Model, forward: Forward): Tensor {
   const direction = unembedding(forward, model.tokens("next"));
   if (model.processing.centerUnembed) return direction;
   return direction.sub(forward.weight("unembed.W_U").mean("d_vocab"));
-}
-
-/** Σ (w·u)² of every head and MLP over all prompts, the largest first. */
-async function largest(model: Model, feeds: Feeds, most: number, options: RunOptions): Promise<string[]> {
-  const clean = model.forward(), u = attributionVector(clean, rightToken(model, clean));
-  const { n_layers, n_heads } = model.config;
-  const outputs: Record<string, Tensor> = {};
-  const nodes = modelNodes(model.config).filter((node) => node.kind !== "embed");
-  for (let layer = 0; layer < n_layers; layer++) {
-    outputs[`heads${layer}`] = atPositions(headDots(clean, layer, u)).sumSquares("pos");
-  }
-  for (const { kind, name } of nodes) {
-    if (kind === "mlp") outputs[name] = atPositions(clean.node(name).dot(u, "d_model")).sumSquares("pos");
-  }
-  const values = await run(outputs, feeds, options);
-  const size = (node: typeof nodes[number]) => {
-    const [key, step, at] = node.kind === "head"
-      ? [`heads${node.layer}`, n_heads, node.head]
-      : [node.name, 1, 0];
-    const { data } = values[key];
-    let sum = 0;
-    for (let i = at; i < data.length; i += step) sum += data[i];
-    return sum;
-  };
-  const sizes = new Map(nodes.map((node) => [node.name, size(node)]));
-  return [...sizes].sort((a, b) => b[1] - a[1]).slice(0, most).map(([name]) => name);
 }
 
 interface Exchange {
@@ -112,8 +86,10 @@ export async function selfRepair(
     );
   }
   const feeds = feedsOf(prompts);
-  const chosen = await largest(model, feeds, most, { ...runOptions, onProgress: undefined });
-  const clean = model.forward(), other = model.forward({ tokens: model.tokens("other") });
+  const clean = model.forward(), u = attributionVector(clean, rightToken(model, clean));
+  const nodes = modelNodes(model.config).filter(({ kind }) => kind !== "embed");
+  const chosen = await largest(clean, u, nodes, most, feeds, runOptions);
+  const other = model.forward({ tokens: model.tokens("other") });
   const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
   const exchanges = chosen.flatMap((writer): Exchange[] => {
     const delta = atPositions(clean.node(writer).sub(other.node(writer)));
