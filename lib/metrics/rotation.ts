@@ -110,6 +110,11 @@ export function rotation(config: RotatedConfig, seed: number): Tensor {
   return param(`rotation ${seed}`, Float32Array.from(rotationMatrix(config, seed)), dims);
 }
 
+/** `count` rotations, with the seeds from `seed` on. */
+export function rotationsFrom(config: RotatedConfig, seed: number, count: number): Tensor[] {
+  return Array.from({ length: count }, (_, i) => rotation(config, seed + i));
+}
+
 /**
  * Several rotations for one prompt that stands in a run as many times, each row with its own Q; the first row
  * is not rotated. The tensor, and what the run is fed as "turns". One graph serves all draws; the matrices

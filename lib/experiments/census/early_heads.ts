@@ -6,7 +6,7 @@
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { attributionVector, unembedding } from "../../metrics/attribution.ts";
 import { atPositions } from "../../metrics/retention.ts";
-import { rotated, rotation } from "../../metrics/rotation.ts";
+import { rotated, rotationsFrom } from "../../metrics/rotation.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
@@ -36,7 +36,7 @@ export async function earlyHeads(
   const early = earlyLayers(model.config.n_layers);
   const heads = modelNodes(model.config).filter((node) => node.kind === "head" && node.layer < early);
   const chosen = await largest(clean, u, heads, most, feeds, runOptions);
-  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const turns = rotationsFrom(model.config, seed, rotations);
   const taken = chosen.flatMap((writer): Taken[] => {
     const w = atPositions(clean.node(writer));
     return [{ writer, delta: w }, ...turns.map((Q) => ({ writer, delta: rotated(w, Q) }))];

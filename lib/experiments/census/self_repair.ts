@@ -15,7 +15,7 @@ import type { Prompts } from "../../checkpoints/mod.ts";
 import { attributionVector, readDifference, unembedding } from "../../metrics/attribution.ts";
 import { laterNodes } from "../../metrics/later_nodes.ts";
 import { atPositions, removal, responseDots } from "../../metrics/retention.ts";
-import { rotated, rotation } from "../../metrics/rotation.ts";
+import { rotated, rotationsFrom } from "../../metrics/rotation.ts";
 import { type Feeds, type RunOptions, stream } from "../../tensor/run.ts";
 import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -90,7 +90,7 @@ export async function selfRepair(
   const nodes = modelNodes(model.config).filter(({ kind }) => kind !== "embed");
   const chosen = await largest(clean, u, nodes, most, feeds, runOptions);
   const other = model.forward({ tokens: model.tokens("other") });
-  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const turns = rotationsFrom(model.config, seed, rotations);
   const exchanges = chosen.flatMap((writer): Exchange[] => {
     const delta = atPositions(clean.node(writer).sub(other.node(writer)));
     const controls = turns.map((Q, i) => ({ key: `${writer} ${i}`, writer, delta: rotated(delta, Q) }));

@@ -10,7 +10,7 @@ import { laterNodes } from "../../metrics/later_nodes.ts";
 import { logitMetric } from "../../metrics/logit_metric.ts";
 import { neuronCosines } from "../../metrics/neurons.ts";
 import { atPositions } from "../../metrics/retention.ts";
-import { rotated, rotation } from "../../metrics/rotation.ts";
+import { rotated, rotationsFrom } from "../../metrics/rotation.ts";
 import {
   type SingularDirections,
   singularDirections,
@@ -104,10 +104,7 @@ export async function cleanersInDetail(
   const { directions, cosines, gates } = await weightsOf(model, cleaners);
   const G = outputSize(model.config) > 0 ? await logitMetric(clean) : undefined;
   const plan = { writer, cleaners, directions, ...(G && { G }) };
-  const deltas = [
-    w,
-    ...Array.from({ length: rotations }, (_, i) => rotated(w, rotation(model.config, seed + i))),
-  ];
+  const deltas = [w, ...rotationsFrom(model.config, seed, rotations).map((Q) => rotated(w, Q))];
   const part = inParts<RunOptions>(runOptions, deltas.length + 1);
   const measured: Measured[] = [];
   for (const [i, delta] of deltas.entries()) {

@@ -5,7 +5,7 @@
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { findNode, modelNodes } from "../../transformer/nodes.ts";
 import { atPositions, type RemovedPositions, type Route } from "../../metrics/retention.ts";
-import { rotated, rotation } from "../../metrics/rotation.ts";
+import { rotated, rotationsFrom } from "../../metrics/rotation.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { assumptions, Bands } from "../experiment.ts";
@@ -154,7 +154,7 @@ export async function retention(
   const clean = model.forward();
   const wanted = { ...run, onProgress: undefined };
   const removing = await outputsToRemove(model, clean, prompts, names, remove, positions, wanted);
-  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const turns = rotationsFrom(model.config, seed, rotations);
   const writers = names.map((writer) => {
     const w = removing.output(writer).mul(strength);
     const controls = turns.map((Q) => rotated(w, Q));

@@ -4,7 +4,7 @@
  */
 import { type ModelConfig, selectPrompts } from "../../checkpoints/mod.ts";
 import { atPositions } from "../../metrics/retention.ts";
-import { rotated, rotation } from "../../metrics/rotation.ts";
+import { rotated, rotationsFrom } from "../../metrics/rotation.ts";
 import { benjaminiHochberg } from "../../stats/significance.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import { feed, type Model } from "../../transformer/model.ts";
@@ -116,7 +116,7 @@ export async function measureExamination(
   if (names.length === 0) return new Map([[SHARED, shared]]);
   onPass?.(`examining ${names.length} of them`, prompts.count);
   const clean = model.forward();
-  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const turns = rotationsFrom(model.config, seed, rotations);
   const removals = removalsOf(names.map((writer) => {
     const w = clean.node(writer), controls = turns.map((Q) => atPositions(rotated(w, Q)));
     return withControls({ key: writer, writer, delta: atPositions(w) }, controls);

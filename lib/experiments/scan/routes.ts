@@ -6,7 +6,7 @@
  */
 import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { atPositions, type Route } from "../../metrics/retention.ts";
-import { rotated, rotation } from "../../metrics/rotation.ts";
+import { rotated, rotationsFrom } from "../../metrics/rotation.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { RemovalStats, removalStats } from "../retention/removal_stats.ts";
@@ -62,7 +62,7 @@ export async function measureRoutes(
   options: RunOptions & Pick<RemovalOptions, "done" | "onMeasured">,
 ): Promise<Map<string, RemovalStats>> {
   const clean = model.forward();
-  const turns = Array.from({ length: rotations }, (_, i) => rotation(model.config, seed + i));
+  const turns = rotationsFrom(model.config, seed, rotations);
   const removals = removalsOf(writers.flatMap((writer) => {
     const w = clean.node(writer), controls = turns.map((Q) => atPositions(rotated(w, Q)));
     return FROZEN.map((route) =>

@@ -5,7 +5,7 @@
  */
 import type { Prompts } from "../../checkpoints/mod.ts";
 import { laterLocations } from "../../metrics/later_nodes.ts";
-import { rotated, rotation } from "../../metrics/rotation.ts";
+import { rotated, rotationsFrom } from "../../metrics/rotation.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { firstTokens } from "../retention/first_position.ts";
@@ -52,7 +52,7 @@ export async function sink(
   const [writer, { first: norm, rest: elsewhere }] = before.reduce((a, b) => b[1].first > a[1].first ? b : a);
   const { seed, rotations, ...run } = options;
   const clean = model.forward(), w = clean.node(writer);
-  const turned = Array.from({ length: rotations }, (_, i) => rotated(w, rotation(model.config, seed + i)));
+  const turned = rotationsFrom(model.config, seed, rotations).map((Q) => rotated(w, Q));
   const removals = [w, ...turned].map((delta, i) => ({ key: `${writer} ${i}`, writer, delta }));
   const [stats, ...controls] = (await measureRemovals(model, firstTokens(prompts), clean, removals, run))
     .values();
