@@ -10,6 +10,11 @@ export const threshold = (x: number) => `${Number(x.toPrecision(3))}`;
 export const estimate = ({ value, interval: [low, high] }: Estimate) =>
   `${number(value)} (${number(low)} to ${number(high)})`;
 
+/** Whether a number is surely above 0; one that was not measured is not. */
+export const above = (e?: Estimate): boolean => e !== undefined && e.interval[0] > 0;
+/** Whether it is surely below 0. */
+export const below = (e?: Estimate): boolean => e !== undefined && e.interval[1] < 0;
+
 /** "A", "A and B", "A, B and C". */
 export function listed(names: readonly string[]): string {
   if (names.length < 2) return names.join("");

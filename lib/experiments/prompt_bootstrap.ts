@@ -8,6 +8,7 @@
  * therefore that of one more draw: what a draw is off the mean, stretched by √((n + 1) / (n − 1)) · t / z,
  * Student's t of n − 1 degrees of freedom beside the normal z, since n draws are few.
  */
+import { sumOfBlocks } from "../stats/block_sums.ts";
 import { studentT } from "../stats/control_draws.ts";
 import { Random } from "../stats/random.ts";
 import { bootstrapDraws, bootstrapInterval } from "../stats/significance.ts";
@@ -63,12 +64,5 @@ export class PromptBootstrap {
 
 /** Σ part / Σ whole. */
 export function ratioOf(part: Float64Array, whole: Float64Array): Statistic {
-  return (draw) => {
-    let [above, below] = [0, 0];
-    for (let i = 0; i < part.length; i++) {
-      above += part[draw ? draw[i] : i];
-      below += whole[draw ? draw[i] : i];
-    }
-    return above / below;
-  };
+  return (draw) => sumOfBlocks(part, draw) / sumOfBlocks(whole, draw);
 }

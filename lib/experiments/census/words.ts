@@ -4,15 +4,13 @@
  */
 import type { Estimate } from "../rows.ts";
 import { foundWriters } from "../scan/scan.ts";
-import { estimate, listed, number, percent } from "../numbers_in_words.ts";
+import { above, below, estimate, listed, number, percent } from "../numbers_in_words.ts";
 import type { CensusResult } from "./census.ts";
 import type { ContractionRow, EarlyRow, SelfRepairRow } from "./rows.ts";
 
 /** Names that stand in a sentence; the tables have them all. */
 const NAMED = 5;
 
-const above = ({ interval: [low] }: Estimate) => low > 0;
-const below = ({ interval: [, high] }: Estimate) => high < 0;
 const shares = ({ value, interval: [low, high] }: Estimate) =>
   `${percent(value)} (${percent(low)} to ${percent(high)})`;
 const some = (names: readonly string[]) =>

@@ -2,13 +2,10 @@
  * What the rows of cleaners in detail say, in sentences. Each is printed on the condition that makes it
  * true: intervals decide, and where they hold 0 the sentence says that nothing is known.
  */
-import { estimate, listed, number, percent } from "../numbers_in_words.ts";
-import type { Estimate } from "../rows.ts";
+import { above, below, estimate, listed, number, percent } from "../numbers_in_words.ts";
 import type { CleanersResult } from "./cleaners.ts";
 import type { DirectionRow, LensRow, NeuronRow, PartsRow, SuppressionRow } from "./rows.ts";
 
-const above = ({ interval: [low] }: Estimate) => low > 0;
-const below = ({ interval: [, high] }: Estimate) => high < 0;
 /** Below this part of what was said little of it is left; above it what has become of it is not silent. */
 const ERASED = 0.5;
 

@@ -2,13 +2,11 @@
  * What `reuse` found, in sentences. Each conclusion is printed on the condition that makes it true: an
  * interval that lies wholly on one side. Where it holds 0, the sentence says that nothing is shown.
  */
-import { listed, number, percent } from "../numbers_in_words.ts";
+import { above, below, listed, number, percent } from "../numbers_in_words.ts";
 import type { Estimate } from "../rows.ts";
 import type { ReuseResult } from "./reuse.ts";
 import type { ReadRow } from "./rows.ts";
 
-const above = (e?: Estimate) => e !== undefined && e.interval[0] > 0;
-const below = (e?: Estimate) => e !== undefined && e.interval[1] < 0;
 const within = ({ interval: [low, high] }: Estimate, digits = 3) =>
   `95 %: ${number(low, digits)} to ${number(high, digits)}`;
 

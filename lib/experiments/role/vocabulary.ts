@@ -11,7 +11,7 @@ import { rotationMatrix } from "../../metrics/rotation.ts";
 import { run, type RunOptions } from "../../tensor/run.ts";
 import { param, type Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
-import type { PromptBootstrap } from "../prompt_bootstrap.ts";
+import { type PromptBootstrap, ratioOf } from "../prompt_bootstrap.ts";
 import type { ChanceRow, VocabularyRow } from "./rows.ts";
 
 /** Logits without their mean over the vocabulary, of vectors [row, d_model] as the unembedding reads them. */
@@ -70,20 +70,11 @@ export async function vocabularyRows(
       for (let i = 0; i < n; i++) dla += sums.data[prompt * n + i] * columns[row * n + i];
       return dla;
     });
-    const part = boot.sums(byPrompt);
-    const statistic = (draw?: Int32Array) => {
-      let [above, below] = [0, 0];
-      for (let i = 0; i < part.length; i++) {
-        above += part[draw ? draw[i] : i];
-        below += counted[draw ? draw[i] : i];
-      }
-      return above / below;
-    };
     return {
       token: model.tokenizer?.decodeToken(id) ?? `${id}`,
       id,
       rank: order.indexOf(id) + 1,
-      dla: boot.of(statistic),
+      dla: boot.of(ratioOf(boot.sums(byPrompt), counted)),
     };
   });
   const chance = others.map((logits, i): ChanceRow => ({

@@ -2,12 +2,10 @@
  * What `role` found, in sentences, each on the condition that makes it true. A thing is said to be so when
  * its interval lies wholly beyond that of the control.
  */
-import { listed, number, percent } from "../numbers_in_words.ts";
-import type { Estimate } from "../rows.ts";
+import { above, listed, number, percent } from "../numbers_in_words.ts";
 import type { RoleResult } from "./role.ts";
 import type { Factor } from "./rows.ts";
 
-const above = (e?: Estimate) => e !== undefined && e.interval[0] > 0;
 /** Named in one sentence. */
 const NAMED = 3;
 /** Parts of the variance that one factor explains and the others cannot: a large one, and most of it. */
