@@ -9,29 +9,28 @@
 import type { Prompts } from "../checkpoints/mod.ts";
 import { attributionVector, directLogitAttribution, topTwoDirection } from "../metrics/attribution.ts";
 import { BlockRegression } from "../stats/regression.ts";
-import { bootstrapDraws, bootstrapInterval } from "../stats/significance.ts";
+import { bootstrapInterval } from "../stats/significance.ts";
 import { run } from "../tensor/run.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { cleanerHeads, cleanerOutputs } from "./composition_attribution.ts";
+import { draws } from "./estimates.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { checkArguments, checkOptions, MEASURE_OPTIONS } from "./options.ts";
 import type { Estimate, FitRow, PairRow } from "./rows.ts";
 import { number } from "./numbers_in_words.ts";
 
-const DRAWS = 1000;
-
 function fitRow(
   node: string,
   of: FitRow["of"],
   points: BlockRegression,
-  draws: readonly Int32Array[],
+  drawn: readonly Int32Array[],
 ): FitRow {
   const whole = points.at();
-  const lines = new Map(draws.map((draw) => [draw, points.at(draw)]));
+  const lines = new Map(drawn.map((draw) => [draw, points.at(draw)]));
   const estimate = (field: "r" | "slope" | "intercept"): Estimate => ({
     value: whole[field],
-    interval: bootstrapInterval((draw) => lines.get(draw)![field], draws),
+    interval: bootstrapInterval((draw) => lines.get(draw)![field], drawn),
   });
   return {
     node,
@@ -49,11 +48,11 @@ function fitRow(
  */
 export function fitsOverPrompts(rows: readonly PairRow[], node: string, { seed = 1 } = {}): FitRow[] {
   const blocks = rows.reduce((most, { prompt }) => Math.max(most, prompt + 1), 0);
-  const draws = bootstrapDraws(blocks, DRAWS, seed);
+  const drawn = draws(blocks, seed);
   return (["composition", "total"] as const).map((of) => {
     const points = new BlockRegression(blocks);
     for (const row of rows) if (row.position > 0) points.add(row.writer, row[of], row.prompt);
-    return fitRow(node, of, points, draws);
+    return fitRow(node, of, points, drawn);
   });
 }
 
@@ -100,13 +99,13 @@ export async function cancellationBaseline(
   const values = await run({ nodes: outputs }, feed(prompts, model.config), options);
   const bands = new Bands({ ...options, positions: options.positions ?? [1, prompts.length - 1] });
   const [from, to] = bands.positions!;
-  const draws = bootstrapDraws(prompts.count, DRAWS, seed);
+  const drawn = draws(prompts.count, seed);
   const rows = nodes.map((name, node) => {
     const { own, composition } = values.nodes[node];
     const x = bands.series(own), y = bands.series(composition);
     const points = new BlockRegression(prompts.count);
     x.forEach((value, i) => points.add(value, y[i], Math.floor(i / (to - from + 1))));
-    return fitRow(name, "composition", points, draws);
+    return fitRow(name, "composition", points, drawn);
   });
   return { rows, assumptions: assumptions(model, prompts, bands) };
 }

@@ -1,5 +1,24 @@
-/** Rows with numbers in the place of estimates, for tables and for comparison with expected values. */
+/** Numbers with their bootstrap intervals over prompts, and rows without the intervals. */
+import { bootstrapDraws, bootstrapInterval } from "../stats/significance.ts";
 import type { Estimate } from "./rows.ts";
+
+const DRAWS = 1000;
+
+/** Draws of `blocks` prompts or blocks of them, the same for all numbers of one experiment. */
+export const draws = (blocks: number, seed: number): Int32Array[] => bootstrapDraws(blocks, DRAWS, seed);
+
+/** A statistic of all blocks, or of those drawn. */
+export function estimate(statistic: (draw?: Int32Array) => number, drawn: readonly Int32Array[]): Estimate {
+  return { value: statistic(), interval: bootstrapInterval(statistic, drawn) };
+}
+
+/** Mean over the entries of `values`, or over those drawn. */
+export function meanOf(values: ArrayLike<number>, draw?: Int32Array): number {
+  const n = draw?.length ?? values.length;
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += values[draw ? draw[i] : i];
+  return sum / n;
+}
 
 const isEstimate = (value: unknown): value is Estimate =>
   typeof value === "object" && value !== null && "value" in value && "interval" in value;

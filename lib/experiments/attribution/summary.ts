@@ -2,15 +2,14 @@
 import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { laterNodes } from "../../metrics/later_nodes.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
-import { bootstrapDraws, bootstrapInterval } from "../../stats/significance.ts";
+import { bootstrapInterval } from "../../stats/significance.ts";
 import { findNode } from "../../transformer/nodes.ts";
+import { draws } from "../estimates.ts";
 import type { Estimate } from "../rows.ts";
 import { Credits } from "./credits.ts";
 import type { AttributionRow, Credit, ResampledRow, StepRow } from "./rows.ts";
 import type { NodeCredits } from "./measure.ts";
 import { columnsAfter } from "./runs.ts";
-
-const DRAWS = 1000;
 
 export class AttributionSummary {
   readonly node: string;
@@ -32,7 +31,7 @@ export class AttributionSummary {
   ) {
     [this.node, this.#config, this.#own, this.#controls] = [node, config, own, controls];
     this.#resampled = resampled;
-    this.#draws = bootstrapDraws(own.blocks, DRAWS, seed);
+    this.#draws = draws(own.blocks, seed);
     this.#controlDraws = new ControlDraws(controls, this.#draws, seed + 1);
   }
 

@@ -5,10 +5,10 @@
  */
 import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { modelNodes } from "../../transformer/nodes.ts";
+import { draws, estimate } from "../estimates.ts";
 import { RemovalStats } from "../retention/removal_stats.ts";
 import { isWide } from "../scan/candidates.ts";
 import { controlKey } from "../scan/screen.ts";
-import { draws, estimate } from "./estimates.ts";
 import type { ContractionRow } from "./rows.ts";
 
 /** @param stats the first pass: every node by its name, controls by their `controlKey` */

@@ -8,8 +8,8 @@ import { addedBy, cosine, streamBefore } from "../../metrics/sublayers.ts";
 import { run, type RunOptions } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
+import { draws, estimate, meanOf } from "../estimates.ts";
 import { shiftedPrompts } from "../shifted_prompts.ts";
-import { draws, estimate, meanOf } from "./estimates.ts";
 import type { CosineRow } from "./rows.ts";
 
 /** Below this cosine a token counts as opposed. */

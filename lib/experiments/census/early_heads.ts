@@ -14,8 +14,8 @@ import { findNode, modelNodes } from "../../transformer/nodes.ts";
 import { Credits } from "../attribution/credits.ts";
 import { ask } from "../attribution/question.ts";
 import { columnsAfter, measureTaken, type Taken } from "../attribution/runs.ts";
+import { draws, estimate } from "../estimates.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
-import { draws, estimate } from "./estimates.ts";
 import { largest } from "./largest.ts";
 import type { EarlyRow } from "./rows.ts";
 

@@ -7,8 +7,8 @@ import type { Forward } from "../../transformer/forward.ts";
 import type { ModelNode } from "../../transformer/nodes.ts";
 
 /**
- * The names of the `most` of some heads and MLPs with the largest Σ (w·u)² over all prompts, position 0 apart,
- * the largest first. u: [batch, pos, d_model].
+ * The names of the `most` of some heads and MLPs with the largest Σ (w·u)² over all prompts, position 0
+ * apart, the largest first. u: [batch, pos, d_model].
  */
 export async function largest(
   clean: Forward,

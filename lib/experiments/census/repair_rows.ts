@@ -4,8 +4,8 @@ import { ControlDraws } from "../../stats/control_draws.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 import { findNode } from "../../transformer/nodes.ts";
 import { Credits } from "../attribution/credits.ts";
+import { draws, estimate } from "../estimates.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
-import { draws, estimate } from "./estimates.ts";
 import type { Repair, SelfRepairRow } from "./rows.ts";
 
 /**

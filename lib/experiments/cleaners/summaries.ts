@@ -4,7 +4,7 @@ import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
 import { findNode } from "../../transformer/nodes.ts";
-import { draws, estimate } from "../census/estimates.ts";
+import { draws, estimate } from "../estimates.ts";
 import type { Beside, LensRow, PartsRow, PositionsRow } from "./rows.ts";
 import { type Measured, octaves } from "./measure.ts";
 

@@ -19,7 +19,7 @@ import { type RunOptions, stream } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
-import { draws, estimate } from "../census/estimates.ts";
+import { draws, estimate } from "../estimates.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
 import { shiftedPrompts } from "../shifted_prompts.ts";
 import type { SuppressionRow } from "./rows.ts";

@@ -3,12 +3,11 @@ import type { ModelConfig } from "../../checkpoints/mod.ts";
 import { laterNodes } from "../../metrics/later_nodes.ts";
 import type { Histograms } from "../../stats/histogram.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
-import { bootstrapDraws, bootstrapInterval, pBelowZero } from "../../stats/significance.ts";
+import { bootstrapInterval, pBelowZero } from "../../stats/significance.ts";
 import { findNode } from "../../transformer/nodes.ts";
+import { draws, estimate } from "../estimates.ts";
 import type { Band, Estimate, RemovalName, ResponseRow, RetentionRow, WriterRow } from "../rows.ts";
 import { RemovalStats } from "./removal_stats.ts";
-
-const DRAWS = 1000;
 
 export interface SummaryOptions {
   seed: number;
@@ -36,12 +35,12 @@ export class Summary {
   ) {
     [this.#config, this.name, this.own, this.controls] = [config, name, own, controls];
     this.#quantiles = options.quantiles;
-    this.#draws = bootstrapDraws(own.shape.blocks, DRAWS, options.seed);
+    this.#draws = draws(own.shape.blocks, options.seed);
     this.#control = new ControlDraws(controls, this.#draws, options.seed + 1);
   }
 
   #estimate(statistic: (draw?: Int32Array) => number): Estimate {
-    return { value: statistic(), interval: bootstrapInterval(statistic, this.#draws) };
+    return estimate(statistic, this.#draws);
   }
 
   #runs(): [RemovalName, RemovalStats][] {

@@ -19,17 +19,16 @@ import { atPositions, removal } from "../../metrics/retention.ts";
 import { rotated, rotation } from "../../metrics/rotation.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
-import { bootstrapDraws, bootstrapInterval, pBelowZero } from "../../stats/significance.ts";
+import { pBelowZero } from "../../stats/significance.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import { createOnce } from "../../tensor/session.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
+import { draws, estimate } from "../estimates.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
 import { measureSums, type Share, Sums } from "../retention/sums.ts";
 import type { Estimate } from "../rows.ts";
 import type { ScanSettings } from "./settings.ts";
-
-const DRAWS = 1000;
 
 /** What later nodes take back of a writer's DLA, beside its control. */
 export interface Attribution {
@@ -100,22 +99,18 @@ export async function addAttribution(
  */
 export function readAttribution(sums: Sums, length: number, { seed, rotations }: ScanSettings): Attribution {
   const { blocks, prompts } = sums, controls = controlsOf(rotations);
-  const draws = bootstrapDraws(blocks, DRAWS, seed);
-  const estimate = (statistic: (draw?: Int32Array) => number): Estimate => ({
-    value: statistic(),
-    interval: bootstrapInterval(statistic, draws),
-  });
+  const drawn = draws(blocks, seed);
   const ratio = (above: string, below: string, draw?: Int32Array) =>
     sumOfBlocks(sums.of(above), draw) / sumOfBlocks(sums.of(below), draw);
   const back = (key: string, draw?: Int32Array) => 1 - ratio(`${key} left`, `${key} square`, draw);
-  const control = new ControlDraws(controls, draws, seed + 1);
+  const control = new ControlDraws(controls, drawn, seed + 1);
   return {
     meanAbsolute: sumOfBlocks(sums.of("absolute")) / (prompts * (length - 1)),
-    takenBack: estimate((draw) => back("own", draw)),
-    controlTakenBack: estimate((draw) => control.mean(back, draw)),
-    beyond: estimate((draw) => back("own", draw) - control.mean(back, draw)),
-    q: pBelowZero((draw) => control.mean(back, draw) - back("own", draw), draws),
-    effect: estimate((draw) => ratio("effect", "own square", draw)),
+    takenBack: estimate((draw) => back("own", draw), drawn),
+    controlTakenBack: estimate((draw) => control.mean(back, draw), drawn),
+    beyond: estimate((draw) => back("own", draw) - control.mean(back, draw), drawn),
+    q: pBelowZero((draw) => control.mean(back, draw) - back("own", draw), drawn),
+    effect: estimate((draw) => ratio("effect", "own square", draw), drawn),
     prompts,
   };
 }
