@@ -15,12 +15,13 @@ import { logitDot, throughFinalNorm } from "../../metrics/logit_metric.ts";
 import { mlpOf } from "../../metrics/neurons.ts";
 import { atPositions } from "../../metrics/retention.ts";
 import { sumOfBlocks } from "../../stats/block_sums.ts";
-import { type RunOptions, stream } from "../../tensor/run.ts";
+import type { RunOptions } from "../../tensor/run.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { feed, type Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
 import { draws, estimate } from "../estimates.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
+import { measureSums, Sums, wholeOf } from "../retention/sums.ts";
 import { shiftedPrompts } from "../shifted_prompts.ts";
 import type { SuppressionRow } from "./rows.ts";
 
@@ -35,30 +36,23 @@ export async function suppression(
   const { seed, ...runOptions } = options;
   const clean = model.forward(), other = model.forward({ tokens: model.tokens("other") });
   const w = clean.node(writer);
-  const said = nodes.map((name) => {
+  const outputs: Record<string, Tensor> = {};
+  for (const name of nodes) {
     const { kind, layer } = findNode(model.config, name);
     const { reads } = kind === "head" ? attentionOf(model.config, layer) : mlpOf(model.config, layer);
     const P = throughFinalNorm(clean, atPositions(clean.hook(reads).sub(w)));
     const against = (forward: typeof clean) =>
       logitDot(G, throughFinalNorm(clean, forward.node(name)), P).sum("pos");
-    return { own: against(clean), control: against(other), square: logitDot(G, P, P).sum("pos") };
-  });
-  const blocks = Math.min(BLOCKS, prompts.count), drawn = draws(blocks, seed);
-  const sums = nodes.map(() => ({
-    own: new Float64Array(blocks),
-    control: new Float64Array(blocks),
-    square: new Float64Array(blocks),
-  }));
-  const feeds = { ...feed(prompts, model.config), other: feed(shiftedPrompts(prompts)).tokens };
-  for await (const { start, results } of stream({ said }, feeds, runOptions)) {
-    results.said.forEach((values, i) => {
-      for (const key of ["own", "control", "square"] as const) {
-        values[key].data.forEach((x: number, b: number) => sums[i][key][(start + b) % blocks] += x);
-      }
-    });
+    outputs[`${name} own`] = against(clean);
+    outputs[`${name} control`] = against(other);
+    outputs[`${name} square`] = logitDot(G, P, P).sum("pos");
   }
-  return nodes.map((node, i) => {
-    const { own, control, square } = sums[i];
+  const blocks = Math.min(BLOCKS, prompts.count), drawn = draws(blocks, seed);
+  const sums = new Sums(Object.keys(outputs), blocks);
+  const feeds = { ...feed(prompts, model.config), other: feed(shiftedPrompts(prompts)).tokens };
+  await measureSums(sums, outputs, feeds, wholeOf(prompts), runOptions);
+  return nodes.map((node) => {
+    const [own, control, square] = ["own", "control", "square"].map((key) => sums.of(`${node} ${key}`));
     const ratio = (of: Float64Array, draw?: Int32Array) => -sumOfBlocks(of, draw) / sumOfBlocks(square, draw);
     return {
       writer,
