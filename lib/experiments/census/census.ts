@@ -20,13 +20,14 @@ import { checkArguments, checkNumber, checkOptions, RUN_OPTIONS } from "../optio
 import { removalStats } from "../retention/removal_stats.ts";
 import type { Lengths } from "../retention/sizes.ts";
 import { type Part, wholeOf } from "../retention/sums.ts";
-import { candidates } from "../scan/candidates.ts";
-import { type ExaminedWriter, measureExamination, readExamination } from "../scan/examine.ts";
-import { batchesOf, checkScanPrompts, passes } from "../scan/prompts.ts";
-import { describe, type ScanResult } from "../scan/result.ts";
-import { measureScreen, readScreen, type ScreenedNode } from "../scan/screen.ts";
+import type { ExaminedWriter } from "../scan/examine.ts";
+import { Passes } from "../scan/passes.ts";
+import { checkScanPrompts, passes } from "../scan/prompts.ts";
+import { planOf, scanFacts, type ScanResult } from "../scan/result.ts";
+import { scanSink } from "../scan/scan.ts";
+import type { ScreenedNode } from "../scan/screen.ts";
 import { checkSettings, type ScanSettings } from "../scan/settings.ts";
-import { type Sink, sink } from "../scan/sinks.ts";
+import type { Sink } from "../scan/sinks.ts";
 import { contraction } from "./contraction.ts";
 import { sublayerCosines } from "./cosines.ts";
 import { earlyHeads } from "./early_heads.ts";
@@ -112,24 +113,16 @@ export async function census(
   const { onPass, screened: done, onScreened, settings: _, early: __, repair: ___, ...run } = options;
   const { seed, rotations } = settings, drawn = { seed, rotations };
   const { screened, examined } = passes(prompts, settings);
-
-  const { batch } = batchesOf(model, prompts.length), { config } = model;
-  const fixed = { batchSize: batch, ...run }; // as the scan's first pass, which is taken up here
-  const part = await measureScreen(model, wholeOf(screened), {
-    ...fixed,
-    seed,
+  const facts = scanFacts(model, prompts, settings), scanned = new Passes(planOf(facts));
+  const part = await scanned.measure(model, wholeOf(screened), {
+    ...run,
     ...(onPass && { onPass }),
     ...(done && { done }),
     ...(onScreened && { onMeasured: onScreened }),
   });
-  const { nodes, layers, sizes } = readScreen(config, part, screened.length);
-  const chosen = candidates(nodes, layers, settings).filter((c) => !c.passedOver).map((c) => c.name);
-  const seen = await measureExamination(model, chosen, wholeOf(examined), settings, {
-    ...fixed,
-    ...(onPass && { onPass }),
-  });
-  const writers = readExamination(config, chosen, seen, sizes, settings);
-  writers.sort((a, b) => b.specific.value * b.share - a.specific.value * a.share);
+  scanned.take(part);
+  scanned.take(await scanned.measure(model, wholeOf(examined), { ...run, ...(onPass && { onPass }) }));
+  const { nodes, sizes } = scanned.screen;
 
   onPass?.("cosines of sublayers with the stream", examined.count);
   const cosines = await sublayerCosines(model, examined, { ...run, seed });
@@ -140,16 +133,10 @@ export async function census(
     onPass?.("self-repair", examined.count);
     repairRows = await selfRepair(model, examined, { ...run, ...drawn, most: repair });
   }
-  const sunk = await sink(model, screened, sizes, { ...run, ...drawn, onProgress: undefined });
+  const sunk = await scanSink(model, screened, scanned, run);
   return {
-    model: describe(model),
-    prompts: {
-      count: prompts.count,
-      length: prompts.length,
-      source: prompts.source,
-      screened: screened.count,
-      examined: examined.count,
-    },
+    model: facts.model,
+    prompts: facts.prompts,
     settings,
     assumptions: {
       ...assumptions(model, prompts, new Bands()),
@@ -164,14 +151,14 @@ export async function census(
         "of the nodes with the largest direct effect on the right token's logit; each writes what it writes on the next prompt",
       intervals: "95 %, bootstrap over prompts and over the control's draws, by Student's t for so few",
     },
-    contraction: contraction(config, removalStats(part), seed),
+    contraction: contraction(model.config, removalStats(part), seed),
     cosines,
-    writers,
+    writers: scanned.writers.sort((a, b) => b.specific.value * b.share - a.specific.value * a.share),
     screened: nodes,
     early: earlyRows,
     selfRepair: repairRows,
     stream: [...sizes.stream].map(([location, lengths]) => ({ location, ...lengths })),
-    ...(sunk && { sink: sunk }),
+    ...sunk,
     published: await publishedOf(model.name),
   };
 }
