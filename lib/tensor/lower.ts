@@ -3,12 +3,13 @@
  * emitted.
  */
 import type { Device } from "./device.ts";
-import { describe, type Dim, find, has, names, product, type Sizes, without } from "./dims.ts";
+import { type Dim, has, names, product, type Sizes, without } from "./dims.ts";
 import { Graph, type Value } from "./graph.ts";
 import { lowerAttention } from "./lower_attention.ts";
 import { canTakeBias, lowerContract } from "./lower_contract.ts";
 import type { DType, Node, Op, View } from "./node.ts";
 import { canonicalise } from "./canonical.ts";
+import { checkReach, placesOf, takePart } from "./lower_part.ts";
 import { isLarge, productInBlocks, rawPart, sumInBlocks } from "./lower_stored.ts";
 import { asInt32, logSoftmax } from "./spelt_out.ts";
 import { shareAttention } from "./share_attention.ts";
@@ -173,34 +174,16 @@ export class Lowering {
         const rest = g.value("", without(x.dims, [op.over]), node.dtype);
         return { ...rest, name: g.reshape(name, indices.shape, rest.shape) };
       }
-      case "select": {
-        const [param, at] = [inputs[0].op, op.index];
-        this.#reaches(op.kind, inputs[0], op.over, at + 1);
-        if (param.kind === "param" && inputs[0].dims[0].name === op.over) {
-          const row = product(result.shape);
-          return g.param(param.data.subarray(at * row, (at + 1) * row), dims);
+      case "select":
+      case "slice":
+      case "prefix": {
+        const [{ op: from, dims: [first] }] = inputs;
+        if (from.kind !== "param" || first.name !== op.over) {
+          return takePart(g, op, node, this.#value(inputs[0]));
         }
-        const x = this.#value(inputs[0]);
-        const index = g.constant([at], "int64", []);
-        const rest = g.value("", without(x.dims, [op.over]), node.dtype);
-        return {
-          ...rest,
-          name: g.emit("Gather", [x.name, index], bytes, { axis: axis(op.over, x.dims) })[0],
-        };
-      }
-      case "prefix":
-      case "slice": {
-        const [start, end] = op.kind === "slice" ? [op.start, op.end] : [0, result.shape[axis(op.over)]];
-        this.#reaches(op.kind, inputs[0], op.over, end);
-        const [first] = inputs[0].dims;
-        if (inputs[0].op.kind === "param" && first.name === op.over) {
-          const row = product(result.shape.slice(1));
-          return g.param(inputs[0].op.data.subarray(start * row, end * row), dims);
-        }
-        const x = this.#value(inputs[0]);
-        const bounds = [[start], [end], [axis(op.over, x.dims)]].map((v) => g.constant(v));
-        const cut = x.dims.map((d) => d.name === op.over ? dims[axis(op.over)] : d);
-        return { ...g.value("", cut, node.dtype), name: g.emit("Slice", [x.name, ...bounds], bytes)[0] };
+        const { start, end } = placesOf(g, op, node);
+        const row = from.data.length / g.size(first);
+        return g.param(from.data.subarray(start * row, end * row), dims);
       }
       case "concat":
       case "stack": {
@@ -224,7 +207,7 @@ export class Lowering {
         return { ...x, dims: x.dims.map((d) => ({ name: to(d.name), size: d.size })) };
       }
       case "topK": {
-        this.#reaches(op.kind, inputs[0], op.over, op.k);
+        checkReach(g, op.kind, inputs[0].dims, op.over, op.k);
         const x = arranged(0, last(op.over));
         const key = `${x.name}:topK${op.k}`;
         if (!this.#shared.has(key)) {
@@ -241,15 +224,6 @@ export class Lowering {
         return { ...cut, name: asInt32(g, indices, x.shape.at(-1)!, bytes[0]) };
       }
     }
-  }
-
-  /** Sizes that are symbols are known only now: `over` must have at least `wanted` places. */
-  #reaches(operation: string, { dims }: Node, over: string, wanted: number): void {
-    const size = this.graph.size(find(dims, over)!);
-    if (wanted <= size) return;
-    throw new Error(
-      `${operation} of ${describe(dims)}: got ${size} for "${over}"; expected at least ${wanted}`,
-    );
   }
 
   /** Operand names, each arranged and padded so that ONNX's broadcasting by place does what the names say. */

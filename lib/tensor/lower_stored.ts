@@ -3,9 +3,10 @@
  * these become float32; a weight that is large as float32 becomes so in blocks, so that a run holds one block
  * and not the whole (the unembedding of Llama-3.2-1B: 1.05 GB).
  */
-import { type Dim, has, names, product } from "./dims.ts";
+import { has, names, product } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
 import { lowerContract } from "./lower_contract.ts";
+import { placesOf, takePart } from "./lower_part.ts";
 import type { Node, StoredType, StoredValues } from "./node.ts";
 
 /** Float32 bytes of the largest block. Twice as many are no faster. */
@@ -18,45 +19,30 @@ export type Raw = Value & { type: StoredType };
 /** Stored values, or a part of them that is taken before they are read; undefined for all else. */
 export function rawPart(graph: Graph, node: Node, valueOf: (node: Node) => Value): Raw | undefined {
   const { op, inputs: [table, index], dims } = node;
-  if (op.kind === "stored") return graph.stored(op.values, dims);
-  if (!["gather", "select", "slice", "prefix"].includes(op.kind)) return undefined;
-  if (!("over" in op) || typeof op.over !== "string") return undefined;
-  const at = names(table.dims).indexOf(op.over);
-  const shape = dims.map((d) => graph.size(d));
-  if (table.op.kind === "stored" && at === 0 && op.kind !== "gather") {
-    const first = op.kind === "select" ? op.index : op.kind === "slice" ? op.start : 0;
-    return graph.stored(
-      rowsFrom(table.op.values, first, table.dims.slice(1).map((d) => graph.size(d))),
-      dims,
-    );
-  }
-  const raw = rawPart(graph, table, valueOf);
-  if (!raw) return undefined;
-  const bytes = [WIDTH[raw.type] * product(shape)];
-  const made = (name: string, of: readonly Dim[]): Raw => ({
-    ...graph.value(name, of, "float32"),
-    type: raw.type,
-  });
   switch (op.kind) {
+    case "stored":
+      return graph.stored(op.values, dims);
     case "gather": {
+      const raw = rawPart(graph, table, valueOf);
+      if (!raw) return undefined;
+      const axis = names(raw.dims).indexOf(op.over);
       const indices = graph.arrange(valueOf(index), names(index.dims));
-      const before = raw.dims.slice(0, at), after = raw.dims.slice(at + 1);
-      const [name] = graph.emit("Gather", [raw.name, indices.name], bytes, { axis: at });
-      return made(name, [...before, ...index.dims, ...after]);
+      const from = [...raw.dims.slice(0, axis), ...index.dims, ...raw.dims.slice(axis + 1)];
+      const value = graph.value("", from, "float32");
+      const bytes = [WIDTH[raw.type] * product(value.shape)];
+      const [name] = graph.emit("Gather", [raw.name, indices.name], bytes, { axis });
+      return { ...value, name, type: raw.type };
     }
-    case "select": {
-      const [name] = graph.emit("Gather", [raw.name, graph.constant([op.index], "int64", [])], bytes, {
-        axis: at,
-      });
-      return made(name, raw.dims.filter((d) => d.name !== op.over));
-    }
+    case "select":
     case "slice":
     case "prefix": {
-      const own = names(dims).indexOf(op.over);
-      const [start, end] = op.kind === "slice" ? [op.start, op.end] : [0, shape[own]];
-      const bounds = [[start], [end], [at]].map((v) => graph.constant(v));
-      const [name] = graph.emit("Slice", [raw.name, ...bounds], bytes);
-      return made(name, raw.dims.map((d) => d.name === op.over ? dims[own] : d));
+      const { start } = placesOf(graph, op, node);
+      if (table.op.kind === "stored" && table.dims[0].name === op.over) {
+        const row = table.dims.slice(1).map((d) => graph.size(d));
+        return graph.stored(rowsFrom(table.op.values, start, row), dims);
+      }
+      const raw = rawPart(graph, table, valueOf);
+      return raw && { ...takePart(graph, op, node, raw, WIDTH[raw.type]), type: raw.type };
     }
   }
 }

@@ -4,7 +4,7 @@
  * are widened exactly, so both read the same numbers; what differs is the order of sums in float32, some √K ·
  * 2⁻²⁴ of the result's scale for K ≤ 40 terms.
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DiskFile } from "../../lib/platform/disk_file.ts";
 import { halfToFloat } from "../../lib/checkpoints/dtypes.ts";
 import { Lowering } from "../../lib/tensor/lower.ts";
@@ -94,6 +94,10 @@ const uses: Record<string, (W: Tensor) => Tensor> = {
   "one of another dim, centred": (W) => x.select("head", 1).dot(W.sub(W.mean("out")).select("head", 1), "in"),
   "some of the first dim": (W) => x.dot(W.slice("out", 2, 5), "head", "in"),
   "some of the last dim": (W) => x.slice("in", 1, 4).dot(W.slice("in", 1, 4), "head", "in"),
+  "one of a row, of rows of a dim that is not the first": (W) => {
+    const index = param("heads", Int32Array.of(1, 0, 1), [{ name: "chosen", size: 3 }]);
+    return W.gather("head", index).select("out", 4);
+  },
   "its negative": (W) => W.neg().gather("out", rows),
   "means and squares": (W) => W.mul(vector("in", 5, 4)).mean("out").add(W.sumSquares("out")),
   "twice in one run": (W) => x.dot(W, "head", "in").add(x.mul(2).dot(W, "head", "in")),
@@ -180,6 +184,21 @@ Deno.test("a weight larger than a block is read in blocks, with the same result"
     let exact = 0;
     for (let out = 0; out < 70_000; out++) exact += values.at(out * 512 + 100);
     assert(Math.abs(sum.at({ in: 100 }) - exact) < 0.02, "70,000 terms of about 1: √n · 2⁻²⁴ · 600");
+  });
+});
+
+Deno.test("more rows than a stored table has: the error that an array gives, never what lies behind it", async () => {
+  const { bytes, values } = randomValues("bfloat16", COUNT, 7);
+  await inFile(bytes, (file) => {
+    const W = stored("W", { file, offset: SKIPPED, type: "bfloat16" }, dims),
+      array = param("W", values, dims);
+    for (const over of ["out", "head", "in"]) { // its first dim, and others
+      // A run would keep a weight as small as this one as an array.
+      const lower = (W: Tensor) => new Lowering({ y: W.prefix(over, "pos") }, { pos: 7 });
+      const expected = assertThrows(() => lower(array), Error, "expected at least 7");
+      assertThrows(() => lower(W), Error, expected.message);
+    }
+    return Promise.resolve();
   });
 });
 
