@@ -10,7 +10,7 @@ import { canTakeBias, lowerContract } from "./lower_contract.ts";
 import type { DType, Node, Op, View } from "./node.ts";
 import { canonicalise } from "./canonical.ts";
 import { checkReach, placesOf, takePart } from "./lower_part.ts";
-import { isLarge, productInBlocks, rawPart, sumInBlocks } from "./lower_stored.ts";
+import { isLarge, productInBlocks, rawPart, reduceInBlocks } from "./lower_stored.ts";
 import { asInt32, logSoftmax } from "./spelt_out.ts";
 import { shareAttention } from "./share_attention.ts";
 
@@ -112,10 +112,8 @@ export class Lowering {
         return this.#inBlocks(node) ??
           lowerContract(g, this.#value(inputs[0]), this.#value(inputs[1]), op.over);
       case "reduce": {
-        if (op.op === "ReduceSum") {
-          const sum = sumInBlocks(g, inputs[0], op.over);
-          if (sum) return sum;
-        }
+        const inBlocks = reduceInBlocks(g, op.op, inputs[0], op.over);
+        if (inBlocks) return inBlocks;
         const x = this.#value(inputs[0]);
         const axes = g.constant(op.over.map((n) => axis(n, x.dims)).sort((a, b) => a - b));
         const rest = without(x.dims, op.over);

@@ -3,11 +3,11 @@
  * these become float32; a weight that is large as float32 becomes so in blocks, so that a run holds one block
  * and not the whole (the unembedding of Llama-3.2-1B: 1.05 GB).
  */
-import { has, names, product } from "./dims.ts";
+import { has, names, product, without } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
 import { lowerContract } from "./lower_contract.ts";
 import { placesOf, takePart } from "./lower_part.ts";
-import type { Node, StoredType, StoredValues } from "./node.ts";
+import type { Node, ReduceKind, StoredType, StoredValues } from "./node.ts";
 
 /** Float32 bytes of the largest block. Twice as many are no faster. */
 const BLOCK_BYTES = 128 * 2 ** 20;
@@ -56,7 +56,7 @@ function rowsFrom(values: StoredValues, first: number, row: readonly number[]): 
 function* blocks(graph: Graph, node: Node): Generator<Value> {
   if (node.op.kind !== "stored") return;
   const [rows, ...row] = node.dims.map((d) => graph.size(d));
-  const each = Math.floor(BLOCK_BYTES / (4 * product(row)));
+  const each = Math.max(1, Math.floor(BLOCK_BYTES / (4 * product(row))));
   for (let start = 0; start < rows; start += each) {
     const dims = [{ ...node.dims[0], size: Math.min(each, rows - start) }, ...node.dims.slice(1)];
     yield graph.read(graph.stored(rowsFrom(node.op.values, start, row), dims));
@@ -83,20 +83,39 @@ export function productInBlocks(
   if (!isLarge(graph, [W])) return undefined;
   const [first] = W.dims, x = activations();
   if (over.includes(first.name) || has(x.dims, first.name)) return undefined;
-  const parts = [...blocks(graph, W)].map((block) => lowerContract(graph, x, block, over));
+  return joined(graph, W, [...blocks(graph, W)].map((block) => lowerContract(graph, x, block, over)));
+}
+
+/** What was made of the blocks of W, side by side along its first dim. */
+function joined(graph: Graph, { dims: [first] }: Node, parts: readonly Value[]): Value {
   const axis = names(parts[0].dims).indexOf(first.name);
   const result = graph.value("", parts[0].dims.map((d) => d.name === first.name ? first : d), "float32");
   const [name] = graph.emit("Concat", parts.map((part) => part.name), [4 * product(result.shape)], { axis });
   return { ...result, name };
 }
 
-/** Σ over the first dim of a large stored weight, block by block; else undefined. */
-export function sumInBlocks(graph: Graph, W: Node, over: readonly string[]): Value | undefined {
-  if (!isLarge(graph, [W]) || over.length !== 1 || over[0] !== W.dims[0].name) return undefined;
-  const result = graph.value("", W.dims.slice(1), "float32");
-  const bytes = [4 * product(result.shape)];
-  const sums = [...blocks(graph, W)].map((block) =>
-    graph.emit("ReduceSum", [block.name, graph.constant([0])], bytes, { keepdims: 0 })[0]
-  );
-  return { ...result, name: sums.reduce((a, b) => graph.emit("Add", [a, b], bytes)[0]) };
+/** A sum, mean, or largest of a large stored weight, block by block; else undefined. */
+export function reduceInBlocks(
+  graph: Graph,
+  op: ReduceKind,
+  W: Node,
+  over: readonly string[],
+): Value | undefined {
+  if (!isLarge(graph, [W])) return undefined;
+  const acrossBlocks = over.includes(W.dims[0].name);
+  // A mean of means weighs the last block, which is shorter, too much.
+  const each = op === "ReduceMean" && acrossBlocks ? "ReduceSum" : op;
+  const axes = graph.constant(W.dims.flatMap((d, i) => over.includes(d.name) ? [i] : []));
+  const parts = [...blocks(graph, W)].map((block) => {
+    const part = graph.value("", without(block.dims, over), "float32");
+    const bytes = [4 * product(part.shape)];
+    return { ...part, name: graph.emit(each, [block.name, axes], bytes, { keepdims: 0 })[0] };
+  });
+  if (!acrossBlocks) return joined(graph, W, parts);
+  const [first, ...rest] = parts, bytes = [4 * product(first.shape)];
+  const both = op === "ReduceMax" ? "Max" : "Add";
+  const all = rest.reduce((sum, { name }) => graph.emit(both, [sum, name], bytes)[0], first.name);
+  if (each === op) return { ...first, name: all };
+  const count = product(W.dims.filter((d) => over.includes(d.name)).map((d) => graph.size(d)));
+  return { ...first, name: graph.emit("Div", [all, graph.constant([count], "float32", [])], bytes)[0] };
 }

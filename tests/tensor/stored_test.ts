@@ -172,7 +172,15 @@ Deno.test("a weight larger than a block is read in blocks, with the same result"
     const W = stored("W", { file, offset: SKIPPED, type: "bfloat16" }, wide);
     const v = input("v", [{ name: "batch", size: "batch" }, wide[1]], { dtype: "float32" });
     const data = randomValues("float32", 1024, 12).values;
-    const { y, sum } = await run({ y: v.dot(W, "in"), sum: W.sum("out") }, {
+    const whole = {
+      y: v.dot(W, "in"),
+      sum: W.sum("out"),
+      mean: W.mean("out"),
+      all: W.mean("out", "in"),
+      most: W.max("out"),
+      squares: W.sumSquares("in"),
+    };
+    const { y, sum, mean, all, most, squares } = await run(whole, {
       v: new NdArray(data, ["batch", "in"], [2, 512]),
     });
     for (const [b, out] of [[0, 0], [1, 65_535], [0, 65_536], [1, 69_999]]) {
@@ -184,6 +192,32 @@ Deno.test("a weight larger than a block is read in blocks, with the same result"
     let exact = 0;
     for (let out = 0; out < 70_000; out++) exact += values.at(out * 512 + 100);
     assert(Math.abs(sum.at({ in: 100 }) - exact) < 0.02, "70,000 terms of about 1: √n · 2⁻²⁴ · 600");
+    assert(Math.abs(mean.at({ in: 100 }) - exact / 70_000) < 0.02 / 70_000);
+    let total = 0, largest = -Infinity, square = 0;
+    for (let i = 0; i < 70_000 * 512; i++) total += values.at(i);
+    for (let out = 0; out < 70_000; out++) largest = Math.max(largest, values.at(out * 512 + 7));
+    for (let i = 0; i < 512; i++) square += values.at(69_999 * 512 + i) ** 2;
+    assert(
+      Math.abs(all.at({}) - total / (70_000 * 512)) < 1e-4,
+      "3.6e7 terms of about 1; at once: off by 3e-5",
+    );
+    assertEquals(most.at({ in: 7 }), largest);
+    assert(Math.abs(squares.at({ out: 69_999 }) - square) < 512 * 2 ** -24 * square);
+    for (const [name, output] of Object.entries(whole)) {
+      const { graph } = new Lowering({ [name]: output }, { batch: 2 });
+      const sizes = graph.finish().external.map(({ shape }) => 4 * shape.reduce((a, b) => a * b));
+      assert(Math.max(...sizes) <= 128 * 2 ** 20, `${name}: ${sizes} bytes as float32`);
+    }
+  });
+});
+
+Deno.test("rows that are larger than a block are blocks of their own", async () => {
+  await inFile(new Uint8Array(), (file) => {
+    const huge = [{ name: "out", size: 3 }, { name: "in", size: 2 ** 26 }];
+    const W = stored("W", { file, offset: SKIPPED, type: "bfloat16" }, huge);
+    const { external } = new Lowering({ y: W.sum("out") }, {}).graph.finish();
+    assertEquals(external.map(({ shape }) => shape), [[1, 2 ** 26], [1, 2 ** 26], [1, 2 ** 26]]);
+    return Promise.resolve();
   });
 });
 
