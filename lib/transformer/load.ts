@@ -86,16 +86,11 @@ export async function loadModel(
   try {
     const { family, layout } = found!;
     const processing = possibleSteps(config, asked === false ? NO_STEPS : { ...ALL_STEPS, ...asked });
-    if (whereWeightsLive(checkpoint, where, device) === "file") {
-      const tensors = await placedWeights(family, layout, checkpoint, onNote);
-      const weights = new Parameters(processed(tensors, config, processing, expressions));
-      return new Model({ ...known, config, weights, processing, ...(device && { device }) });
-    }
-    const weights = processWeights(
-      await readWeights(family, layout, checkpoint, onNote),
-      config,
-      processing,
-    );
+    const weights = whereWeightsLive(checkpoint, where, device) === "file"
+      ? new Parameters(
+        processed(await placedWeights(family, layout, checkpoint, onNote), config, processing, expressions),
+      )
+      : processWeights(await readWeights(family, layout, checkpoint, onNote), config, processing);
     return new Model({ ...known, config, weights, processing, ...(device && { device }) });
   } finally {
     checkpoint.close();

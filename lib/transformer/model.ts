@@ -27,6 +27,8 @@ export interface ModelParts {
   config: ModelConfig;
   /** Arrays in memory, or expressions over what lies in a file. */
   weights: Weights | Parameters;
+  /** Of the same arrays, where they have been made. */
+  params?: Parameters;
   /** Which steps of weight processing were done: results depend on it, so a model carries it. */
   processing: Processing;
   tokenizer?: Tokenizer;
@@ -74,7 +76,7 @@ export class Model {
     this.#arrays = parts.weights instanceof Parameters ? undefined : parts.weights;
     this.params = parts.weights instanceof Parameters
       ? parts.weights
-      : Parameters.over(parts.weights, parts.device);
+      : parts.params ?? Parameters.over(parts.weights, parts.device);
     this.promptSource = parts.promptSource;
     this.#cleanup = parts.cleanup;
     this.#adversarial = parts.adversarial;

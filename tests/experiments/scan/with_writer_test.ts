@@ -1,6 +1,13 @@
 // withWriter(): a model of one's own gets a writer, and the note says how sure that is. And
 // Model.withCleanup(), by which it gets it.
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { adversarialFor } from "../../../lib/experiments/find_adversarial.ts";
 import { withWriter } from "../../../lib/experiments/scan/with_writer.ts";
 import { run } from "../../../lib/tensor/run.ts";
@@ -66,6 +73,7 @@ Deno.test("withCleanup() is the same model with another writer, which has no adv
   const other = model.withCleanup(cleanup);
   assertEquals([other.cleanup, other.writersLayer], [cleanup, 0]);
   assertEquals([other.knownAdversarial, other.weights === model.weights], [undefined, true]);
+  assertStrictEquals(other.params, model.params); // made anew, they would be sent to no device
   assertEquals(model.cleanup.writer, "L1H6");
   const logits = async (m: typeof model) =>
     (await run({ logits: m.forward().logits }, feed(prompts))).logits.data;
