@@ -7,7 +7,7 @@
  * All of it in the small space: with G = W_O W_Oᵀ and H = W_Vᵀ W_V, [d_head, d_head] each, G^½ H G^½ = E
  * σ² Eᵀ; then z W_O v_k = z · T_k with T = G^½ E, and w · v_k = (w W_Oᵀ) · S_k with S = G^-½ E.
  */
-import { symmetricEigen } from "../stats/symmetric.ts";
+import { type Eigen, symmetricEigen } from "../stats/symmetric.ts";
 import { param, type Tensor } from "../tensor/tensor.ts";
 import type { Forward } from "../transformer/forward.ts";
 import { readByHeads } from "./projection.ts";
@@ -37,11 +37,13 @@ function product(a: ArrayLike<number>, b: ArrayLike<number>, n: number): Float64
 }
 
 /**
- * The symmetric matrix with the same eigenvectors and `of` of each eigenvalue; those that are nearly 0
- * give 0.
+ * The symmetric matrix with these eigenvectors and `of` of each eigenvalue; those that are nearly 0 give 0.
  */
-function functionOf(matrix: ArrayLike<number>, n: number, of: (x: number) => number): Float64Array {
-  const { values, vectors } = symmetricEigen(matrix, n);
+function functionOf(
+  { values, vectors }: Eigen,
+  n: number,
+  of: (x: number) => number,
+): Float64Array {
   const result = new Float64Array(n * n);
   values.forEach((value, k) => {
     if (!(value > 1e-10 * values[0])) return;
@@ -63,7 +65,8 @@ export function singularDirections(
   cross: ArrayLike<number>,
   n: number,
 ): SingularDirections {
-  const root = functionOf(outer, n, Math.sqrt), inverse = functionOf(outer, n, (x) => 1 / Math.sqrt(x));
+  const eigen = symmetricEigen(outer, n);
+  const root = functionOf(eigen, n, Math.sqrt), inverse = functionOf(eigen, n, (x) => 1 / Math.sqrt(x));
   const { values: squares, vectors } = symmetricEigen(product(product(root, inner, n), root, n), n);
   const E = Float64Array.from({ length: n * n }, (_, at) => vectors[(at % n) * n + Math.floor(at / n)]); // columns
   const [T, S] = [product(root, E, n), product(inverse, E, n)];
