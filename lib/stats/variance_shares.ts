@@ -16,7 +16,7 @@ const ROUNDS = 200;
 const TOLERANCE = 1e-7;
 
 /** Rows of `width` numbers, freed of their mean. */
-export function centredRows(y: ArrayLike<number>, width: number): Float64Array {
+function centredRows(y: ArrayLike<number>, width: number): Float64Array {
   const rows = y.length / width;
   const mean = new Float64Array(width);
   for (let i = 0; i < y.length; i++) mean[i % width] += y[i] / rows;

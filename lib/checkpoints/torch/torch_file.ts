@@ -1,7 +1,7 @@
 /**
  * PyTorch checkpoints (`torch.save(model.state_dict(), …)`): names, dims and types from the pickle, tensors
  * from disk one at a time. Nothing in the file is executed: the pickle may name only the functions and
- * classes tensorNames here.
+ * classes listed here.
  *
  * A tensor is a view (offset, dims, strides) of a storage, a record `data/<key>` of the archive; several
  * tensors may share one. Reads dicts of tensors. Does not read whole pickled modules, sparse or quantised
