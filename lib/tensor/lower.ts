@@ -129,10 +129,10 @@ export class Lowering {
       }
       case "layerNorm": {
         const x = arranged(0, last(op.over));
-        const key = `${x.name}:${inputs.slice(1).map((n) => this.#value(n).name)}:${op.eps}`;
+        const weights = inputs.slice(1).map((n) => this.#value(n).name);
+        const key = `${x.name}:${weights}:${op.eps}`;
         if (!this.#shared.has(key)) {
           const rows = 4 * product(x.shape.slice(0, -1));
-          const weights = inputs.slice(1).map((n) => this.#value(n).name);
           const attributes = { axis: -1, epsilon: { float: op.eps } };
           const sizes = [4 * product(x.shape), rows, rows];
           this.#shared.set(key, g.emit("LayerNormalization", [x.name, ...weights], sizes, attributes));
