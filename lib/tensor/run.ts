@@ -120,11 +120,18 @@ async function* batches(outputs: Flat<View>, feeds: Feeds, options: RunOptions):
   // every size is known, or it throws before work is done
   for (const { dims } of Object.values(outputs)) shapeOf(dims, sizes);
   const device = options.device ?? usualDevice(outputs);
+  const files = filesOf(Object.values(outputs));
+  if (files.length > 0 && device !== "cpu") {
+    throw new Error(
+      `run: got device "${device}" for weights that stay in their file; these are read by the processor. Load the model with ` +
+        `{ device: "${device}" }, which brings them into memory.`,
+    );
+  }
   const size = Math.min(
     total,
     options.batchSize ??
       Math.max(
-        fitting(outputs, sizes, device, options.memoryBytes),
+        fitting(outputs, sizes, device, options.memoryBytes ?? usualMemory(device, files.length > 0)),
         Math.ceil((options.leastTokens ?? 0) / (sizes.pos ?? 1)),
       ),
   );
@@ -132,14 +139,7 @@ async function* batches(outputs: Flat<View>, feeds: Feeds, options: RunOptions):
     throw new Error(`run: got batchSize ${size}; expected a positive integer`);
   }
   const began = performance.now();
-  const files = filesOf(Object.values(outputs));
   const create = options.createSession ?? createSession;
-  if (files.length > 0 && device !== "cpu") {
-    throw new Error(
-      `run: got device "${device}" for weights that stay in their file; these are read by the processor. Load the model with ` +
-        `{ device: "${device}" }, which brings them into memory.`,
-    );
-  }
   const prepared = files.length > 0
     ? await withKept(lightened(outputs), createOnce, options.threads)
     : outputs;
@@ -182,9 +182,11 @@ async function* batches(outputs: Flat<View>, feeds: Feeds, options: RunOptions):
   }
 }
 
-function fitting(outputs: Flat<View>, sizes: Sizes, device: Device, given?: number): number {
-  const usual = filesOf(Object.values(outputs)).length > 0 ? MEMORY_BESIDE_FILES : DEFAULT_MEMORY;
-  const budget = given ?? (device === "cpu" ? usual : DEVICE_MEMORY);
+function usualMemory(device: Device, files: boolean): number {
+  return device !== "cpu" ? DEVICE_MEMORY : files ? MEMORY_BESIDE_FILES : DEFAULT_MEMORY;
+}
+
+function fitting(outputs: Flat<View>, sizes: Sizes, device: Device, budget: number): number {
   if (!(budget > 0)) throw new Error(`run: got memoryBytes ${budget}; expected a positive number of bytes`);
   const { peakBytes } = costOf(outputs, { ...sizes, batch: 1 }, device);
   return Math.max(1, Math.floor(budget / Math.max(peakBytes, 1)));
