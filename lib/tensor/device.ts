@@ -50,7 +50,7 @@ export class DeviceFailure extends Error {
 
 /** A run that broke off on a device. A device that was lost stays so as long as the program runs. */
 export function deviceFailed(device: Device, cause: unknown): DeviceFailure {
-  const memory = /memory|failed to create GPU buffer|allocat/i.test(reason(cause));
+  const memory = /memory|GPU buffer|allocat|too many storage buffers|invalid buffer/i.test(reason(cause));
   return new DeviceFailure(
     `device "${device}" failed in the middle of a run: ${reason(cause)}. ${
       memory

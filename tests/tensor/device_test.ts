@@ -160,4 +160,13 @@ Deno.test("Devices: an unknown or unlisted name, one that does not start, one th
     deviceFailed("webgpu", "Failed to create GPU buffer: size=9").message,
     "take a smaller batchSize",
   );
+  // An array of 16 GiB, and one of 4 GiB, on SwiftShader.
+  for (
+    const words of [
+      "Too many storage buffers in shader. Current: 18, Max is 12",
+      "WebGPU validation failed. [Invalid Buffer (unlabeled)] is invalid due to a previous error.",
+    ]
+  ) {
+    assertStringIncludes(deviceFailed("webgpu", words).message, "take a smaller batchSize");
+  }
 });
