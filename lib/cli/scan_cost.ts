@@ -4,8 +4,9 @@ import { LEAST_TOKENS } from "../experiments/retention/sums.ts";
 import { type ScanCost, scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
 import type { ScanSettings } from "../experiments/scan/settings.ts";
 import { peakMemory } from "../platform/peak_memory.ts";
-import { storedIn } from "../tensor/prepare.ts";
+import { type Data, STORED_BYTES } from "../tensor/node.ts";
 import { run } from "../tensor/run.ts";
+import { leavesIn } from "../tensor/walk.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { formatSeconds } from "./progress.ts";
 
@@ -62,20 +63,17 @@ export async function announce(
   };
 }
 
-/** Arrays, and what lies in files: that is mapped into memory. */
-function weightBytes({ params }: Model): number {
-  const tensors = params.names().map((name) => params.get(name));
-  const inFiles = new Map(
-    storedIn(tensors).map(({ values: { file, offset, type }, shape }) => [
-      `${file.path} ${offset}`,
-      shape.reduce((a, b) => a * b, type === "float32" ? 4 : 2),
-    ]),
-  );
-  const arrays = tensors.reduce(
-    (sum, { node: { op } }) => sum + (op.kind === "param" ? op.data.byteLength : 0),
-    0,
-  );
-  return arrays + [...inFiles.values()].reduce((a, b) => a + b, 0);
+/** Arrays, and what lies in files: that is mapped into memory. Those that several weights share once. */
+export function weightBytes({ params }: Model): number {
+  const found = new Map<Data | string, number>();
+  for (const { op, dims } of leavesIn(params.names().map((name) => params.get(name).node))) {
+    if (op.kind === "param") found.set(op.data, op.data.byteLength);
+    else {
+      const { file, offset, type } = op.values;
+      found.set(`${file.path} ${offset}`, dims.reduce((n, d) => n * Number(d.size), STORED_BYTES[type]));
+    }
+  }
+  return [...found.values()].reduce((a, b) => a + b, 0);
 }
 
 const gib = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(2)} GiB`;

@@ -5,7 +5,7 @@
  * 1.30).
  */
 import type * as ort from "onnxruntime-node";
-import type { Data, DType } from "./node.ts";
+import { type Data, type DType, dtypeOf } from "./node.ts";
 import type { OnnxGraph } from "./onnx.ts";
 
 /** A session whose outputs stay on the device. */
@@ -43,7 +43,7 @@ export class DeviceArrays {
   }
 
   async #send(data: Data, shape: readonly number[]): Promise<ort.Tensor> {
-    const type: DType = data instanceof Float32Array ? "float32" : "int32";
+    const type = dtypeOf(data);
     const key = `${type}:${shape}`;
     let copier = this.#copiers.get(key);
     if (!copier) {

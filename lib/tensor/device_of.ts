@@ -1,16 +1,13 @@
 /** A run goes where its weights are. */
 import type { Device } from "./device.ts";
 import type { Node } from "./node.ts";
+import { leavesIn } from "./walk.ts";
 
 /** The device of the weights behind `roots`: "cpu" where none says. @throws for weights on two devices */
 export function deviceOf(roots: readonly Node[]): Device {
   const found = new Map<Device, string>();
-  const seen = new Set<Node>(), stack = [...roots];
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    if (node.op.kind === "param" && node.op.device) found.set(node.op.device, node.op.label);
-    stack.push(...node.inputs);
+  for (const { op } of leavesIn(roots)) {
+    if (op.kind === "param" && op.device) found.set(op.device, op.label);
   }
   if (found.size > 1) {
     const where = [...found].map(([device, label]) => `${label} on "${device}"`).join(", ");

@@ -3,7 +3,7 @@
  * Reshapes and transposes that change nothing are left out; equal constants and equal fed arrays are one.
  */
 import { type Dim, names, product, resolve, type Sizes } from "./dims.ts";
-import type { Data, DType, StoredValues } from "./node.ts";
+import { type Data, type DType, dtypeOf, STORED_BYTES, type StoredValues } from "./node.ts";
 import type { Attribute, ElementType, OnnxExternal, OnnxGraph, OnnxNode, OnnxValue } from "./onnx.ts";
 
 /** A value in the graph, with the dims in the order in which it lies in memory. */
@@ -97,7 +97,7 @@ export class Graph {
   }
 
   param(data: Data, dims: readonly Dim[]): Value {
-    const shape = dims.map((d) => this.size(d));
+    const shape = dims.map((d) => this.size(d)), dtype = dtypeOf(data);
     const named = this.#paramNames.get(data.buffer) ?? new Map<string, string>();
     this.#paramNames.set(data.buffer, named);
     const key = `${data.byteOffset}:${shape}`;
@@ -106,9 +106,9 @@ export class Graph {
       named.set(key, name);
       this.params.set(name, { data, shape, fixed: true });
       this.#weights.add(name);
-      this.#inputs.push({ name, type: data instanceof Float32Array ? "float32" : "int32", shape });
+      this.#inputs.push({ name, type: dtype, shape });
     }
-    return { name: named.get(key)!, dims, shape, dtype: data instanceof Float32Array ? "float32" : "int32" };
+    return { name: named.get(key)!, dims, shape, dtype };
   }
 
   /** What lies in a file, of the type that it has there: `read` makes float32 of it. */
@@ -116,7 +116,7 @@ export class Graph {
     const value = this.value("", dims, "float32");
     const key = `${file.path}:${offset}:${type}:${value.shape}`;
     if (!this.#external.has(key)) {
-      const bytes = product(value.shape) * (type === "float32" ? 4 : 2);
+      const bytes = product(value.shape) * STORED_BYTES[type];
       const name = `f${this.#external.size}`;
       const { path, stamp } = file;
       this.#external.set(key, { name, type, shape: value.shape, path, stamp, offset, bytes });

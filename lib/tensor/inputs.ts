@@ -2,7 +2,8 @@
 import { describe, names } from "./dims.ts";
 import type { Lowering } from "./lower.ts";
 import type { NdArray } from "./nd_array.ts";
-import type { View } from "./node.ts";
+import { dtypeOf, type View } from "./node.ts";
+import { walk } from "./walk.ts";
 
 /** What a run is given, by the name of the input: see `feed`. */
 export type Feeds = Readonly<Record<string, NdArray>>;
@@ -22,7 +23,7 @@ export function bind(
     if (fed.shape.length !== dims.length || names(dims).some((n, i) => n !== fed.names[i])) {
       throw new Error(`run: input "${name}": got [${fed.names.join(", ")}]; expected ${wanted}`);
     }
-    if ((fed.data instanceof Float32Array ? "float32" : "int32") !== dtype) {
+    if (dtypeOf(fed.data) !== dtype) {
       const got = fed.data.constructor.name;
       throw new Error(`run: input "${name}" ${wanted}: got a ${got}; expected ${dtype} values`);
     }
@@ -65,23 +66,16 @@ function checkIds(name: string, fed: NdArray, below: number): void {
 /** The inputs that the outputs depend on, found without compiling. */
 export function inputsOf(outputs: Readonly<Record<string, View>>): Lowering["inputs"] {
   const found: Lowering["inputs"] = new Map();
-  const seen = new Set<View["node"]>();
-  const stack = Object.values(outputs).map((t) => t.node);
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    if (node.op.kind === "input") {
-      const { op, dims, dtype } = node;
-      const other = found.get(op.name);
-      if (other && (describe(other.dims) !== describe(dims) || other.dtype !== dtype)) {
-        throw new Error(
-          `run: two inputs are named "${op.name}": ${describe(dims)} of ${dtype} and ` +
-            `${describe(other.dims)} of ${other.dtype}; expected one, or different names`,
-        );
-      }
-      found.set(op.name, { op, dims, dtype });
+  for (const { op, dims, dtype } of walk(Object.values(outputs).map((t) => t.node))) {
+    if (op.kind !== "input") continue;
+    const other = found.get(op.name);
+    if (other && (describe(other.dims) !== describe(dims) || other.dtype !== dtype)) {
+      throw new Error(
+        `run: two inputs are named "${op.name}": ${describe(dims)} of ${dtype} and ` +
+          `${describe(other.dims)} of ${other.dtype}; expected one, or different names`,
+      );
     }
-    stack.push(...node.inputs);
+    found.set(op.name, { op, dims, dtype });
   }
   return found;
 }

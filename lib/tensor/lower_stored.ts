@@ -7,12 +7,10 @@ import { has, names, product, without } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
 import { lowerContract } from "./lower_contract.ts";
 import { placesOf, takePart } from "./lower_part.ts";
-import type { Node, ReduceKind, StoredType, StoredValues } from "./node.ts";
+import { type Node, type ReduceKind, STORED_BYTES, type StoredType, type StoredValues } from "./node.ts";
 
 /** Float32 bytes of the largest block. Twice as many are no faster. */
 const BLOCK_BYTES = 128 * 2 ** 20;
-
-const WIDTH: Record<StoredType, number> = { float32: 4, float16: 2, bfloat16: 2 };
 
 export type Raw = Value & { type: StoredType };
 
@@ -29,7 +27,7 @@ export function rawPart(graph: Graph, node: Node, valueOf: (node: Node) => Value
       const indices = graph.arrange(valueOf(index), names(index.dims));
       const from = [...raw.dims.slice(0, axis), ...index.dims, ...raw.dims.slice(axis + 1)];
       const value = graph.value("", from, "float32");
-      const bytes = [WIDTH[raw.type] * product(value.shape)];
+      const bytes = [STORED_BYTES[raw.type] * product(value.shape)];
       const [name] = graph.emit("Gather", [raw.name, indices.name], bytes, { axis });
       return { ...value, name, type: raw.type };
     }
@@ -42,14 +40,14 @@ export function rawPart(graph: Graph, node: Node, valueOf: (node: Node) => Value
         return graph.stored(rowsFrom(table.op.values, start, row), dims);
       }
       const raw = rawPart(graph, table, valueOf);
-      return raw && { ...takePart(graph, op, node, raw, WIDTH[raw.type]), type: raw.type };
+      return raw && { ...takePart(graph, op, node, raw, STORED_BYTES[raw.type]), type: raw.type };
     }
   }
 }
 
 /** Values from row `first` on. */
 function rowsFrom(values: StoredValues, first: number, row: readonly number[]): StoredValues {
-  return { ...values, offset: values.offset + first * product(row) * WIDTH[values.type] };
+  return { ...values, offset: values.offset + first * product(row) * STORED_BYTES[values.type] };
 }
 
 /** The blocks of rows of a stored weight that is too large to be read at once; undefined for all else. */

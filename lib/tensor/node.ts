@@ -46,6 +46,14 @@ export interface StoredValues {
 
 export type StoredType = "float32" | "float16" | "bfloat16";
 
+/** Bytes of a stored value. */
+export const STORED_BYTES: Readonly<Record<StoredType, number>> = { float32: 4, float16: 2, bfloat16: 2 };
+
+/** The type of an array's elements. */
+export function dtypeOf(data: Data): DType {
+  return data instanceof Float32Array ? "float32" : "int32";
+}
+
 /** What a node computes. Attributes only; operands stand in `Node.inputs`. */
 export type Op =
   /** Weights or other fixed arrays, fed by reference. `device`: where a run that reads them goes. */

@@ -4,6 +4,7 @@
  * in files of their own, so no large tensor is written.
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { StoredType } from "./node.ts";
 
 export type Attribute = number | { float: number } | string | readonly number[];
 
@@ -26,7 +27,7 @@ export interface OnnxValue {
 /** A tensor in a file: ONNX' external data. */
 export interface OnnxExternal {
   name: string;
-  type: "float32" | "float16" | "bfloat16";
+  type: StoredType;
   shape: readonly number[];
   /** Absolute path. */
   path: string;

@@ -9,34 +9,18 @@ import { isFixed, lighten, usesFile } from "./lighten.ts";
 import { Lowering } from "./lower.ts";
 import type { Data, Node, StoredValues, View } from "./node.ts";
 import type { CreateSession } from "./session.ts";
+import { leavesIn, walk } from "./walk.ts";
 
 /** Values that are kept: as many as a bias of the largest vocabulary has. */
 const SMALL = 2 ** 20;
 
-/** The stored values that expressions are made of. */
-export function storedIn(outputs: readonly View[]): { values: StoredValues; shape: number[] }[] {
-  const found: { values: StoredValues; shape: number[] }[] = [];
-  walk(outputs.map((t) => t.node), ({ op, dims }) => {
-    if (op.kind === "stored") found.push({ values: op.values, shape: dims.map((d) => Number(d.size)) });
-    return true;
-  });
-  return found;
-}
-
-/** The files that these lie in. */
+/** The files that values of expressions lie in. */
 export function filesOf(outputs: readonly View[]): StoredValues["file"][] {
-  return [...new Map(storedIn(outputs).map(({ values: { file } }) => [file.path, file])).values()];
-}
-
-/** Each node once; those behind one for which `visit` says false are left out unless others lead there. */
-function walk(roots: readonly Node[], visit: (node: Node) => boolean): void {
-  const seen = new Set<Node>();
-  const stack = [...roots];
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    if (visit(node)) stack.push(...node.inputs);
+  const found = new Map<string, StoredValues["file"]>();
+  for (const { op } of leavesIn(outputs.map((t) => t.node))) {
+    if (op.kind === "stored") found.set(op.values.file.path, op.values.file);
   }
+  return [...found.values()];
 }
 
 /** The same outputs, as they cost least work on stored weights. */
@@ -55,11 +39,9 @@ export async function withKept(
 ): Promise<Record<string, View>> {
   const wanted = new Set<Node>();
   const roots = Object.values(outputs).map((t) => t.node);
-  walk(roots, (node) => {
-    if (!isKept(node)) return true;
-    if (!kept.has(node)) wanted.add(node);
-    return false;
-  });
+  for (const node of walk(roots, (node) => !isKept(node))) {
+    if (isKept(node) && !kept.has(node)) wanted.add(node);
+  }
   if (wanted.size > 0) {
     const nodes = [...wanted];
     const arrays = await evaluate(nodes, create, threads);

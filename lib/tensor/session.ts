@@ -6,7 +6,7 @@ import { parse } from "node:path";
 import * as ort from "onnxruntime-node";
 import { checkDevice, type Device, deviceFailed, deviceMissing } from "./device.ts";
 import { copyGraph, DeviceArrays } from "./device_arrays.ts";
-import type { Data } from "./node.ts";
+import { type Data, dtypeOf } from "./node.ts";
 import { encodeModel, type OnnxGraph } from "./onnx.ts";
 
 /** An array that a session is given. */
@@ -123,9 +123,7 @@ async function startDevice(device: Device): Promise<ort.InferenceSession> {
 }
 
 const tensorOf = (data: Data, shape: readonly number[]): ort.Tensor =>
-  data instanceof Float32Array
-    ? new ort.Tensor("float32", data, [...shape])
-    : new ort.Tensor("int32", data, [...shape]);
+  new ort.Tensor(dtypeOf(data), data, [...shape]);
 
 /** Weights on the graphics card. */
 const onCard = new DeviceArrays(

@@ -5,6 +5,7 @@
  */
 import { find } from "./dims.ts";
 import type { Node } from "./node.ts";
+import { walk } from "./walk.ts";
 
 /**
  * Rewrites the graph behind `roots` (canonical nodes: equal ones are identical) until no two attentions can
@@ -19,7 +20,7 @@ export function shareAttention(roots: readonly Node[]): Node[] {
 /** Nodes that share q, k and scale, none of which needs the other's output. */
 function nextGroup(roots: readonly Node[]): Node[] | undefined {
   const groups: Node[][] = [];
-  for (const node of reachable(roots)) {
+  for (const node of walk(roots)) {
     const { op } = node;
     if (op.kind !== "attention") continue;
     const same = groups.find(([first]) =>
@@ -30,20 +31,9 @@ function nextGroup(roots: readonly Node[]): Node[] | undefined {
     else groups.push([node]);
   }
   return groups.find((group) => {
-    const needed = new Set(group.flatMap((node) => [...reachable(node.inputs)]));
+    const needed = new Set(walk(group.flatMap((node) => node.inputs)));
     return group.length > 1 && !group.some((node) => needed.has(node));
   });
-}
-
-function reachable(roots: readonly Node[]): Set<Node> {
-  const seen = new Set<Node>();
-  const stack = [...roots];
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    stack.push(...node.inputs);
-  }
-  return seen;
 }
 
 function join(roots: readonly Node[], group: readonly Node[]): Node[] {

@@ -29,6 +29,7 @@ import * as parts from "./build_index.ts";
 import type { Device } from "./device.ts";
 import { describe, type Dim, names, type Size } from "./dims.ts";
 import type { BinaryKind, CompareKind, Data, Node, StoredValues, UnaryKind, View } from "./node.ts";
+import { dtypeOf } from "./node.ts";
 
 /** A lazy tensor [named dims]: remembers how it is made, and holds no values. Immutable. */
 export class Tensor implements View {
@@ -239,8 +240,8 @@ export function param(label: string, data: Data, dims: readonly Dim[], device?: 
       }; expected ${expected} (sizes are numbers)`,
     );
   }
-  const dtype = data instanceof Float32Array ? "float32" : "int32";
-  return new Tensor(build.view({ kind: "param", data, label, ...(device && { device }) }, [], dims, dtype));
+  const op = { kind: "param", data, label, ...(device && { device }) } as const;
+  return new Tensor(build.view(op, [], dims, dtypeOf(data)));
 }
 
 /**
