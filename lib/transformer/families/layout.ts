@@ -95,6 +95,24 @@ export function checkSources(family: Family, layout: Layout, checkpoint: Checkpo
   });
 }
 
+/** Reads tensors; one that several weights are parts of is kept until its last is asked for. */
+export function readsOnce(
+  sources: Sources,
+  checkpoint: Checkpoint,
+): (from: string) => Promise<Float32Array> {
+  const uses = new Map<string, number>();
+  for (const { from } of sources.values()) uses.set(from, (uses.get(from) ?? 0) + 1);
+  const held = new Map<string, Float32Array>();
+  return async (from) => {
+    const data = held.get(from) ?? await checkpoint.read(from);
+    const left = uses.get(from)! - 1;
+    uses.set(from, left);
+    if (left > 0) held.set(from, data);
+    else held.delete(from);
+    return data;
+  };
+}
+
 /**
  * Reads every weight, one tensor at a time; one that several weights are parts of is read once. `onNote`
  * hears of what a reader of the results should know.
@@ -107,17 +125,7 @@ export async function readWeights(
 ): Promise<Weights> {
   const { config } = layout;
   const sources = fileSources(family, layout, checkpoint);
-  const uses = new Map<string, number>();
-  for (const { from } of sources.values()) uses.set(from, (uses.get(from) ?? 0) + 1);
-  const held = new Map<string, Float32Array>();
-  const read = async (from: string) => {
-    const data = held.get(from) ?? await checkpoint.read(from);
-    const left = uses.get(from)! - 1;
-    uses.set(from, left);
-    if (left > 0) held.set(from, data);
-    else held.delete(from);
-    return data;
-  };
+  const read = readsOnce(sources, checkpoint);
   const weights: Weights = new Map();
   for (const [name, shape] of stateDictShapes(config)) {
     const source = sources.get(name);

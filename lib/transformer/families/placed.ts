@@ -5,10 +5,11 @@
  */
 import type { Checkpoint } from "../../checkpoints/mod.ts";
 import type { Place } from "../../checkpoints/safetensors.ts";
-import { stateDictShapes } from "../../checkpoints/state_dict.ts";
+import { weightNames } from "../../checkpoints/weight_names.ts";
+import { STORED_BYTES } from "../../tensor/node.ts";
 import { param, stored, type Tensor } from "../../tensor/tensor.ts";
 import { zeroTensor } from "../expression_algebra.ts";
-import { keptDims, zeros } from "../weights.ts";
+import { keptDims } from "../weights.ts";
 import {
   arrange,
   axisGroups,
@@ -18,6 +19,7 @@ import {
   fileSources,
   headIsOwn,
   type Layout,
+  readsOnce,
   type Source,
 } from "./layout.ts";
 
@@ -30,22 +32,18 @@ export async function placedWeights(
 ): Promise<Map<string, Tensor>> {
   const { config } = layout;
   const sources = fileSources(family, layout, checkpoint);
+  const read = readsOnce(sources, checkpoint);
   const tensors = new Map<string, Tensor>();
-  for (const [name, shape] of stateDictShapes(config)) {
-    const source = sources.get(name);
+  for (const name of weightNames(config)) {
+    const source = sources.get(name), sizes = axisSizes(config, name), kept = keptDims(name, config);
     if (!source || (source.optional && !checkpoint.has(source.from))) {
-      tensors.set(name, zeroTensor(name, zeros(name, shape, config).dims));
+      tensors.set(name, zeroTensor(name, kept.map((axis) => ({ name: axis, size: sizes[axis] }))));
       continue;
     }
-    const sizes = axisSizes(config, name), place = checkpoint.place?.(source.from);
+    const place = checkpoint.place?.(source.from);
     if (place) tensors.set(name, placed(name, place, source, sizes));
     else {
-      const { data, dims } = arrange(
-        await checkpoint.read(source.from),
-        source,
-        sizes,
-        keptDims(name, config),
-      );
+      const { data, dims } = arrange(await read(source.from), source, sizes, kept);
       tensors.set(name, param(name, data, dims));
     }
   }
@@ -67,13 +65,14 @@ function placed(name: string, { values, row }: Place, source: Source, sizes: Axi
   else {
     const rows = first.map(dim), count = rows.reduce((n, d) => n * d.size, 1);
     const indices = Int32Array.from({ length: count }, (_, i) => which(i));
-    const all = { name: "row", size: source.rows?.of ?? count };
-    const table = stored(name, values, [all, ...rest.flat().map(dim)]);
-    tensor = table.gather("row", param("rows", indices, rows));
     if (indices.every((row, i) => row === indices[0] + i)) {
       // Rows that lie together begin at another place.
-      const width = rest.flat().reduce((n, axis) => n * sizes[axis], values.type === "float32" ? 4 : 2);
+      const width = rest.flat().reduce((n, axis) => n * sizes[axis], STORED_BYTES[values.type]);
       tensor = stored(name, { ...values, offset: values.offset + indices[0] * width }, dims);
+    } else {
+      const all = { name: "row", size: source.rows?.of ?? count };
+      const table = stored(name, values, [all, ...rest.flat().map(dim)]);
+      tensor = table.gather("row", param("rows", indices, rows));
     }
   }
   if (source.part !== undefined) tensor = tensor.select("part", source.part);
