@@ -66,6 +66,13 @@ export async function mergeShards(dirs: readonly string[], outDir: string): Prom
   for (const pass of PASSES) {
     if (measured.next?.pass !== pass) break;
     const own = files.filter(({ about }) => about.pass === pass);
+    if (own.length === 0 && pass === "screen") {
+      const later = `the ${inWords(files[0].about.pass)}`;
+      throw new Error(
+        `scan merge: there are shards of ${later} in ${dirs.join(", ")}, and none of the ${inWords(pass)}. ` +
+          `Give the folders with those too.`,
+      );
+    }
     if (own.length === 0) return { text: nextInWords(measured, pass, facts) };
     extras = { ...extras, ...await mergePass(measured, own, outDir) };
   }
@@ -79,7 +86,7 @@ async function mergePass(measured: Passes, files: readonly ShardFile[], outDir: 
   const [{ about, count, facts, batch }] = files, { pass } = measured.next!;
   if (about.sums !== await sumsDigest(measured)) {
     throw new Error(
-      `${files[0].path} is of other nodes than ${previous(pass)} now says. Remove the files of the ` +
+      `${files[0].path} is of other nodes than the ${previous(pass)} now says. Remove the files of the ` +
         `${inWords(pass)}, and run these shards again.`,
     );
   }
@@ -132,7 +139,7 @@ async function mergePass(measured: Passes, files: readonly ShardFile[], outDir: 
   return byIndex.get(0)!.extras;
 }
 
-const previous = (pass: PassName) => `the ${inWords(PASSES[PASSES.indexOf(pass) - 1] ?? pass)}`;
+const previous = (pass: PassName) => inWords(PASSES[PASSES.indexOf(pass) - 1] ?? pass);
 
 const listed = (names: readonly string[], most = 20) =>
   names.slice(0, most).join(", ") + (names.length > most ? ` and ${names.length - most} more` : "");
@@ -140,7 +147,7 @@ const listed = (names: readonly string[], most = 20) =>
 function nextInWords(measured: Passes, pass: PassName, { prompts }: ScanFacts): string {
   const { nodes } = measured.next!;
   const what = pass === "examination" ? "examine" : "follow";
-  return `The ${inWords(PASSES[PASSES.indexOf(pass) - 1])} is merged: ${nodes.length} nodes to ${what} on ` +
+  return `The ${previous(pass)} is merged: ${nodes.length} nodes to ${what} on ` +
     `${prompts.examined} prompts. Next: the same shards again, for the ${inWords(pass)}; then merge.`;
 }
 

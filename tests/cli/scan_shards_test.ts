@@ -134,6 +134,18 @@ Deno.test("shards: each says what comes next, and neither the order nor the numb
     await mergeShards([out], out);
     assertStringIncludes((await all()).at(-1)!, "The second pass of shard 2/3 is done");
     await mergeShards([out], out);
+    // Shards of the second pass alone are not enough, although the first is merged.
+    await Deno.mkdir(`${folder}/later/shards`, { recursive: true });
+    await Deno.copyFile(
+      `${out}/shards/examination-0-of-3.safetensors`,
+      `${folder}/later/shards/examination-0-of-3.safetensors`,
+    );
+    await assertRejects(
+      () => mergeShards([`${folder}/later`], out),
+      Error,
+      `scan merge: there are shards of the second pass in ${folder}/later, and none of the first pass. ` +
+        `Give the folders with those too.`,
+    );
     assertStringIncludes((await all()).at(-1)!, "The third pass of shard 2/3 is done");
     assert((await mergeShards([out], out)).result);
     assertStringIncludes(await shard(0), "Nothing is left for shard 0/3");
