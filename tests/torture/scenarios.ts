@@ -14,6 +14,8 @@ export interface Scenario {
   /** Arguments of Deno. `out` is the folder for results. */
   args(out: string): string[];
   env?(out: string): Record<string, string>;
+  /** What its runs need besides, made once before the first of them. */
+  prepare?(): Promise<void>;
 }
 
 export interface Project extends AsyncDisposable {
@@ -60,7 +62,7 @@ export async function makeProject(folder: string): Promise<Project> {
     tokens: { dims: [24, 16], dtype: "I32", data: tokens },
   });
   const server = new HubServer(servedModel(folder));
-  const shards = `${folder}/shards-of-one`; // a first pass, measured when everything is set up
+  const shards = `${folder}/shards-of-one`;
   server.pieceMs = 4;
   const task = (name: string, ...args: string[]) => [
     ...["run", "--frozen", "--no-prompt", "--allow-read=.", "--allow-write=out", "--allow-env"],
@@ -69,14 +71,6 @@ export async function makeProject(folder: string): Promise<Project> {
   const given = ["model", "--prompts", "prompts.safetensors"];
   const shard = (index: number, out: string) =>
     task("scan", ...given, "--out", out, "--examine", "2", "--shard", `${index}/1`);
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: shard(0, shards),
-    cwd: folder,
-    env: { INIT_CWD: folder, NO_COLOR: "1" },
-    stdout: "null",
-    stderr: "null",
-  }).output();
-  if (!success) throw new Error("the shard that is to be merged could not be measured");
   return {
     folder,
     scenarios: {
@@ -94,6 +88,16 @@ export async function makeProject(folder: string): Promise<Project> {
       },
       merge: {
         faults: ["SIGTERM", "SIGKILL", "disk"],
+        async prepare() {
+          const { success } = await new Deno.Command(Deno.execPath(), {
+            args: shard(0, shards),
+            cwd: folder,
+            env: { INIT_CWD: folder, NO_COLOR: "1" },
+            stdout: "null",
+            stderr: "null",
+          }).output();
+          if (!success) throw new Error("the shard that is to be merged could not be measured");
+        },
         args: (out) => task("scan", "merge", shards, "--out", out),
       },
       attribution: {

@@ -70,6 +70,7 @@ async function torture(
   let failures = 0;
   for (const name of chosen.length > 0 ? chosen : Object.keys(project.scenarios)) {
     const scenario = project.scenarios[name];
+    await scenario.prepare?.();
     const runs = [`${folder}/${name}-undisturbed`, `${folder}/${name}-again`];
     const baselines = [];
     for (const out of runs) {
