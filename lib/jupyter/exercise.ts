@@ -43,11 +43,13 @@ function same(a: Answer, b: Answer, tolerance: number): boolean {
   return a.every((value, i) => same(value, b[i], tolerance));
 }
 
+const short = (value: number): number => Number(value.toPrecision(4));
+
+/** JSON has no Infinity and no NaN: a number alone is none of JSON's. */
 const answerText = (answer: unknown): string =>
-  JSON.stringify(
-    answer,
-    (_, value) => typeof value === "number" && Number.isFinite(value) ? Number(value.toPrecision(4)) : value,
-  );
+  typeof answer === "number"
+    ? String(short(answer))
+    : JSON.stringify(answer, (_, value) => typeof value === "number" ? short(value) : value);
 
 /**
  * Whether a value can be compared with: expected values are missing, or NaN, for models of which none are

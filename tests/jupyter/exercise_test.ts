@@ -25,6 +25,8 @@ Deno.test("judge() says how a number is wrong, and not what is right", async () 
   assertStringIncludes(await say(1.25), "the sign is not");
   assertStringIncludes(await say(-1.2), "close, but not it");
   assertEquals(await say(4), "4 is not it.");
+  assertEquals(await say(12.34567), "12.35 is not it.");
+  assertEquals(await say(-Infinity), "-Infinity is not it.");
   assertStringIncludes(await say(NaN), "NaN");
 });
 
@@ -44,6 +46,7 @@ Deno.test("judge() compares names and lists", async () => {
 Deno.test("judge() of an answer of another kind says which was expected", async () => {
   assertEquals((await judge("0.5", 0.5)).say, 'got "0.5"; expected a number.');
   assertEquals((await judge(1, [1, 2])).say, "got 1; expected a list of 2.");
+  assertEquals((await judge(NaN, [1, 2])).say, "got NaN; expected a list of 2.");
 });
 
 Deno.test("judge() without a value to compare with says so", async () => {
