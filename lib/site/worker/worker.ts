@@ -23,8 +23,9 @@ const output = (msg_type: OutputMessage["msg_type"], content: OutputMessage["con
 /** Longest text of a result. */
 const MOST_CHARACTERS = 20_000;
 
-const shown = (value: unknown) =>
-  typeof value === "string" ? value : inspect(value, { depth: 4, truncate: 4000 }).slice(0, MOST_CHARACTERS);
+const inspected = (value: unknown) => inspect(value, { depth: 4, truncate: 4000 }).slice(0, MOST_CHARACTERS);
+
+const shown = (value: unknown) => typeof value === "string" ? value : inspected(value);
 
 for (
   const [method, name] of [["log", "stdout"], ["info", "stdout"], ["debug", "stdout"], ["warn", "stderr"], [
@@ -60,7 +61,7 @@ async function run({ cell, source }: ToWorker): Promise<void> {
     if (result !== undefined) {
       output("execute_result", {
         execution_count: null,
-        data: { "text/plain": inspect(result, { depth: 4 }) },
+        data: { "text/plain": inspected(result) },
       });
     }
     post({ type: "done" });

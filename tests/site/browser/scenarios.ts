@@ -87,6 +87,18 @@ async function mistakes(window: Window): Promise<void> {
   await page.close();
 }
 
+/** A value of any size may be a cell's last expression. */
+async function longResult(window: Window): Promise<void> {
+  const page = await window.page(QUICK);
+  await type(page, "setup", "Array.from({ length: 30_000 }, (_, i) => i)");
+  await runCell(page, "setup");
+  const shown = await text(page, "setup");
+  if (shown.length > 20_000) throw new Error(`got ${shown.length} characters; expected at most 20,000`);
+  expect(shown, /0, 1, 2, 3, [^]*…\(\d+\)/); // so many are left out
+  await page.locator("#cell-setup .reset").click();
+  await page.close();
+}
+
 async function edits(window: Window): Promise<void> {
   const page = await window.page(QUICK);
   await type(page, "setup", "const kept: number = 41;\nkept + 1");
@@ -211,6 +223,7 @@ export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void
   "an exercise, solved wrong and right": exercise,
   "Stop ends an endless loop": stop,
   "mistakes are named, with their line": mistakes,
+  "a result of any size is cut": longResult,
   "edits stay, can be undone and taken away": edits,
   "a lost connection: said, and nothing is lost": lostConnection,
   "no SIMD: said plainly": noSimd,
