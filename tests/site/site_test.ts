@@ -39,10 +39,13 @@ const slowFirst = (
 ) => [...SLOW.filter((name) => names.includes(name)), ...names.filter((name) => !SLOW.includes(name))];
 
 const [, ...command] = await taskCommand("site");
-const built = await deno(command);
+let building: ReturnType<typeof deno> | undefined;
+/** The site, built once and only when a test that runs asks for it. */
+const site = () => building ??= deno(command);
 
 Deno.test("deno task site builds a page for each notebook, and an index that names it", async () => {
-  assert(built.ok, built.error);
+  const { ok, error } = await site();
+  assert(ok, error);
   const names = (await Array.fromAsync(Deno.readDir(join(ROOT, "notebooks")))).map(({ name }) => name)
     .filter((name) => name.endsWith(".ipynb"));
   assertGreater(names.length, 10);
@@ -60,6 +63,7 @@ async function compressed(path: string): Promise<number> {
 }
 
 Deno.test(`the scripts of the site are at most ${MOST_BYTES / 1000} kB, compressed`, async () => {
+  await site();
   let sum = 0;
   for await (const { name } of Deno.readDir(join(FOLDER, "assets"))) {
     if (/\.(m?js|css)$/.test(name)) sum += await compressed(join(FOLDER, "assets", name));
@@ -69,6 +73,7 @@ Deno.test(`the scripts of the site are at most ${MOST_BYTES / 1000} kB, compress
 });
 
 Deno.test("every page's cells run in Chromium and give the committed rows", async (t) => {
+  await site();
   const names = (await Array.fromAsync(Deno.readDir(FOLDER))).map(({ name }) => name)
     .filter((name) => name.endsWith(".html") && !["index.html", "explorer.html"].includes(name)).map((name) =>
       name.slice(0, -5)
@@ -96,6 +101,7 @@ Deno.test("every page's cells run in Chromium and give the committed rows", asyn
 });
 
 Deno.test("what a reader may do on a page, right or wrong", async (t) => {
+  await site();
   const result = await driven<Scenarios | null>("drive.ts", FOLDER, "scenarios");
   if (result === null) return console.log(NO_CHROMIUM);
   assertGreater(Object.keys(result.scenarios).length, 5);
