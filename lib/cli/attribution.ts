@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { describeDownload, type Prompts } from "../checkpoints/mod.ts";
+import type { Prompts } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
 import {
   type AttributionCheck,
@@ -24,7 +24,7 @@ import type { Device } from "../tensor/device.ts";
 import { loadModel } from "../transformer/load.ts";
 import { attributionText } from "./attribution_text.ts";
 import { outFolder, prepareFolder } from "./out_folder.ts";
-import { type ProgressTarget, stderrTarget } from "./progress.ts";
+import { downloadProgress, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { onInterrupt } from "./signals.ts";
@@ -75,7 +75,7 @@ export async function runAttribution(command: AttributionCommand): Promise<Attri
   const { outDir, text, check, signal, target = stderrTarget() } = command;
   const model = await loadModel(command.model, {
     ...(command.device && { device: command.device }),
-    onProgress: (p) => target.isTerminal && target.write(`\r\x1b[K${describeDownload(p)}`),
+    onProgress: downloadProgress(target),
   });
   const { prompts: file, length, maxTokens } = command;
   const read = (tokens: number | undefined): Promise<Prompts> =>

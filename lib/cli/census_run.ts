@@ -5,25 +5,23 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describeDownload } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
 import { census, type CensusResult, DEFAULT_EARLY, DEFAULT_REPAIR } from "../experiments/census/census.ts";
 import { censusCost } from "../experiments/census/cost.ts";
-import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
+import { passes } from "../experiments/scan/prompts.ts";
 import { Passes } from "../experiments/scan/passes.ts";
 import { planOf, scanFacts } from "../experiments/scan/result.ts";
 import { aboutNext, modelDigest, textDigest } from "../experiments/scan/state.ts";
 import { checkSettings, type ScanSettings } from "../experiments/scan/settings.ts";
 import { isMissing } from "../platform/errors.ts";
 import type { Device } from "../tensor/device.ts";
-import { loadModel } from "../transformer/load.ts";
 import { renderCensus } from "./census_page.ts";
 import { prepareFolder } from "./out_folder.ts";
 import { PassFile } from "./pass_file.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { afterwards, announce, announcement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
-import { scanPrompts } from "./scan_prompts.ts";
+import { keptAfter, scanInput } from "./scan_run.ts";
 import { modelFileName } from "./typed.ts";
 
 /** Files in the output folder. */
@@ -83,20 +81,9 @@ const asJson = (models: readonly Entry[]): string => {
 };
 
 async function oneModel(name: string, command: CensusCommand, done: readonly Entry[]): Promise<Entry> {
-  const { outDir, signal, target = stderrTarget(), prompts: file, maxTokens, length, early, repair } =
-    command;
-  const settings = checkSettings(command.settings);
+  const { outDir, signal, target = stderrTarget(), early, repair } = command;
   const say = (text: string) => target.write(`${text}\n`);
-  const model = await loadModel(name, {
-    ...(command.device && { device: command.device }),
-    onProgress: (p) => target.isTerminal && target.write(`\r\x1b[K${describeDownload(p)}`),
-  });
-  const prompts = await scanPrompts(model, {
-    ...(file !== undefined && { file }),
-    ...(maxTokens !== undefined && { maxTokens }),
-    ...(length !== undefined && { length }),
-  });
-  checkScanPrompts(prompts);
+  const { model, prompts, settings } = await scanInput({ ...command, model: name }, target);
   const { screened, examined } = passes(prompts, settings);
   const measured = new Passes(planOf(scanFacts(model, prompts, settings)));
   const digest = await modelDigest(model);
@@ -129,14 +116,14 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
       onProgress: (p) => progress.update(p),
       onScreened: (part) => screenFile.save(part),
     });
+    await screenFile.flush();
     progress.finish();
     say(afterwards(expected, performance.now() - startedAt, resumed));
     return { key, ...result };
   } catch (error) {
     progress.stop();
+    await keptAfter(error, screenFile);
     throw error;
-  } finally {
-    await screenFile.flush();
   }
 }
 

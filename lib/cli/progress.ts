@@ -4,6 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import process from "node:process";
+import { describeDownload, type OnDownload } from "../checkpoints/mod.ts";
 
 /** Where progress is written: a terminal or not, and how wide. */
 export interface ProgressTarget {
@@ -38,6 +39,11 @@ export function formatSeconds(seconds: number): string {
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/** Says on a terminal how far a download is; elsewhere nothing. */
+export const downloadProgress = (target: ProgressTarget): OnDownload => (progress) => {
+  if (target.isTerminal) target.write(ERASE_LINE + describeDownload(progress));
+};
 
 /** "███░░░", `width` characters, of which done/total are filled. */
 export function bar(done: number, total: number, width = BAR_CELLS): string {

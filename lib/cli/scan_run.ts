@@ -1,7 +1,7 @@
 /** A scan on one machine: its passes kept in files, and its reports written. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { describeDownload, type Prompts } from "../checkpoints/mod.ts";
+import type { Prompts } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
 import { PASSES } from "../experiments/scan/passes.ts";
 import { checkScanPrompts, passes } from "../experiments/scan/prompts.ts";
@@ -14,7 +14,7 @@ import { loadModel } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
 import { prepareFolder } from "./out_folder.ts";
 import { PassFile } from "./pass_file.ts";
-import { type ProgressTarget, stderrTarget } from "./progress.ts";
+import { downloadProgress, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { afterwards, announce, announcement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
@@ -44,13 +44,13 @@ export interface ScanCommandOptions {
 
 /** What a scan runs on. @throws for bad input */
 export async function scanInput(
-  options: ScanCommandOptions,
+  options: Pick<ScanCommandOptions, "model" | "prompts" | "maxTokens" | "length" | "device" | "settings">,
   target: ProgressTarget,
 ): Promise<{ model: Model; prompts: Prompts; settings: ScanSettings }> {
   const settings = checkSettings(options.settings);
   const model = await loadModel(options.model, {
     ...(options.device && { device: options.device }),
-    onProgress: (p) => target.isTerminal && target.write(`\r\x1b[K${describeDownload(p)}`),
+    onProgress: downloadProgress(target),
   });
   const { prompts: file, maxTokens, length } = options;
   const prompts = await scanPrompts(model, {

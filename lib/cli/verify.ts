@@ -12,14 +12,14 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { describeDownload, type Prompts, shorten } from "../checkpoints/mod.ts";
+import { type Prompts, shorten } from "../checkpoints/mod.ts";
 import { type Expected, loadExpected } from "../experiments/expected.ts";
 import { figureSteps, quickChecks } from "../experiments/verification.ts";
 import { type Compared, expectedNames, type Step } from "../experiments/verification_steps.ts";
 import type { Device } from "../tensor/device.ts";
 import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
-import { counted, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
+import { counted, downloadProgress, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { onInterrupt } from "./signals.ts";
 import { differencesReport, failed, figureReport } from "./verify_report.ts";
@@ -154,10 +154,8 @@ async function open(
   { prompts: count, device }: VerifyOptions,
   progress: ProgressTarget,
 ): Promise<{ model: Model; prompts: Prompts; cut: boolean }> {
-  const onProgress = progress.isTerminal
-    ? (p: Parameters<typeof describeDownload>[0]) => progress.write(`\r\x1b[K${describeDownload(p)}`)
-    : undefined;
-  const model = await loadModel(name, { ...(onProgress && { onProgress }), ...(device && { device }) });
+  const onProgress = downloadProgress(progress);
+  const model = await loadModel(name, { onProgress, ...(device && { device }) });
   const prompts = await promptsFor(model);
   if (progress.isTerminal) progress.write("\r\x1b[K");
   const used = count === undefined ? prompts : shorten(prompts, { count });

@@ -87,6 +87,26 @@ Deno.test("runCensus() does not write over somebody's report, and ends where it 
   });
 });
 
+Deno.test("runCensus() that is stopped says so, also where what it measured cannot be kept", async () => {
+  await withModels(async (run, folder) => {
+    const out = `${folder}/gone`, stop = new AbortController();
+    let updates = 0;
+    const write = (text: string) => {
+      if (!text.includes("%") || ++updates !== 3) return;
+      stop.abort(new Error("interrupted"));
+      Deno.removeSync(out, { recursive: true });
+      Deno.writeTextFileSync(out, "no folder");
+    };
+    const target = { isTerminal: true, columns: 100, write };
+    await assertRejects(
+      () => run({ models: ["plain"], outDir: out, target, signal: stop.signal }),
+      Error,
+      "interrupted",
+    );
+    assertEquals(await Deno.readTextFile(out), "no folder");
+  });
+});
+
 Deno.test("readArguments() of a census: models, options with their kinds, and what is wrong with them", () => {
   const read = readArguments([
     "a",
