@@ -26,7 +26,7 @@ import { modelFileName } from "./typed.ts";
 
 /** Files in the output folder. */
 export const REPORT = "report.json", PAGE = "report.html";
-const FORMAT = "census 1";
+const FORMAT = "census 2";
 
 export interface CensusCommand {
   /** As `loadModel` takes them. */

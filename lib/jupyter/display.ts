@@ -9,9 +9,9 @@ import type { MimeBundle } from "./notebook.ts";
 
 /**
  * The kernel says that a cell is done up to 8 ms before the cell's last outputs leave it, and front ends such
- * as nbclient stop listening there. A cell that waits this long inside `display` loses nothing. A large output
- * is still being written then, and what the kernel sends next gets in between: of outputs of 7 MB on a busy
- * machine 1 in 14 broke the connection, and none of 240 with a wait that grows with the size.
+ * as nbclient stop listening there. A cell that waits this long inside `display` loses nothing. A large
+ * output is still being written then, and what the kernel sends next gets in between: of outputs of 7 MB on a
+ * busy machine 1 in 14 broke the connection, and none of 240 with a wait that grows with the size.
  */
 const SETTLE_MS = 10, SETTLE_MS_PER_MB = 50;
 
