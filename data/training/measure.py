@@ -136,21 +136,21 @@ def others(writer: dict, gathered: dict[str, dict], heads: list[str]) -> dict:
     return {"r": r, "nine_tenths": torch.quantile(torch.tensor(list(r.values())), 0.1).item()}
 
 
-def judge_writer(model: Processed, tokens: torch.Tensor, n: dict, gathered: dict[str, dict], shares: dict[str, float], positions: float) -> dict:
+def judge_writer(model: Processed, tokens: torch.Tensor, n: dict, gathered: dict[str, dict], shares: dict[str, float], positions: float, places: int) -> dict:
     """The criteria that are of one writer."""
     layer = [share for name, share in shares.items() if name[1] == n["node"][1]]
     result = {"node": n["node"], "retention": n.get("retention"), "shares": {k: v for k, v in shares.items() if k[1] == n["node"][1]},
               "n_alive": sum(share >= 0.03 for share in layer), "positions": positions}
     if "layer" in n:
         result["others"] = others(n, gathered, list(shares))
-    result["resample"] = resample(model, tokens, n["node"])
+    result["resample"] = resample(model, tokens, n["node"], places)
     kept, apart = n.get("retention"), result.get("others")
     result["met"] = {"specific": bool(kept) and unspecific(n) == 0, "alive": result["n_alive"] >= 6, "positions": positions >= 1 / 3,
                      "apart": bool(apart) and n["r"] <= apart["nine_tenths"] - 0.15, "prompts": result["resample"]["loses_half"] >= 0.5}
     return result
 
 
-def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, batch: int = 20, draws: int = 4, node: str | None = None) -> dict:
+def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, batch: int = 20, draws: int = 4, node: str | None = None, places: int = 200) -> dict:
     model = Processed(folder, device)
     tokens = load_file(prompts)["tokens"][:rows].long()
     n_layers, n_heads = len(model.layers), model.layers[0]["W_O"].shape[0]
@@ -174,7 +174,7 @@ def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, b
     positions = model.position_share
     with torch.no_grad():
         shares = {name: n["strong"] for name, n in heads.items()}
-        return result | {"writer": judge_writer(model, tokens.to(device), writer, gathered, shares, positions)}
+        return result | {"writer": judge_writer(model, tokens.to(device), writer, gathered, shares, positions, places)}
 
 
 def show(result: dict) -> None:
