@@ -47,6 +47,7 @@ class Choices:
     emb_limit: float = 0.085
     rate: float = 1.0
     pos_std: float = 0.0425  # of W_pos at the very beginning
+    revived: bool = False  # heads of the writer's layer below 2.5 % of the stream begin this generation with random weights, as at the very beginning
 
 
 def mutated(c: Choices, draw: random.Random, first: bool) -> Choices:
@@ -66,7 +67,7 @@ def mutated(c: Choices, draw: random.Random, first: bool) -> Choices:
     limit = round(log_uniform(0.06, 0.11), 4) if first else round(c.emb_limit * draw.choice([0.9, 0.95, 1, 1, 1, 1.05]), 4)
     rate = 1.0 if first else draw.choice([0.17, 0.33, 0.33, 0.6, 1.0])
     positions = draw.choice([0.03, 0.0425, 0.06, 0.085]) if first else c.pos_std
-    return replace(c, attn_decay=tuple(attn), mlp_decay=tuple(mlp), head_dropout=tuple(drop), emb_limit=limit, rate=rate, pos_std=positions)
+    return replace(c, attn_decay=tuple(attn), mlp_decay=tuple(mlp), head_dropout=tuple(drop), emb_limit=limit, rate=rate, pos_std=positions, revived=not first and draw.random() < 0.25)
 
 
 class Population:
@@ -185,6 +186,21 @@ def export(model: Model, weights: dict[str, torch.Tensor], folder: Path) -> None
     model.export(folder)
 
 
+def dead_heads(result: dict) -> list[tuple[int, int]]:
+    """(layer, head) in the writer's layer."""
+    return [(int(name[1]), int(name[3:])) for name, share in result["writer"]["shares"].items() if share < 0.025]
+
+
+def revived(weights: dict[str, torch.Tensor], dead: list[tuple[int, int]], seed: int) -> dict[str, torch.Tensor]:
+    random_, w, c = torch.Generator().manual_seed(seed), {name: x.clone() for name, x in weights.items()}, CONFIG
+    for layer, head in dead:
+        at, columns = f"blocks.{layer}.", slice(head * c.d_head, (head + 1) * c.d_head)
+        w[at + "W_QKV"][:, :, columns] = torch.randn(3, c.d_model, c.d_head, generator=random_) * c.in_scale / c.d_model**0.5
+        w[at + "b_QKV"][:, columns] = 0
+        w[at + "W_O"][columns] = torch.randn(c.d_head, c.d_model, generator=random_) * c.out_scale / (c.n_heads * c.d_head) ** 0.5
+    return w
+
+
 def judged(folder: str, prompts: str, rows: int, draws: int, places: int) -> dict:
     """In a worker process: measure.py's result of an exported model."""
     torch.set_num_threads(1)
@@ -264,7 +280,7 @@ def main() -> None:
             exported.load(folder)
             result = future.result()
             copied = {name: p.detach().clone() for name, p in exported.named_parameters()}
-            everything.append((score(result, args.loss), folder.name, -1, Choices(), copied))
+            everything.append((score(result, args.loss), folder.name, -1, Choices(), copied, dead_heads(result)))
             shutil.copytree(folder, work / folder.name)
             record({"name": folder.name, "score": round(score(result, args.loss), 3), **short(result)})
         for generation in range(args.generations):
@@ -288,7 +304,7 @@ def main() -> None:
             for name, i, future in futures:
                 result = future.result()
                 entry = {"name": name, **lineage[i], "score": round(score(result, args.loss), 3), **short(result), "choices": asdict(choices[i])}
-                everything.append((entry["score"], name, lineage[i]["ancestor"], choices[i], population.member(i)))
+                everything.append((entry["score"], name, lineage[i]["ancestor"], choices[i], population.member(i), dead_heads(result)))
                 record(entry)
             everything.sort(key=lambda e: e[0])
             del everything[4 * args.parents :]
@@ -306,8 +322,8 @@ def main() -> None:
                     parents.append(e)
                     of[e[2]] = of.get(e[2], 0) + 1
             chosen = [parents[i % len(parents)] for i in range(args.members)]
-            weights = [e[4] for e in chosen]
-            choices = [replace(e[3], rate=0.33) if i < len(parents) else mutated(e[3], draw, False) for i, e in enumerate(chosen)]
+            choices = [replace(e[3], rate=0.33, revived=False) if i < len(parents) else mutated(e[3], draw, False) for i, e in enumerate(chosen)]
+            weights = [revived(e[4], e[5], args.seed + 1000 * generation + i) if choices[i].revived else e[4] for i, e in enumerate(chosen)]
             lineage = [{"parent": e[1], "ancestor": e[2]} for e in chosen]
         final = {name: pool.submit(judged, str(work / name), str(prompts), args.final_rows, 2, 200) for _, name, *_ in everything[: 2 * args.keep - 1]}
         results = {name: future.result() for name, future in final.items()}

@@ -1,5 +1,5 @@
-"""The random rotations of lib/metrics/rotation.ts, for models of at most 65 dimensions whose norms subtract the mean: the same seed
-gives the same matrix, so that controls can be compared as well. The generator is splitmix32, normal numbers are Box and Muller's.
+"""The random rotations of lib/metrics/rotation.ts, for models whose norms subtract the mean: the same seed gives the same matrix, so that
+controls can be compared as well. The generator is splitmix32, normal numbers are Box and Muller's.
 """
 
 import math
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 MASK = 0xFFFFFFFF
+BLOCK = 64
 
 
 class Random:
@@ -46,10 +47,29 @@ def haar(n: int, random: Random) -> np.ndarray:
     return np.array(rows)
 
 
+def haar_blocks(n: int, random: Random) -> np.ndarray:
+    """[n, n] with Haar-distributed blocks of at most 64 along its diagonal."""
+    Q, count = np.zeros((n, n)), math.ceil(n / BLOCK)
+    for block in range(count):
+        start, end = block * n // count, (block + 1) * n // count
+        Q[start:end, start:end] = haar(end - start, random)
+    return Q
+
+
+def orthogonal(n: int, seed: int) -> np.ndarray:
+    """[n, n]: blocks, and for more than one a permutation and blocks once more."""
+    random = Random(seed)
+    first = haar_blocks(n, random)
+    if n <= BLOCK:
+        return first
+    order = random.permutation(n)
+    return first @ haar_blocks(n, random)[order]
+
+
 def rotation(n: int, seed: int) -> np.ndarray:
     """Q [n, n], which maps (1, …, 1) to itself."""
     Q = np.eye(n)
-    Q[1:, 1:] = haar(n - 1, Random(seed))
+    Q[1:, 1:] = orthogonal(n - 1, seed)
     v = np.full(n, -1 / math.sqrt(n))
     v[0] += 1
     swap = np.eye(n) - 2 * np.outer(v, v) / (v @ v)
