@@ -17,6 +17,7 @@ import json
 import random
 import shutil
 import tarfile
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -256,11 +257,10 @@ def main() -> None:
     args = options()
     began = time.monotonic()
     args.to.mkdir(parents=True, exist_ok=True)
-    work = args.to / "work"
+    work = Path(tempfile.mkdtemp())
     torch.set_float32_matmul_precision("high")
     corpus = Corpus(args.out / "tokens.npz", CONFIG.n_ctx, args.device)
     prompts = work / "held-out.safetensors"
-    work.mkdir(exist_ok=True)
     save_prompts(prompts, *corpus.held_out_rows())
     draw = random.Random(args.seed)
     population = Population(args.members, args.device)
