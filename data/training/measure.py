@@ -150,7 +150,8 @@ def judge_writer(model: Processed, tokens: torch.Tensor, n: dict, gathered: dict
     return result
 
 
-def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, batch: int = 20, draws: int = 4, node: str | None = None, places: int = 200) -> dict:
+def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, batch: int = 20, draws: int = 4, node: str | None = None, places: int = 200, at_most: int | None = None) -> dict:
+    """at_most: so many heads have their retention measured, those that come nearest to the eight criteria (default: all that are strong enough)."""
     model = Processed(folder, device)
     tokens = load_file(prompts)["tokens"][:rows].long()
     n_layers, n_heads = len(model.layers), model.layers[0]["W_O"].shape[0]
@@ -167,7 +168,8 @@ def measure(folder: Path, prompts: Path, device: str = "cpu", rows: int = 300, b
     judged = [judge(w, gathered[w], n_layers, n_heads) for w in writers]
     heads = {n["node"]: n for n in judged if n["node"][0] == "L"}
     with torch.no_grad():
-        for kept in retention(model, tokens, [name for name, n in heads.items() if n["strong"] >= 0.1], draws, batch):
+        strong = sorted((name for name, n in heads.items() if n["strong"] >= 0.1), key=lambda name: heads[name]["shortfall"])[:at_most]
+        for kept in retention(model, tokens, strong, draws, batch):
             heads[kept.node]["retention"] = kept.summary()
     result = {"model": folder.name, "prompts": len(tokens), "loss": loss, "nodes": judged}
     writer = heads[node] if node else best_head(result)

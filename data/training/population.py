@@ -55,7 +55,7 @@ def mutated(c: Choices, draw: random.Random, first: bool) -> Choices:
     """Some choices drawn anew. A first generation keeps the full rate."""
     log_uniform = lambda a, b: a * (b / a) ** draw.random()
     attn, mlp, drop = list(c.attn_decay), list(c.mlp_decay), list(c.head_dropout)
-    for layer, (low, high) in enumerate([(0.2, 1.6), (0.05, 0.4), (0.1, 0.5), (0.15, 0.6)]):
+    for layer, (low, high) in enumerate([(0.2, 1.6) if first else (0.3, 4), (0.05, 0.4), (0.1, 0.5), (0.15, 0.6)]):
         if draw.random() < 0.4:
             attn[layer] = round(log_uniform(low, high), 3)
     for layer in range(4):
@@ -205,18 +205,20 @@ def revived(weights: dict[str, torch.Tensor], dead: list[tuple[int, int]], seed:
 def judged(folder: str, prompts: str, rows: int, draws: int, places: int) -> dict:
     """In a worker process: measure.py's result of an exported model."""
     torch.set_num_threads(1)
-    return measure(Path(folder), Path(prompts), rows=rows, draws=draws, places=places)
+    return measure(Path(folder), Path(prompts), rows=rows, draws=draws, places=places, at_most=2)
 
 
 def score(result: dict, loss: float) -> float:
-    """How far a model is from the thirteen criteria and from `loss`: 0 when it meets all. For ranking alone."""
+    """How far a model is from the thirteen criteria, each with a margin, and from `loss`: 0 when it meets all. For ranking alone."""
     n, w = best_head(result), result["writer"]
-    shares = sorted(w["shares"].values())[-6:]
-    dead = sum(max(0, 1 - share / 0.033) for share in shares) / 6
-    apart = (n["r"] - w["others"]["nine_tenths"] + 0.17) / 0.4 if "others" in w else 1
+    kept = n.get("retention") or {"left": 1, "rotated": 0}
+    dead = sum(max(0, 1 - share / 0.033) for share in sorted(w["shares"].values())[-6:])
+    apart = n.get("r", 0) - w["others"]["nine_tenths"] if "others" in w else 1
     lost = w["resample"]["loses_half"]
-    return (n["shortfall"] + 2 * unspecific(n) + 2 * dead + 3 * max(0, 0.35 - w["positions"]) + min(max(apart, 0), 1)
-            + 2 * max(0, 0.53 - (lost if lost == lost else 0)) + max(0, result["loss"] - loss))
+    short = [(abs(n["written"] - 0.99) - 0.16) / 0.3, (n["narrow"] - 0.57) / 0.3, (0.11 - n["strong"]) / 0.1, (n["erased"] - 0.22) / 0.2, (n["cleaners"] + 0.74) / 0.3,
+             (0.65 - n.get("causal", 0)) / 0.4, (n.get("r", 0) + 0.78) / 0.15, (n.get("slope", 0) + 0.63) / 0.2, (kept["left"] - 0.12) / 0.1, (0.63 - kept["rotated"]) / 0.1,
+             dead / 2, (0.35 - w["positions"]) / 0.1, (apart + 0.17) / 0.15, (0.55 - (lost if lost == lost else 0)) / 0.2, (result["loss"] - loss) / 0.3]
+    return sum(min(max(x, 0), 1.5) for x in short)
 
 
 def short(result: dict) -> dict:
@@ -226,6 +228,19 @@ def short(result: dict) -> dict:
             "left": kept and round(kept["left"], 2), "rotated": kept and round(kept["rotated"], 2), "alive": w["n_alive"], "shares": [round(100 * s, 1) for s in w["shares"].values()],
             "positions": round(w["positions"], 2), "others": round(w["others"]["nine_tenths"], 2) if "others" in w else None, "loses_half": round(w["resample"]["loses_half"], 2),
             "further": [k for k, met in w["met"].items() if met]}
+
+
+def children(everything: list[tuple], args: argparse.Namespace, draw: random.Random, generation: int) -> tuple[list[dict], list[Choices], list[dict]]:
+    """Weights, choices and lineage of the next generation. everything: (score, name, ancestor, choices, weights, dead heads), best first."""
+    parents, of = [], {}
+    for e in everything:
+        if len(parents) < args.parents and of.get(e[2], 0) < max(1, args.parents // 3):
+            parents.append(e)
+            of[e[2]] = of.get(e[2], 0) + 1
+    chosen = [parents[i % len(parents)] for i in range(args.members)]
+    choices = [replace(e[3], rate=0.33, revived=False) if i < len(parents) else mutated(e[3], draw, False) for i, e in enumerate(chosen)]
+    weights = [revived(e[4], e[5], args.seed + 1000 * generation + i) if c.revived else e[4] for i, (e, c) in enumerate(zip(chosen, choices))]
+    return weights, choices, [{"parent": e[1], "ancestor": e[2]} for e in chosen]
 
 
 def options() -> argparse.Namespace:
@@ -245,9 +260,11 @@ def options() -> argparse.Namespace:
     add("--final-rows", type=int, default=100)
     add("--keep", type=int, default=8)
     add("--workers", type=int, default=15)
+    add("--prefix", default="g", help="of the models' names")
     add("--seed", type=int, default=0)
     add("--loss", type=float, default=3.78, help="a loss on the measured prompts that asks for no more training: that of the model that is to be replaced")
-    add("--also", type=Path, nargs="*", default=[], help="folders of exported models that may be parents as well, all counted as of one ancestor")
+    add("--also", type=Path, nargs="*", default=[], help="folders of exported models that may be parents as well; choices.json in one: those it was trained with, and its ancestor")
+    add("--from-parents", action="store_true", help="nothing begins from scratch: the first generation has the models of --also as its parents")
     add("--device", default="cuda")
     add("--eager", action="store_true", help="without torch.compile")
     return parser.parse_args()
@@ -280,14 +297,19 @@ def main() -> None:
             exported.load(folder)
             result = future.result()
             copied = {name: p.detach().clone() for name, p in exported.named_parameters()}
-            everything.append((score(result, args.loss), folder.name, -1, Choices(), copied, dead_heads(result)))
+            known = json.loads((folder / "choices.json").read_text()) if (folder / "choices.json").exists() else {"ancestor": -1, "choices": {}}
+            of = {key: tuple(value) if isinstance(value, list) else value for key, value in known["choices"].items()}
+            everything.append((score(result, args.loss), folder.name, known["ancestor"], Choices(**of), copied, dead_heads(result)))
             shutil.copytree(folder, work / folder.name)
             record({"name": folder.name, "score": round(score(result, args.loss), 3), **short(result)})
+        everything.sort(key=lambda e: e[0])
+        if args.from_parents:
+            weights, choices, lineage = children(everything, args, draw, 0)
         for generation in range(args.generations):
             at = time.monotonic()
             if at - began + 1.1 * longest > args.seconds:
                 break
-            steps = args.first_steps if generation < 3 else args.steps
+            steps = args.first_steps if generation < 3 and not args.from_parents else args.steps
             order = corpus.epoch(args.seed + generation)
             population.begin(weights, choices)
             for step in range(1, steps + 1):
@@ -298,7 +320,7 @@ def main() -> None:
             trained = time.monotonic()
             futures = []
             for i in range(args.members):
-                name = f"g{generation:02}-{i:02}"
+                name = f"{args.prefix}{generation:02}-{i:02}"
                 export(exported, population.member(i), work / name)
                 futures.append((name, i, pool.submit(judged, str(work / name), str(prompts), args.rows, 2, args.places)))
             for name, i, future in futures:
@@ -312,19 +334,11 @@ def main() -> None:
             print(f"generation {generation}: {steps} steps in {trained - at:.1f} s, judged in {time.monotonic() - trained:.1f} s; best {', '.join(best)}", flush=True)
             longest = time.monotonic() - at if generation else 0.0
             # The first generations go on as they are: a writer is found within some million tokens or not at all.
-            if generation < 2:
+            if generation < 2 and not args.from_parents:
                 weights = [population.member(i) for i in range(args.members)]
-                lineage = [{"parent": f"g{generation:02}-{i:02}", "ancestor": i} for i in range(args.members)]
-                continue
-            parents, of = [], {}
-            for e in everything:
-                if len(parents) < args.parents and of.get(e[2], 0) < max(1, args.parents // 3):
-                    parents.append(e)
-                    of[e[2]] = of.get(e[2], 0) + 1
-            chosen = [parents[i % len(parents)] for i in range(args.members)]
-            choices = [replace(e[3], rate=0.33, revived=False) if i < len(parents) else mutated(e[3], draw, False) for i, e in enumerate(chosen)]
-            weights = [revived(e[4], e[5], args.seed + 1000 * generation + i) if choices[i].revived else e[4] for i, e in enumerate(chosen)]
-            lineage = [{"parent": e[1], "ancestor": e[2]} for e in chosen]
+                lineage = [{"parent": f"{args.prefix}{generation:02}-{i:02}", "ancestor": i} for i in range(args.members)]
+            else:
+                weights, choices, lineage = children(everything, args, draw, generation)
         final = {name: pool.submit(judged, str(work / name), str(prompts), args.final_rows, 2, 200) for _, name, *_ in everything[: 2 * args.keep - 1]}
         results = {name: future.result() for name, future in final.items()}
     ranked = sorted(results, key=lambda name: score(results[name], args.loss))
