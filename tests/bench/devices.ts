@@ -12,8 +12,9 @@
  * multiply-add. Weights are on the card before the clock starts, tokens are not, and one number a row comes
  * back.
  *
- * Options: --shape gelu-4l | llama-1b | tiny, --device LIST, --prompts N, --length N, --batch N, --rounds N,
- * --square N (of the bare product), --tflops X.
+ * Options: --shape gelu-4l | llama-1b | tiny, --device LIST, --prompts N, --length N, --batch LIST, --rounds N,
+ * --seconds N (a case sits out the rounds after so long), --square N (of the bare product), --tflops X, --forward
+ * (products and forward passes alone), --json FILE (all rows, also those that failed).
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -27,11 +28,12 @@ import { atPositions } from "../../lib/metrics/retention.ts";
 import { rotated, rotation } from "../../lib/metrics/rotation.ts";
 import type { Device } from "../../lib/tensor/device.ts";
 import type { Outputs } from "../../lib/tensor/outputs.ts";
-import { cost, type Feeds, run, type RunOptions } from "../../lib/tensor/run.ts";
+import { cost, run } from "../../lib/tensor/run.ts";
 import { param, type Tensor } from "../../lib/tensor/tensor.ts";
 import { feed } from "../../lib/transformer/model.ts";
+import { randomSource } from "../reference/random.ts";
 import { GELU_4L, randomModel, randomPrompts } from "./gelu_4l.ts";
-import { medianOf, PEER_NAMES, peerRows, type Row } from "./devices_rows.ts";
+import { type Case, measured, PEER_NAMES, peerRows, tableOf } from "./devices_rows.ts";
 
 const SHAPES: Record<string, ModelConfig> = {
   "gelu-4l": GELU_4L,
@@ -61,35 +63,41 @@ const { values } = parseArgs({
     length: { type: "string", default: "1024" },
     batch: { type: "string", default: "8" },
     rounds: { type: "string", default: "7" },
+    seconds: { type: "string", default: "60" },
     square: { type: "string", default: "4096" },
     tflops: { type: "string" },
+    forward: { type: "boolean", default: false },
+    json: { type: "string" },
   },
 });
 const config = SHAPES[values.shape];
 if (!config) {
   throw new Error(`--shape: got "${values.shape}"; expected one of ${Object.keys(SHAPES).join(", ")}`);
 }
-const numbers = { ...values } as Record<string, string>;
-const [count, length, batch, rounds, square] = ["prompts", "length", "batch", "rounds", "square"].map(
-  (name) => {
-    const value = Number(numbers[name]);
-    if (!Number.isInteger(value) || value < 1) {
-      throw new Error(`--${name}: got "${numbers[name]}"; expected a number`);
-    }
-    return value;
-  },
-);
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name}: got "${text}"; expected a number`);
+  return value;
+}
+const [prompts, length, rounds, square, most] =
+  (["prompts", "length", "rounds", "square", "seconds"] as const)
+    .map((name) => positive(name, values[name]));
+const batches = values.batch.split(",").map((text) => positive("batch", text));
 const PRODUCTS = 8;
 
-const model = randomModel(config), prompts = randomPrompts(config, count, length), clean = model.forward();
+const model = randomModel(config), clean = model.forward();
 const { writer, cleaners } = model.cleanup;
 
-/** x · W · W …: one number a row comes back. */
+/**
+ * x · W · W …: one number a row comes back. Of random numbers, since a card computes faster with equal ones, and
+ * so large that products stay as large.
+ */
 function bareProducts(): Outputs {
+  const random = randomSource(3), most = Math.sqrt(3 / square);
   const matrix = (label: string) =>
     param(
       label,
-      new Float32Array(square ** 2).fill(1 / square),
+      Float32Array.from({ length: square ** 2 }, () => (2 * random() - 1) * most),
       ["row", "k"].map((name) => ({ name, size: square })),
     );
   const [x, W] = [matrix("x"), matrix("W").rename({ row: "k", k: "n" })];
@@ -98,89 +106,57 @@ function bareProducts(): Outputs {
   return { y: y.select("k", 0) };
 }
 
-interface Case {
-  name: string;
-  tokens: number;
-  flops?: number;
-  run: (options: RunOptions) => Promise<unknown>;
-}
-
-const one = (
-  name: string,
-  outputs: Outputs,
-  feeds: Feeds,
-  tokens: number,
-  sizes: Record<string, number>,
-): Case => ({
-  name,
-  tokens,
-  flops: cost(outputs, sizes).flops * (sizes.batch ? count : 1),
-  run: (options) => run(outputs, feeds, options),
-});
-
-const w = clean.node(writer), sizes = { batch: 1, pos: length }, tokens = count * length;
+const w = clean.node(writer), sizes = { batch: 1, pos: length };
 const end = clean.hook(`blocks.${config.n_layers - 1}.hook_resid_post`).select("d_model", 0);
-const figures = {
+const figures = outputsOf({
   figure1: residualOntoHeads(clean, 0),
   figure2: nodesOntoWriter(clean, writer, w, { cleaners }),
   ...patchExperiments(model, clean),
-};
+});
 const removals = [
   { key: writer, writer, delta: atPositions(w) },
   { key: "rotated", writer, delta: atPositions(rotated(w, rotation(config, 1))) },
 ];
-const cases: Case[] = [
-  one("bare product", bareProducts(), {}, 0, {}),
-  one("forward pass", { end }, feed(prompts), tokens, sizes),
-  one("Figures 1–3", outputsOf(figures), feed(prompts), tokens, sizes),
-  {
-    name: "retention of one writer",
-    tokens,
-    run: (options) => measureRemovals(model, prompts, clean, removals, { ...options, kept: "end" }),
-  },
-];
-
 const devices = values.device.split(",") as Device[];
-const times = new Map<string, number[]>();
-for (let round = -1; round < rounds; round++) { // round -1 compiles, and sends the weights
-  for (const device of devices) {
-    for (const { name, run } of cases) {
-      const began = performance.now();
-      await run({ device, batchSize: batch });
-      if (round < 0) continue;
-      const key = `${device} ${name}`;
-      times.set(key, [...times.get(key) ?? [], (performance.now() - began) / 1000]);
-    }
-  }
-}
-const rows: Row[] = devices.flatMap((device) =>
-  cases.map(({ name, tokens, flops }) => ({
-    side: `this project, ${device}`,
+
+/** All that is measured with batches of one size. Prompts are whole batches. */
+function casesOf(batch: number): Case[] {
+  const count = Math.ceil(prompts / batch) * batch, tokens = count * length;
+  const fed = randomPrompts(config, count, length);
+  const one = (name: string, outputs: Outputs): Case => ({
     name,
+    batch,
     tokens,
-    ...(flops !== undefined && { flops }),
-    seconds: medianOf(times.get(`${device} ${name}`)!),
-  }))
-);
+    flops: cost(outputs, sizes).flops * count,
+    run: (options) => run(outputs, feed(fed), { ...options, batchSize: batch }),
+  });
+  const more: Case[] = values.forward ? [] : [one("Figures 1–3", figures), {
+    name: "retention of one writer",
+    batch,
+    tokens,
+    run: (options) =>
+      measureRemovals(model, fed, clean, removals, { ...options, batchSize: batch, kept: "end" }),
+  }];
+  return [one(PEER_NAMES.forward, { end }), ...more];
+}
+
+const bare = bareProducts();
+const cases: Case[] = [{
+  name: PEER_NAMES.product,
+  tokens: 0,
+  flops: cost(bare, {}).flops,
+  run: (options) => run(bare, {}, options),
+}, ...batches.flatMap(casesOf)];
+
+const rows = await measured(devices, cases, rounds, most);
 const python = process.env.PEER_PYTHON;
 if (python) {
-  const shape = { ...config, count, length, batch, rounds, square, products: PRODUCTS };
-  const flopsOf = (name: string) => cases.find((one) => one.name === name)?.flops;
-  rows.push(...await peerRows(python, shape, flopsOf));
+  const shape = { ...config, prompts, length, batches, rounds, seconds: most, square, products: PRODUCTS };
+  rows.push(...await peerRows(python, shape, cases));
 } else console.error("PEER_PYTHON names no Python: PyTorch is left out");
 
-const TFLOPS = values.tflops ? Number(values.tflops) : undefined;
-console.log(`${values.shape}: ${count} × ${length} tokens, batches of ${batch}, ${rounds} rounds\n`);
-console.log(
-  `| side | what | tokens/s | TFLOP/s | of bare | of peak |\n| --- | --- | ---: | ---: | ---: | ---: |`,
-);
-for (const { side, name, tokens, flops, seconds } of rows) {
-  const rate = flops === undefined ? undefined : flops / seconds / 1e12;
-  const bare = rows.find((row) => row.side === side && row.name === PEER_NAMES.product)!;
-  const part = (of?: number) => rate && of ? `${Math.round(100 * rate / of)} %` : "";
-  console.log(
-    `| ${side} | ${name} | ${tokens ? Math.round(tokens / seconds) : ""} | ${rate?.toPrecision(3) ?? ""} | ${
-      part(bare.flops! / bare.seconds / 1e12)
-    } | ${part(TFLOPS)} |`,
-  );
+console.log(`${values.shape}: ${prompts} or more prompts of ${length} tokens, ${rounds} rounds at most\n`);
+console.log(tableOf(rows, values.tflops ? Number(values.tflops) : undefined));
+if (values.json) {
+  Deno.writeTextFileSync(values.json, JSON.stringify({ shape: values.shape, length, square, rows }, null, 1));
 }

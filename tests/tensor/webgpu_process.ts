@@ -14,7 +14,7 @@ import { run } from "../../lib/tensor/run.ts";
 import { createSession, openDevice } from "../../lib/tensor/session.ts";
 import { concat, iota, param, stack, where } from "../../lib/tensor/tensor.ts";
 import { loadModel, promptsFor } from "../../lib/transformer/load.ts";
-import { Model } from "../../lib/transformer/model.ts";
+import { feed, Model } from "../../lib/transformer/model.ts";
 import { letterModel } from "../experiments/plain_values.ts";
 import { randomPrompts } from "../transformer/models.ts";
 import { World } from "./world.ts";
@@ -117,6 +117,15 @@ await both("scan", (model) => scan(model, many, { settings: { examine: 2, rotati
 const embedded = await loadModel("tiny-gelu-4l"), onCard = await loadModel("tiny-gelu-4l", webgpu);
 const texts = await promptsFor(embedded, { count: 2, length: 12 });
 note("embedded model", difference(await figures1to3(onCard, texts), await figures1to3(embedded, texts)));
+const logits = (model: Model) => run({ y: model.forward().logits }, feed(texts));
+note("embedded model's logits", difference((await logits(onCard)).y.data, (await logits(embedded)).y.data));
+note(
+  "embedded model's retention",
+  difference(
+    await retention(onCard, texts, { rotations: 1 }),
+    await retention(embedded, texts, { rotations: 1 }),
+  ),
+);
 console.log(JSON.stringify(found));
 
 /** Of three arrays that were sent, each once, two are collected. */
