@@ -149,14 +149,17 @@ const cases: Case[] = [{
 }, ...batches.flatMap(casesOf)];
 
 const rows = await measured(devices, cases, rounds, most);
+const save = () => {
+  if (!values.json) return;
+  Deno.writeTextFileSync(values.json, JSON.stringify({ shape: values.shape, length, square, rows }, null, 1));
+};
+save(); // PyTorch may fail, or take what time there is
 const python = process.env.PEER_PYTHON;
 if (python) {
   const shape = { ...config, prompts, length, batches, rounds, seconds: most, square, products: PRODUCTS };
   rows.push(...await peerRows(python, shape, cases));
+  save();
 } else console.error("PEER_PYTHON names no Python: PyTorch is left out");
 
 console.log(`${values.shape}: ${prompts} or more prompts of ${length} tokens, ${rounds} rounds at most\n`);
 console.log(tableOf(rows, values.tflops ? Number(values.tflops) : undefined));
-if (values.json) {
-  Deno.writeTextFileSync(values.json, JSON.stringify({ shape: values.shape, length, square, rows }, null, 1));
-}
