@@ -12,9 +12,9 @@
  * multiply-add. Weights are on the card before the clock starts, tokens are not, and one number a row comes
  * back.
  *
- * Options: --shape gelu-4l | llama-1b | tiny, --device LIST, --prompts N, --length N, --batch LIST, --rounds N,
- * --seconds N (a case sits out the rounds after so long), --square N (of the bare product), --tflops X, --forward
- * (products and forward passes alone), --json FILE (all rows, also those that failed).
+ * Options: --shape gelu-4l | llama-1b | tiny, --device LIST, --prompts N, --length N, --batch LIST,
+ * --rounds N, --seconds N (a case sits out the rounds after so long), --square N (of the bare product),
+ * --tflops X, --forward (products and forward passes alone), --json FILE (all rows, also those that failed).
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -89,8 +89,8 @@ const model = randomModel(config), clean = model.forward();
 const { writer, cleaners } = model.cleanup;
 
 /**
- * x · W · W …: one number a row comes back. Of random numbers, since a card computes faster with equal ones, and
- * so large that products stay as large.
+ * x · W · W …: one number a row comes back. Of random numbers, since a card computes faster with equal ones,
+ * and so large that products stay as large.
  */
 function bareProducts(): Outputs {
   const random = randomSource(3), most = Math.sqrt(3 / square);

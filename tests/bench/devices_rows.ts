@@ -31,8 +31,8 @@ export function medianOf(values: readonly number[]): number {
 }
 
 /**
- * All cases in turn, in rounds; the first round compiles and sends the weights, and is not counted. A case that
- * took `most` seconds sits out the rest, and so does one that failed.
+ * All cases in turn, in rounds; the first round compiles and sends the weights, and is not counted. A case
+ * that took `most` seconds sits out the rest, and so does one that failed.
  */
 export async function measured(
   devices: readonly Device[],
