@@ -138,9 +138,11 @@ export function gatewayViolations(sources: Sources): string[] {
   );
 }
 
+/** Examples in doc comments do not count: they are for the reference, and each public function has one. */
 export function lengthViolations(sources: Sources): string[] {
+  const examples = /^ *\*\n *\* @example\n *\* ```ts\n(?: *\*.*\n)*? *\* ```\n/gm;
   return [...sources]
-    .map(([path, source]) => [path, source.trimEnd().split("\n").length] as const)
+    .map(([path, source]) => [path, source.replace(examples, "").trimEnd().split("\n").length] as const)
     .filter(([, lines]) => lines > MAX_LINES)
     .map(([path, lines]) => `${path} has ${lines} lines, more than ${MAX_LINES}`);
 }

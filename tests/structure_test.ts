@@ -149,6 +149,9 @@ Deno.test("gatewayViolations() reports each outside world that is used outside i
 Deno.test(`lengthViolations() reports a file of more than ${MAX_LINES} lines`, () => {
   assertEquals(lengthViolations(made({ "lib/a.ts": "x\n".repeat(MAX_LINES) })), []);
   assertEquals(lengthViolations(made({ "lib/a.ts": "x\n".repeat(MAX_LINES + 1) })).length, 1);
+  const example = "/**\n * About.\n *\n * @example\n * ```ts\n * f();\n * ```\n */\n";
+  assertEquals(lengthViolations(made({ "lib/a.ts": example + "x\n".repeat(MAX_LINES - 3) })), []);
+  assertEquals(lengthViolations(made({ "lib/a.ts": example + "x\n".repeat(MAX_LINES - 2) })).length, 1);
 });
 
 Deno.test(`foldViolations() reports a comment beyond column ${MAX_COLUMNS}, and no code`, () => {

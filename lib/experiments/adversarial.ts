@@ -112,6 +112,16 @@ async function resample(
  * Figure 4, both panels: DLA of the writer (a), and on each prompt of the other head with the highest DLA
  * (b), clean and with its input resampled from `unrelated` prompts (the post: 300; their first tokens are
  * used, as many as the prompt has).
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 8 });
+ * const [prompt] = model.adversarial.prompts;
+ * const { rows } = await resampledAttribution(model, [prompt], prompts);
+ * console.log(rows[0].node, rows[0].clean, rows[0].median); // DLA, and DLA of a resampled input
+ * ```
  */
 export async function resampledAttribution(
   model: Model,

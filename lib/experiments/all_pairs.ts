@@ -44,7 +44,18 @@ export function residualOntoAllNodes(forward: Forward): Experiment<LocationRow> 
   return { outputs, rows };
 }
 
-/** Projection ratio of the stream at every location onto every node: the appendix's matrix. */
+/**
+ * Projection ratio of the stream at every location onto every node: the appendix's matrix.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const { rows } = await allPairs(model, prompts);
+ * console.log(rows.length); // nodes × locations
+ * ```
+ */
 export async function allPairs(
   model: Model,
   prompts: Prompts,

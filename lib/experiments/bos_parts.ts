@@ -49,6 +49,15 @@ export interface BosParts extends Result<PositionRow> {
 /**
  * Figure 8: what later heads write onto the part of the writer's output that comes from BOS, and onto the
  * rest, at each position.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { apart, cosine } = await bosParts(model, prompts);
+ * console.log(apart, cosine.median); // false: both parts lie on one line
+ * ```
  */
 export async function bosParts(
   model: Model,

@@ -63,6 +63,13 @@ export const REPOSITORY_FORM: Pick<CompositionOptions, "target" | "attentionWeig
 /**
  * The heads among the cleaners of cleanup.json: what an MLP writes because of the writer is no linear part of
  * its output.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * console.log(cleanerHeads(model)); // heads among the cleaners of cleanup.json
+ * ```
  */
 export function cleanerHeads(model: Model): string[] {
   const heads = model.cleanup.cleaners.filter((name) => findNode(model.config, name).kind === "head");
@@ -77,6 +84,15 @@ export function cleanerHeads(model: Model): string[] {
 /**
  * What the cleaners write in all, and what of it comes from the writer by V-composition: [batch, pos,
  * d_model] each.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward();
+ * const { total, composition } = cleanerOutputs(clean, clean.node("L1H6"), cleanerHeads(model));
+ * console.log(total.names, composition.names); // batch, pos, d_model each
+ * ```
  */
 export function cleanerOutputs(
   forward: Forward,
@@ -100,7 +116,18 @@ export function cleanerOutputs(
   return { total: sum(totals), composition: sum(parts) };
 }
 
-/** Figure 5: one row for each prompt and position, and the fits of both on the writer's DLA. */
+/**
+ * Figure 5: one row for each prompt and position, and the fits of both on the writer's DLA.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { fit } = await compositionAttribution(model, prompts);
+ * console.log(fit.r, fit.slope); // below 0: the cleaners cancel the writer's DLA
+ * ```
+ */
 export async function compositionAttribution(
   model: Model,
   prompts: Prompts,

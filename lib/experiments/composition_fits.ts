@@ -45,6 +45,17 @@ function fitRow(
 /**
  * The fits of Figure 5's pairs, in which `node` is the writer: composition, then total. Pairs at position 0
  * do not count.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { compositionAttribution } from "./composition_attribution.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 8 });
+ * const { rows } = await compositionAttribution(model, prompts);
+ * const [{ slope }] = fitsOverPrompts(rows, model.cleanup.writer);
+ * console.log(slope.value, slope.interval); // 95 %, over prompts
+ * ```
  */
 export function fitsOverPrompts(rows: readonly PairRow[], node: string, { seed = 1 } = {}): FitRow[] {
   const blocks = rows.reduce((most, { prompt }) => Math.max(most, prompt + 1), 0);
@@ -76,7 +87,18 @@ const OPTIONS: Record<keyof BaselineOptions, true> = {
   seed: true,
 };
 
-/** Figure 5's left panel for every early head in turn, against the same cleaners: one row a head. */
+/**
+ * Figure 5's left panel for every early head in turn, against the same cleaners: one row a head.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { rows } = await cancellationBaseline(model, prompts, { nodes: ["L1H5", "L1H6"] });
+ * for (const { node, r } of rows) console.log(node, r.value);
+ * ```
+ */
 export async function cancellationBaseline(
   model: Model,
   prompts: Prompts,
@@ -120,7 +142,18 @@ function earlyHeads(model: Model, cleaners: readonly string[]): string[] {
   );
 }
 
-/** How the writer's r stands beside the other heads', in a sentence that is true of these rows. */
+/**
+ * How the writer's r stands beside the other heads', in a sentence that is true of these rows.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { rows } = await cancellationBaseline(model, prompts, { nodes: ["L1H5", "L1H6"] });
+ * console.log(baselineInWords(rows, "L1H6"));
+ * ```
+ */
 export function baselineInWords(rows: readonly FitRow[], writer: string): string {
   const own = rows.find((row) => row.node === writer);
   const others = rows.filter((row) => row.node !== writer);

@@ -86,7 +86,17 @@ export interface EmbeddingNormOptions {
   scale?: NormRow["scale"];
 }
 
-/** Figure 6: the norm of what each head of the writer's layer would write from an embedding alone. */
+/**
+ * Figure 6: the norm of what each head of the writer's layer would write from an embedding alone.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { summary } = await embeddingNorms(model);
+ * for (const { node, embedding, median } of summary) console.log(node, embedding, median);
+ * ```
+ */
 export async function embeddingNorms(
   model: Model,
   options: EmbeddingNormOptions = {},

@@ -109,6 +109,12 @@ export function parseExpected(json: Record<string, unknown>, source: string): Ex
 /**
  * The expected values of a model: "tiny-gelu-4l", "gelu-4l", or a file's path. A model for which none are
  * known has none: its `figures` are empty, and every comparison says so.
+ *
+ * @example
+ * ```ts
+ * const { by, figures } = await loadExpected("gelu-4l");
+ * console.log(by, Object.keys(figures)); // who computed what
+ * ```
  */
 export async function loadExpected(modelOrFile: string): Promise<Expected> {
   const path = modelOrFile.endsWith(".json") ? modelOrFile : await dataFile(`expected/${modelOrFile}.json`);
@@ -127,7 +133,15 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** The rows that are expected of a figure, narrowed to those whose fields equal `where`. */
+/**
+ * The rows that are expected of a figure, narrowed to those whose fields equal `where`.
+ *
+ * @example
+ * ```ts
+ * const rows = expectedRows(await loadExpected("gelu-4l"), "fig1", { writer: "L0H2" });
+ * console.log(rows[0].location, rows[0].median);
+ * ```
+ */
 export function expectedRows(
   expected: Expected,
   figure: string,
@@ -153,6 +167,13 @@ const BANDS = ["low", "high", "wideLow", "wideHigh"];
  * to 87.5 % when quartiles were measured), and fields that no measured row has, are not part of the
  * comparison.
  * @throws for a figure that the file does not have, unless it has none at all.
+ *
+ * @example
+ * ```ts
+ * const expected = await loadExpected("gelu-4l");
+ * const checks = compare("fig1", expectedRows(expected, "fig1"), expected); // with themselves
+ * console.log(checks.every(({ verdict }) => verdict === "agrees")); // true
+ * ```
  */
 export function compare(
   figure: string,
@@ -192,7 +213,16 @@ export function compare(
   });
 }
 
-/** Comparisons from the worst: missing ones, then by how many tolerances measured and expected lie apart. */
+/**
+ * Comparisons from the worst: missing ones, then by how many tolerances measured and expected lie apart.
+ *
+ * @example
+ * ```ts
+ * const expected = await loadExpected("gelu-4l");
+ * const checks = compare("fig1", expectedRows(expected, "fig1"), expected); // with themselves
+ * console.log(worst(checks, 1)[0].difference); // 0
+ * ```
+ */
 export function worst(comparisons: readonly Comparison[], count = comparisons.length): Comparison[] {
   const badness = (c: Comparison) =>
     c.verdict === "missing" ? Infinity : c.difference === 0 ? 0 : Math.abs(c.difference) / c.tolerance;
@@ -202,7 +232,16 @@ export function worst(comparisons: readonly Comparison[], count = comparisons.le
   );
 }
 
-/** One line: how many agree, how many do not, with what, and how close that had to be. */
+/**
+ * One line: how many agree, how many do not, with what, and how close that had to be.
+ *
+ * @example
+ * ```ts
+ * const expected = await loadExpected("gelu-4l");
+ * const checks = compare("fig1", expectedRows(expected, "fig1"), expected); // with themselves
+ * console.log(summary("fig1", checks, expected)); // "… values agree within …"
+ * ```
+ */
 export function summary(figure: string, comparisons: readonly Comparison[], expected: Expected): string {
   if (Object.keys(expected.figures).length === 0) return `Nothing to compare with: ${expected.by}.`;
   const count = (verdict: Comparison["verdict"]) => comparisons.filter((c) => c.verdict === verdict).length;

@@ -57,6 +57,15 @@ const OPTIONS: Record<keyof FindOptions, true> = {
  * `prompts`. Where none misleads, the beginnings with the writer's largest DLA. `source` says which of the
  * three they are.
  * @throws where no sentence or line of a fitting length begins in `prompts`
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { prompts: found, source } = await adversarialFor(model, prompts);
+ * console.log(found[0].text, source);
+ * ```
  */
 export async function adversarialFor(model: Model, prompts: Prompts): Promise<AdversarialPrompts> {
   checkArguments("adversarialFor", { model, prompts });
@@ -97,6 +106,16 @@ function beginnings(model: Model, prompts: Prompts, length: number): { text: str
 /**
  * Prompts on which DLA of the writer is large and stays when its input is replaced; the most misleading
  * first.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16 });
+ * const options = { count: 1, lengths: [8], candidates: 2 };
+ * const found = await findAdversarialPrompts(model, prompts, options);
+ * console.log(found.map(({ text }) => text)); // none, or one
+ * ```
  */
 export async function findAdversarialPrompts(
   model: Model,

@@ -22,7 +22,14 @@ export interface NodeProjectionOptions {
   run?: RunName;
 }
 
-/** The name of a sum over nodes: "L2H2+…+L2H7". */
+/**
+ * The name of a sum over nodes: "L2H2+…+L2H7".
+ *
+ * @example
+ * ```ts
+ * console.log(sumName(["L2H2", "L2H3", "L2H7"])); // "L2H2+…+L2H7"
+ * ```
+ */
 export function sumName(nodes: readonly string[]): string {
   if (nodes.length === 1) return nodes[0];
   return `${nodes[0]}+${nodes.length > 2 ? "…+" : ""}${nodes.at(-1)}`;
@@ -86,7 +93,19 @@ export function nodesOntoWriter(
   return { outputs, rows };
 }
 
-/** Figure 2. */
+/**
+ * Figure 2.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { rows } = await nodeProjections(model, prompts);
+ * const [most] = rows.filter((row) => row.cleaner).sort((a, b) => a.median - b.median);
+ * console.log(most.node, most.median); // below 0: it writes the opposite
+ * ```
+ */
 export async function nodeProjections(
   model: Model,
   prompts: Prompts,

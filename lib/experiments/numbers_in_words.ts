@@ -15,7 +15,14 @@ export const above = (e?: Estimate): boolean => e !== undefined && e.interval[0]
 /** Whether it is surely below 0. */
 export const below = (e?: Estimate): boolean => e !== undefined && e.interval[1] < 0;
 
-/** "A", "A and B", "A, B and C". */
+/**
+ * "A", "A and B", "A, B and C".
+ *
+ * @example
+ * ```ts
+ * console.log(listed(["L2H2", "L2H3", "L2H5"])); // L2H2, L2H3 and L2H5
+ * ```
+ */
 export function listed(names: readonly string[]): string {
   if (names.length < 2) return names.join("");
   return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;

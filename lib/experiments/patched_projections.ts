@@ -53,7 +53,19 @@ export function patchExperiments(
   };
 }
 
-/** Figure 3a (locations) and 3b (nodes), clean and patched. */
+/**
+ * Figure 3a (locations) and 3b (nodes), clean and patched.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { locations } = await patchedProjections(model, prompts);
+ * const end = locations.filter((row) => row.location === "resid_post3");
+ * for (const { run, median } of end) console.log(run, median);
+ * ```
+ */
 export async function patchedProjections(
   model: Model,
   prompts: Prompts,

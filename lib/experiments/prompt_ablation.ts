@@ -23,6 +23,16 @@ import type { AblationRow } from "./rows.ts";
 /**
  * Figure 9: DLA of each head on adversarial prompts beside the effect of resampling or removing it, in
  * logits.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { rows } = await promptAblation(model, model.adversarial.prompts.slice(0, 1), prompts);
+ * const [{ node, dla, effect }] = rows;
+ * console.log(node, dla, effect);
+ * ```
  */
 export async function promptAblation(
   model: Model,

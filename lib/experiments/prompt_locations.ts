@@ -7,7 +7,17 @@ import { checkArguments, checkOptions } from "./options.ts";
 import type { Result } from "./experiment.ts";
 import type { PromptLocationRow } from "./rows.ts";
 
-/** Figure 10: projection ratio of the stream onto the writer at the last position of each prompt. */
+/**
+ * Figure 10: projection ratio of the stream onto the writer at the last position of each prompt.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { rows } = await promptLocations(model, [{ text: "I like tea and" }]);
+ * console.log(rows.at(-1)); // { …, location: "resid_post3", ratio }
+ * ```
+ */
 export async function promptLocations(
   model: Model,
   adversarial: readonly AdversarialPrompt[],

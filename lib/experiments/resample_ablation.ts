@@ -66,7 +66,18 @@ async function meanResult(
   return table.prefix("pos", "pos");
 }
 
-/** Figure 7: by how much the loss of a prompt rises, in nats, when a head's result is replaced. */
+/**
+ * Figure 7: by how much the loss of a prompt rises, in nats, when a head's result is replaced.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const { rows } = await resampleAblation(model, prompts, { heads: ["L1H6"] });
+ * for (const { node, mean } of rows) console.log(node, mean); // "none" is the clean run's loss
+ * ```
+ */
 export async function resampleAblation(
   model: Model,
   prompts: Prompts,

@@ -31,7 +31,20 @@ const OPTIONS: Record<keyof AppendixOptions, true> = {
   width: true,
 };
 
-/** Rows of the clean run. Each panel has its own vertical axis, since ratios differ tenfold between nodes. */
+/**
+ * Rows of the clean run. Each panel has its own vertical axis, since ratios differ tenfold between nodes.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { allPairs } from "../experiments/all_pairs.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const { rows } = await allPairs(model, prompts);
+ * const figure = appendix(rows);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
+ */
 export function appendix(rows: readonly LocationRow[], options: AppendixOptions = {}): PlotElement {
   checkFigure("appendix", rows, options, OPTIONS);
   const { writer, columns = 4, band = "25–75 %", width = figureWidth } = options;

@@ -26,6 +26,17 @@ const legend = (own: string, control: string): Key[] => [
 /**
  * What is left of what is written in each layer, beside the same rotated. `undefined` when no layer can
  * be read.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { census } from "../experiments/census/census.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const options = { settings: { examine: 1, rotations: 2 }, early: 1, repair: 1 };
+ * const result = await census(model, prompts, options);
+ * console.log(contractionPlot(result.contraction)?.tagName);
+ * ```
  */
 export function contractionPlot(rows: readonly ContractionRow[]): PlotElement | undefined {
   const drawn = rows.filter(({ wide, kind }) => !wide && kind !== "embed");
@@ -55,7 +66,20 @@ export function contractionPlot(rows: readonly ContractionRow[]): PlotElement | 
   });
 }
 
-/** Cosine of each sublayer's output with the stream, beside that of its output on another text. */
+/**
+ * Cosine of each sublayer's output with the stream, beside that of its output on another text.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { census } from "../experiments/census/census.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const options = { settings: { examine: 1, rotations: 2 }, early: 1, repair: 1 };
+ * const result = await census(model, prompts, options);
+ * console.log(cosinePlot(result.cosines).tagName);
+ * ```
+ */
 export function cosinePlot(rows: readonly CosineRow[]): PlotElement {
   const panels = (["attn", "mlp"] as const).flatMap((sublayer) => {
     const of = rows.filter((row) => row.sublayer === sublayer);
@@ -108,7 +132,20 @@ function sharePlot(
   });
 }
 
-/** Share of early heads' DLA that later nodes take back. */
+/**
+ * Share of early heads' DLA that later nodes take back.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { census } from "../experiments/census/census.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const options = { settings: { examine: 1, rotations: 2 }, early: 1, repair: 1 };
+ * const result = await census(model, prompts, options);
+ * console.log(earlyPlot(result)?.tagName);
+ * ```
+ */
 export function earlyPlot({ early }: Pick<CensusResult, "early">): PlotElement | undefined {
   return sharePlot(
     "Early heads · How much of their direct logit attribution is taken back?",
@@ -118,7 +155,20 @@ export function earlyPlot({ early }: Pick<CensusResult, "early">): PlotElement |
   );
 }
 
-/** Share of nodes' direct effect that the rest of the model makes up for. */
+/**
+ * Share of nodes' direct effect that the rest of the model makes up for.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { census } from "../experiments/census/census.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const options = { settings: { examine: 1, rotations: 2 }, early: 1, repair: 1 };
+ * const result = await census(model, prompts, options);
+ * console.log(selfRepairPlot(result)?.tagName);
+ * ```
+ */
 export function selfRepairPlot({ selfRepair }: Pick<CensusResult, "selfRepair">): PlotElement | undefined {
   return sharePlot(
     "Self-repair · How much of a node’s direct effect is made up for?",
@@ -133,6 +183,18 @@ const relative = (layer: number, layers: number) => layers > 1 ? layer / (layers
 /**
  * Several models over relative depth: what is left of random vectors, and cosines with the stream.
  * `undefined` for a single model.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { census } from "../experiments/census/census.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const options = { settings: { examine: 1, rotations: 2 }, early: 1, repair: 1 };
+ * const result = await census(model, prompts, options);
+ * const twice = [result, result]; // in place of two models
+ * console.log(modelsPlot(twice, ({ model }) => model.name)?.tagName);
+ * ```
  */
 export function modelsPlot(
   results: readonly CensusResult[],

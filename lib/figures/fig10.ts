@@ -21,7 +21,19 @@ export interface Fig10Options {
 
 const OPTIONS: Record<keyof Fig10Options, true> = { promptCharacters: true, title: true, width: true };
 
-/** Rows of one writer; at most 7 prompts, since more lines could not be told apart. */
+/**
+ * Rows of one writer; at most 7 prompts, since more lines could not be told apart.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * import { promptLocations } from "../experiments/prompt_locations.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { rows } = await promptLocations(model, [{ text: "I like tea and" }]);
+ * const figure = fig10(rows);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
+ */
 export function fig10(rows: readonly PromptLocationRow[], options: Fig10Options = {}): PlotElement {
   checkFigure("fig10", rows, options, OPTIONS);
   const { promptCharacters = 44, width = figureWidth } = options;

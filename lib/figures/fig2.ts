@@ -31,6 +31,17 @@ const rowHeight = 15;
 /**
  * Rows of the clean run onto one writer, in the order of the forward pass. Throws when the rows name two
  * writers.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { nodeProjections } from "../experiments/node_projections.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const { rows } = await nodeProjections(model, prompts);
+ * const figure = fig2(rows);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
  */
 export function fig2(rows: readonly NodeRow[], options: Fig2Options = {}): PlotElement {
   checkFigure("fig2", rows, options, OPTIONS);

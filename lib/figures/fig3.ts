@@ -48,7 +48,20 @@ function onlyWriter(rows: { writer: string }[], figure: string): string {
   return writers[0];
 }
 
-/** Figure 3a. Rows of one writer, of the clean and the patched run. */
+/**
+ * Figure 3a. Rows of one writer, of the clean and the patched run.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { patchedProjections } from "../experiments/patched_projections.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const { locations } = await patchedProjections(model, prompts);
+ * const figure = fig3a(locations);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
+ */
 export function fig3a(rows: readonly LocationRow[], options: Fig3Options = {}): PlotElement {
   checkFigure("fig3a", rows, options, OPTIONS);
   const { band = "25–75 %", width = figureWidth } = options;
@@ -86,7 +99,20 @@ export function fig3a(rows: readonly LocationRow[], options: Fig3Options = {}): 
   });
 }
 
-/** Figure 3b. Rows of the heads to show onto one writer, of the clean and the patched run. */
+/**
+ * Figure 3b. Rows of the heads to show onto one writer, of the clean and the patched run.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { patchedProjections } from "../experiments/patched_projections.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const { nodes } = await patchedProjections(model, prompts);
+ * const figure = fig3b(nodes);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
+ */
 export function fig3b(rows: readonly NodeRow[], options: Fig3Options = {}): PlotElement {
   checkFigure("fig3b", rows, options, OPTIONS);
   const { band = "25–75 %", width = figureWidth } = options;

@@ -49,6 +49,17 @@ const lane = 7;
 /**
  * Rows of one panel, or of both with the option `panel`: then both are drawn on one axis, and can be
  * compared.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { resampledAttribution } from "../experiments/adversarial.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 8 });
+ * const { rows } = await resampledAttribution(model, model.adversarial.prompts.slice(0, 1), prompts);
+ * const figure = fig4(rows, { panel: "a" });
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
  */
 export function fig4(rows: readonly PromptRow[], options: Fig4Options = {}): PlotElement {
   checkFigure("fig4", rows, options, OPTIONS);

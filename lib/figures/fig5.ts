@@ -60,6 +60,18 @@ const panels = [
 /**
  * Figure 5: DLA of the writer beside that of what the cleaners make of it, and beside the cleaners' total.
  * @param fits of `composition` and `total` on `writer`, with intervals over prompts: see fitsOverPrompts
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { compositionAttribution } from "../experiments/composition_attribution.ts";
+ * import { fitsOverPrompts } from "../experiments/composition_fits.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 8 });
+ * const { rows } = await compositionAttribution(model, prompts);
+ * const figure = fig5(rows, fitsOverPrompts(rows, model.cleanup.writer), { dots: 100 });
+ * console.log(figure.tagName);
+ * ```
  */
 export function fig5(
   rows: readonly PairRow[],

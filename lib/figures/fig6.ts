@@ -39,6 +39,16 @@ const scales: Record<NormRow["scale"], string> = {
 /**
  * Panels share the horizontal axis, so that lengths can be compared; a shared vertical one would flatten a
  * head of many lengths.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * import { embeddingNorms } from "../experiments/embedding_norms.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { rows } = await embeddingNorms(model);
+ * const figure = fig6(rows);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
  */
 export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotElement {
   checkFigure("fig6", rows, options, OPTIONS);
@@ -118,6 +128,16 @@ export function fig6(rows: readonly NormRow[], options: Fig6Options = {}): PlotE
  * The same at the scale that tokens and positions share in the model, where one kind may be many times
  * shorter than the other, so that histograms would be spikes: median and quartiles over the embeddings of a
  * kind, side by side for each head.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * import { embeddingNorms } from "../experiments/embedding_norms.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { summary } = await embeddingNorms(model, { scale: "shared" });
+ * const figure = fig6Shared(summary);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
  */
 export function fig6Shared(summary: readonly NormSummary[], options: Fig6Options = {}): PlotElement {
   checkFigure("fig6Shared", summary, options, OPTIONS);

@@ -25,7 +25,20 @@ const OPTIONS: Record<keyof Fig7Options, true> = { writer: true, band: true, tit
 
 const names: Record<LossRow["by"], string> = { none: "", resampled: "", zero: "zero", mean: "mean" };
 
-/** One row a head; that of the clean run ("none") is named in the caption. */
+/**
+ * One row a head; that of the clean run ("none") is named in the caption.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { resampleAblation } from "../experiments/resample_ablation.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const { rows } = await resampleAblation(model, prompts, { heads: ["L1H5", "L1H6"] });
+ * const figure = fig7(rows);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
+ */
 export function fig7(rows: readonly LossRow[], options: Fig7Options = {}): PlotElement {
   checkFigure("fig7", rows, options, OPTIONS);
   const { writer, band = "25–75 %", width = figureWidth } = options;

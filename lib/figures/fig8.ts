@@ -35,7 +35,20 @@ const parts: { part: PositionRow["part"]; label: string; style: Style }[] = [
   },
 ];
 
-/** Rows of one writer. */
+/**
+ * Rows of one writer.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { bosParts } from "../experiments/bos_parts.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const { rows } = await bosParts(model, prompts);
+ * const figure = fig8(rows);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
+ */
 export function fig8(rows: readonly PositionRow[], options: Fig8Options = {}): PlotElement {
   checkFigure("fig8", rows, options, OPTIONS);
   const { band = "25–75 %", width = figureWidth } = options;

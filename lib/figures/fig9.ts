@@ -43,7 +43,20 @@ const OPTIONS: Record<keyof Fig9Options, true> = {
 /** Up to 7 prompts have colours and symbols of their own; of more, all marks look alike. */
 const mostPrompts = 7;
 
-/** Figure 9: DLA of heads beside what resampling them does, one point a head and prompt. */
+/**
+ * Figure 9: DLA of heads beside what resampling them does, one point a head and prompt.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { promptAblation } from "../experiments/prompt_ablation.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const { rows } = await promptAblation(model, model.adversarial.prompts.slice(0, 1), prompts);
+ * const figure = fig9(rows);
+ * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
+ * ```
+ */
 export function fig9(rows: readonly AblationRow[], options: Fig9Options = {}): PlotElement {
   checkFigure("fig9", rows, options, OPTIONS);
   const { writer, promptCharacters = 44, width = figureWidth } = options;

@@ -25,7 +25,15 @@ export interface HeatMapOptions {
 
 const OPTIONS: Record<keyof HeatMapOptions, true> = { limit: true, title: true, width: true };
 
-/** Rows and columns stand in the order in which the rows name them. */
+/**
+ * Rows and columns stand in the order in which the rows name them.
+ *
+ * @example
+ * ```ts
+ * const rows = ["L1H0", "L1H1"].map((node, i) => ({ writer: "L0H0", node, ratio: i / 2 - 0.4 }));
+ * console.log(heatMap(rows).tagName);
+ * ```
+ */
 export function heatMap(rows: readonly PairResponseRow[], options: HeatMapOptions = {}): PlotElement {
   checkFigure("heatMap", rows, options, OPTIONS);
   const { width = figureWidth } = options;

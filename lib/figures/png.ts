@@ -15,7 +15,17 @@ export interface PngOptions {
   scale?: number;
 }
 
-/** Bytes of a PNG file. Throws when the SVG is not valid. */
+/**
+ * Bytes of a PNG file. Throws when the SVG is not valid.
+ *
+ * @example
+ * ```ts
+ * import { heatMap } from "./heat_map.ts";
+ * import { toSvg } from "./svg.ts";
+ * const bytes = toPng(toSvg(heatMap([{ writer: "L0H0", node: "L1H0", ratio: -0.4 }])));
+ * console.log(bytes.slice(1, 4)); // "PNG"
+ * ```
+ */
 export function toPng(svg: string, { scale = 2 }: PngOptions = {}): Uint8Array {
   try {
     const renderer = new Resvg(svg, {

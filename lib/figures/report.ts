@@ -28,6 +28,16 @@ const MOST_WRITERS = 40, MOST_NODES = 60, MOST_CLEANERS = 16;
 /**
  * What is left of each examined writer's output, and of its control, with intervals. `undefined` when none
  * was examined.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { scan } from "../experiments/scan/scan.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const result = await scan(model, prompts, { settings: { examine: 1, rotations: 2 } });
+ * console.log(writersPlot(result)?.tagName);
+ * ```
  */
 export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
   if (writers.length === 0) return undefined;
@@ -56,6 +66,16 @@ export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
 /**
  * What is left at the end of what is written in each layer, whatever it says. `undefined` with fewer than two
  * layers.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { scan } from "../experiments/scan/scan.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const result = await scan(model, prompts, { settings: { examine: 1, rotations: 2 } });
+ * console.log(layersPlot(result)?.tagName);
+ * ```
  */
 export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
   const kinds = ["head", "mlp"] as const;
@@ -93,6 +113,16 @@ export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
 /**
  * Responses of later nodes (columns) to writers (rows), in the order of the forward pass. `undefined`: no
  * node reads another.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { scan } from "../experiments/scan/scan.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const result = await scan(model, prompts, { settings: { examine: 1, rotations: 2 } });
+ * console.log(scanHeatMap(result)?.tagName);
+ * ```
  */
 export function scanHeatMap({ responses, writers, passedOver }: ScanResult): PlotElement | undefined {
   const { nodes, ratios } = responses;
@@ -115,7 +145,21 @@ export function scanHeatMap({ responses, writers, passedOver }: ScanResult): Plo
   return heatMap(cells, { title: `What later nodes write back of each output${part}` });
 }
 
-/** The plots of one writer that was found. */
+/**
+ * The plots of one writer that was found.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { scan } from "../experiments/scan/scan.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const result = await scan(model, prompts, { settings: { examine: 1, rotations: 2 } });
+ * for (const writer of result.writers) {
+ *   console.log(writerFigures(result, writer).map(({ name }) => name));
+ * }
+ * ```
+ */
 export function writerFigures(result: ScanResult, writer: ExaminedWriter): ReportFigure[] {
   const figures = [{ name: `${writer.writer}_locations`, figure: depthPlot(result, writer) }];
   if (writer.cleaners.length > 0) {

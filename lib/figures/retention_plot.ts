@@ -78,6 +78,17 @@ const tokens = (rows: readonly RetentionRow[], writer: string) =>
 /**
  * Figure 1's other panel: retention of several writers of one layer, the named one with its band and its
  * control.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { retention } from "../experiments/retention/retention.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const { rows } = await retention(model, prompts, { writer: "L1H6", rotations: 2 });
+ * const figure = fig1Retention(rows, { writer: "L1H6" });
+ * console.log(figure.tagName);
+ * ```
  */
 export function fig1Retention(
   rows: readonly RetentionRow[],
@@ -121,6 +132,18 @@ export function fig1Retention(
 /**
  * Figure 3c: retention of the writer beside its control, in the whole model and through the V input of the
  * patched layers alone.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { retention } from "../experiments/retention/retention.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const options = { writer: "L1H6", rotations: 2 };
+ * const whole = await retention(model, prompts, options);
+ * const through = await retention(model, prompts, { ...options, patchedLayers: [3] });
+ * console.log(fig3c(whole.rows, through.rows, { writer: "L1H6", layers: [3] }).tagName);
+ * ```
  */
 export function fig3c(
   whole: readonly RetentionRow[],

@@ -37,7 +37,19 @@ const spansOf = (
 /** In per cent. */
 const point = (name: string, estimate: Estimate): IntervalPoint => intervalPoint(name, estimate, 100);
 
-/** What fills the directions, who writes into them and who reads from them. */
+/**
+ * What fills the directions, who writes into them and who reads from them.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { reuse } from "../experiments/reuse/reuse.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 8 });
+ * const result = await reuse(model, prompts, { rotations: 2, lambdas: [1] });
+ * console.log(reusePlot(result).tagName);
+ * ```
+ */
 export function reusePlot(result: ReuseResult, options: ReuseFigureOptions = {}): PlotElement {
   const { width = figureWidth } = options;
   const { writer, occupancy, written, read } = result;
@@ -119,7 +131,19 @@ export function reusePlot(result: ReuseResult, options: ReuseFigureOptions = {})
   });
 }
 
-/** The loss with the erased output put back, and with what stands in the directions at the end exchanged. */
+/**
+ * The loss with the erased output put back, and with what stands in the directions at the end exchanged.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { reuse } from "../experiments/reuse/reuse.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 8 });
+ * const result = await reuse(model, prompts, { rotations: 2, lambdas: [1] });
+ * console.log(putBackPlot(result).tagName);
+ * ```
+ */
 export function putBackPlot(result: ReuseResult, options: ReuseFigureOptions = {}): PlotElement {
   const { width = figureWidth } = options;
   const { writer, putBack, needed } = result;

@@ -36,7 +36,16 @@ const OPTIONS: Record<keyof ShowOptions, true> = {
   alt: true,
 };
 
-/** Shows `figure` in the current cell; `await` it. */
+/**
+ * Shows `figure` in the current cell; `await` it.
+ *
+ * @example
+ * ```ts
+ * import { heatMap } from "./heat_map.ts";
+ * const rows = [{ writer: "L0H0", node: "L1H0", ratio: -0.4 }];
+ * await show(heatMap(rows), { name: "responses", rows }); // outside a notebook its title is printed
+ * ```
+ */
 export async function show(
   figure: PlotElement,
   options: ShowOptions,

@@ -11,6 +11,13 @@ import { table } from "./table.ts";
  * it.
  * @param rows the measured rows of `figure` @param most how many comparisons are shown. Default 5
  * @param missing whether an expected row that was not measured counts as a comparison. Default true
+ *
+ * @example
+ * ```ts
+ * import { expectedRows, loadExpected } from "../experiments/expected.ts";
+ * const expected = await loadExpected("gelu-4l");
+ * await showChecks("fig1", expectedRows(expected, "fig1"), expected, { most: 2 });
+ * ```
  */
 export async function showChecks(
   figure: string,

@@ -30,7 +30,16 @@ const headings: Record<string, { size: number; bold: boolean; fill: string }> = 
   figcaption: { size: fontSize.caption, bold: false, fill: ink.muted },
 };
 
-/** SVG of a plot as a string. Throws when the element holds no `<svg>`. */
+/**
+ * SVG of a plot as a string. Throws when the element holds no `<svg>`.
+ *
+ * @example
+ * ```ts
+ * import { heatMap } from "./heat_map.ts";
+ * const svg = toSvg(heatMap([{ writer: "L0H0", node: "L1H0", ratio: -0.4 }]));
+ * console.log(svg.slice(0, 4)); // "<svg"
+ * ```
+ */
 export function toSvg(plot: Element): string {
   const drawings = [...plot.querySelectorAll("svg")];
   if (tag(plot) !== "svg" && drawings.length === 0) {

@@ -55,14 +55,29 @@ function columnsOf(
   };
 }
 
-/** Rows as a DataFrame, for exploring: `(await frame(rows)).groupby(["writer"])…`. */
+/**
+ * Rows as a DataFrame, for exploring: `(await frame(rows)).groupby(["writer"])…`.
+ *
+ * @example
+ * ```ts
+ * const data = await frame([{ writer: "L0H2", median: 0.5 }, { writer: "L0H3", median: 0.1 }]);
+ * console.log(data.sortValues("median").shape); // [2, 2]
+ * ```
+ */
 export async function frame(rows: readonly object[], options: TableOptions = {}): Promise<Frame> {
   const { headings, values } = columnsOf(rows, options);
   const { DataFrame } = await danfo();
   return new DataFrame(values as string[][], { columns: headings });
 }
 
-/** Shows rows as a table in the current cell; `await` it. */
+/**
+ * Shows rows as a table in the current cell; `await` it.
+ *
+ * @example
+ * ```ts
+ * await table([{ writer: "L0H2", median: 0.5 }], { digits: 2 }); // outside a notebook: as text
+ * ```
+ */
 export async function table(rows: readonly object[], options: TableOptions = {}): Promise<void> {
   await display(tableBundle(rows, options));
 }

@@ -47,7 +47,19 @@ const controlColor = "#3d3d3d";
 /** A row of the plot, in pixels; the gap between panels that stand side by side. */
 const rowHeight = 21, between = 16;
 
-/** From a node's DLA to its effect: one bar a later node that takes some back. */
+/**
+ * From a node's DLA to its effect: one bar a later node that takes some back.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * import { checkAttribution } from "../experiments/attribution/check_attribution.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const options = { nodes: ["L1H6"], rotations: 4, samples: 0 };
+ * const { rows: [row], steps } = await checkAttribution(model, "I like tea and", options);
+ * console.log(attributionWaterfall([{ row, steps }]).tagName);
+ * ```
+ */
 export function attributionWaterfall(
   cases: readonly WaterfallCase[],
   options: WaterfallOptions = {},

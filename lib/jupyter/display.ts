@@ -36,7 +36,14 @@ function jupyter(): JupyterApi | undefined {
   return (globalThis as { Deno?: { jupyter?: JupyterApi } }).Deno?.jupyter;
 }
 
-/** Whether this code runs in a Jupyter kernel. */
+/**
+ * Whether this code runs in a Jupyter kernel.
+ *
+ * @example
+ * ```ts
+ * console.log(inNotebook() ? "in a notebook" : "in a program");
+ * ```
+ */
 export function inNotebook(): boolean {
   try {
     return typeof jupyter()?.broadcast === "function";

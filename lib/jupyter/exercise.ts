@@ -119,10 +119,10 @@ const UNSEEN =
  * Judges an answer and shows the verdict in the cell; `await` it.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * // The stub cell: the reader writes a number in place of undefined.
  * const answer1: number | undefined = undefined;
- * await exercise("Exercise 1", answer1, () => rightValue(model));
+ * await exercise("Exercise 1", answer1, () => 0.5);
  * ```
  */
 export async function exercise(

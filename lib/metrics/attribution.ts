@@ -19,6 +19,17 @@ import { headDots } from "./projection.ts";
 /**
  * The two most probable next tokens: ids [batch, pos] each, and the difference of their logits (before a soft
  * cap).
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { first, second } = topTwo(model.forward());
+ * const got = await run({ first, second }, feed(model.prompts(["I like tea and"])));
+ * console.log(got.first.data.at(-1), got.second.data.at(-1)); // token ids
+ * ```
  */
 export function topTwo(forward: Forward): { first: Tensor; second: Tensor; logitDifference: Tensor } {
   const { values, indices } = forward.linearLogits.topK("d_vocab", 2);
@@ -27,7 +38,17 @@ export function topTwo(forward: Forward): { first: Tensor; second: Tensor; logit
   return { first, second, logitDifference: a.sub(b) };
 }
 
-/** W_U[:, token] for each token id: [batch, pos] → [batch, pos, d_model]. */
+/**
+ * W_U[:, token] for each token id: [batch, pos] → [batch, pos, d_model].
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward(), { first } = topTwo(clean);
+ * console.log(unembedding(clean, first).names); // batch, pos, d_model
+ * ```
+ */
 export function unembedding(forward: Forward, tokens: Tensor): Tensor {
   return forward.weight("unembed.W_U").gather("d_vocab", tokens);
 }
@@ -41,12 +62,36 @@ export function topTwoDirection(forward: Forward): Tensor {
 /**
  * u [batch, pos, d_model], with DLA(c) = c · u. `direction`: W_U[:, t1] - W_U[:, t2], or W_U[:, t] for one
  * logit. `forward`: the clean run, whose scale is used.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward(), { first, second } = topTwo(clean);
+ * const direction = unembedding(clean, first).sub(unembedding(clean, second));
+ * console.log(attributionVector(clean, direction).names); // batch, pos, d_model: DLA is a product with it
+ * ```
  */
 export function attributionVector(forward: Forward, direction: Tensor): Tensor {
   return forward.backThroughNorm(finalNorm(forward.config), direction);
 }
 
-/** DLA of a node's output c [batch, pos, d_model] → [batch, pos], in logits. */
+/**
+ * DLA of a node's output c [batch, pos, d_model] → [batch, pos], in logits.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const clean = model.forward(), writer = clean.node("L1H6");
+ * const vector = attributionVector(clean, topTwoDirection(clean));
+ * const { dla } = await run({ dla: directLogitAttribution(writer, vector) }, feed(prompts));
+ * console.log(dla.names); // batch, pos: logits
+ * ```
+ */
 export function directLogitAttribution(c: Tensor, vector: Tensor): Tensor {
   return c.dot(vector, "d_model");
 }
@@ -55,6 +100,19 @@ export function directLogitAttribution(c: Tensor, vector: Tensor): Tensor {
  * The difference of two logits (before a soft cap) without b_U, which no node changes: [batch, pos], in
  * logits. Unlike the logits themselves it costs no product with the whole of W_U. `direction`: W_U[:, t1] -
  * W_U[:, t2], [batch, pos, d_model].
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const clean = model.forward();
+ * const difference = readDifference(clean, topTwoDirection(clean));
+ * const got = await run({ difference }, feed(prompts));
+ * console.log(got.difference.data.every((x: number) => x > -1e-3)); // the first is the most probable
+ * ```
  */
 export function readDifference(forward: Forward, direction: Tensor): Tensor {
   return forward.unembedded.dot(direction, "d_model");
@@ -64,6 +122,18 @@ export function readDifference(forward: Forward, direction: Tensor): Tensor {
  * DLA of everything that adds up to logit(first) - logit(second): nodes and b_O in the order of the forward
  * pass, then ln_final.b where it is not folded away, and b_U. b_out is part of its MLP. `first`, `second`:
  * token ids [batch, pos].
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward(), { first, second } = topTwo(clean);
+ * const { names, values } = attributionTerms(clean, first, second);
+ * const { last } = await run({ last: values.select("pos", 4) }, feed(model.prompts(["I like tea and"])));
+ * names.forEach((name, i) => console.log(name, last.data[i]));
+ * ```
  */
 export function attributionTerms(
   forward: Forward,

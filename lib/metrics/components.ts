@@ -45,6 +45,14 @@ export interface PositionRange {
  * Takes the end of the stream apart into what each node wrote: tensors [batch, pos, d_model] whose sum it
  * is.
  * @param range the positions that `outputs` covers; default: all
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { components, locations, outputs } = decompose(model.forward());
+ * console.log(components.length, locations.at(-1)!.count, outputs.names); // all of them add up to the end
+ * ```
  */
 export function decompose(forward: Forward, range?: PositionRange): Decomposition {
   const { config } = forward;

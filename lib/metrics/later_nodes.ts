@@ -25,7 +25,16 @@ export function readsAfter(config: ModelConfig, node: ModelNode, writer: ModelNo
   return node.layer === writer.layer && node.kind === "mlp" && writer.kind === "head" && !beside;
 }
 
-/** The heads and MLPs that can read what `writer` wrote, in the order of the forward pass. */
+/**
+ * The heads and MLPs that can read what `writer` wrote, in the order of the forward pass.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * console.log(laterNodes(model.config, "L1H6").map(({ name }) => name)); // MLP1, L2H0 …
+ * ```
+ */
 export function laterNodes(config: ModelConfig, writer: string): LaterNode[] {
   const from = findNode(config, writer);
   return modelNodes(config).flatMap((node): LaterNode[] => {
@@ -37,6 +46,13 @@ export function laterNodes(config: ModelConfig, writer: string): LaterNode[] {
 /**
  * The locations from the write on. `after`: how many of `laterNodes` are written by then, so that R there is
  * 1 plus the first `after` responses. The first location has 0.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * console.log(laterLocations(model.config, "L1H6")[0]); // { location: "resid_mid1", …, after: 0 }
+ * ```
  */
 export function laterLocations(
   config: ModelConfig,

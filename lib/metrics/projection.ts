@@ -39,6 +39,18 @@ export function readByHeads(forward: Forward, layer: number, vector: Tensor): Te
 
 /**
  * Dot product of every head's result of one layer with `vector` [batch, pos, d_model] → [batch, pos, head].
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const clean = model.forward(), writer = clean.node("L1H6");
+ * const { dots } = await run({ dots: headDots(clean, 3, writer) }, feed(prompts));
+ * console.log(dots.names); // batch, pos, head
+ * ```
  */
 export function headDots(forward: Forward, layer: number, vector: Tensor): Tensor {
   const result = `blocks.${layer}.attn.hook_result`;
@@ -47,7 +59,21 @@ export function headDots(forward: Forward, layer: number, vector: Tensor): Tenso
   return readByHeads(forward, layer, vector).dot(z, "d_head").order("batch", "pos", "head");
 }
 
-/** PR(result of every head of one layer, writer): writer [batch, pos, d_model] → [batch, pos, head]. */
+/**
+ * PR(result of every head of one layer, writer): writer [batch, pos, d_model] → [batch, pos, head].
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const clean = model.forward(), writer = clean.node("L1H6");
+ * const { ratios } = await run({ ratios: headProjectionRatios(clean, 3, writer) }, feed(prompts));
+ * console.log(ratios.names); // batch, pos, head: what each head of layer 3 writes of it
+ * ```
+ */
 export function headProjectionRatios(forward: Forward, layer: number, writer: Tensor): Tensor {
   return headDots(forward, layer, writer).div(writer.sumSquares("d_model"));
 }
@@ -56,6 +82,16 @@ export function headProjectionRatios(forward: Forward, layer: number, writer: Te
  * PR(value, result of every head of one layer) for several values [batch, pos, d_model] → [batch, pos, value,
  * head]. Here the results are written out once: with many values that is cheaper than a product with W_Oᵀ for
  * each.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward(), writer = clean.node("L1H6");
+ * const end = clean.hook("blocks.3.hook_resid_post");
+ * const ratios = projectionRatiosOntoHeads(clean, 1, [end, writer]);
+ * console.log(ratios.names); // batch, pos, value, head
+ * ```
  */
 export function projectionRatiosOntoHeads(
   forward: Forward,

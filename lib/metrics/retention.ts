@@ -29,7 +29,17 @@ export type RemovedPositions = "rest" | "first" | "all";
 /** Keeps 0 / 0 from becoming NaN where a writer writes nothing. */
 const TINY = 1e-30;
 
-/** w [batch, pos, d_model], 0 at the positions that are left alone. */
+/**
+ * w [batch, pos, d_model], 0 at the positions that are left alone.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const w = model.forward().node("L1H6");
+ * console.log(atPositions(w).names); // batch, pos, d_model: 0 at position 0
+ * ```
+ */
 export function atPositions(w: Tensor, positions: RemovedPositions = "rest"): Tensor {
   if (positions === "all") return w;
   const [first, rest] = positions === "first" ? [1, 0] : [0, 1];
@@ -64,6 +74,15 @@ export function addedAt(config: Forward["config"], name: string): string {
 /**
  * Hooks of the run in which what node `name` adds lacks `delta` [batch, pos, d_model]. `clean`: the run whose
  * values are frozen.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward(), w = atPositions(clean.node("L1H6"));
+ * const without = model.forward({ hooks: removal(clean, "L1H6", w) });
+ * console.log(without.isHooked("blocks.1.hook_attn_out")); // true
+ * ```
  */
 export function removal(clean: Forward, name: string, delta: Tensor, route: Route = "all"): Hooks {
   const hooks: Record<string, Hook> = { [addedAt(clean.config, name)]: (added) => added.sub(delta) };
@@ -80,6 +99,19 @@ function square(delta: Tensor): Tensor {
 
 /**
  * R at a hook point of the residual stream, such as "blocks.3.hook_resid_post": [batch, pos]. 0 where δ is 0.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const clean = model.forward(), w = atPositions(clean.node("L1H6"));
+ * const without = model.forward({ hooks: removal(clean, "L1H6", w) });
+ * const left = retained(clean, without, w, "blocks.3.hook_resid_post");
+ * console.log((await run({ left }, feed(prompts))).left.shape); // [batch, pos]
+ * ```
  */
 export function retained(clean: Forward, without: Forward, delta: Tensor, hook: string): Tensor {
   return clean.hook(hook).sub(without.hook(hook)).dot(delta, "d_model").div(square(delta));
@@ -109,7 +141,24 @@ export function responseDots(
   return concat(parts, "node").order("batch", "pos", "node");
 }
 
-/** ρ of each later node [batch, pos, node]. */
+/**
+ * ρ of each later node [batch, pos, node].
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * import { laterNodes } from "./later_nodes.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const clean = model.forward(), w = atPositions(clean.node("L1H6"));
+ * const without = model.forward({ hooks: removal(clean, "L1H6", w) });
+ * const later = laterNodes(model.config, "L1H6");
+ * const { back } = await run({ back: responses(clean, without, w, later) }, feed(prompts));
+ * console.log(later[0].name, back.names); // MLP1; batch, pos, node
+ * ```
+ */
 export function responses(
   clean: Forward,
   without: Forward,

@@ -103,7 +103,16 @@ export function rotationMatrix(config: RotatedConfig, seed: number): Float64Arra
   return draw(config.d_model, seed);
 }
 
-/** Q as a tensor [rotated, d_model]: one for all tokens of a run. */
+/**
+ * Q as a tensor [rotated, d_model]: one for all tokens of a run.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * console.log(rotation(model.config, 1).names); // rotated, d_model: the same for the same seed
+ * ```
+ */
 export function rotation(config: RotatedConfig, seed: number): Tensor {
   const { d_model: n } = config;
   const dims = [{ name: "rotated", size: n }, { name: "d_model", size: n }];
@@ -135,7 +144,22 @@ export function rotationsByRow(
   };
 }
 
-/** Q w: w [batch, pos, d_model] → the same dims. */
+/**
+ * Q w: w [batch, pos, d_model] → the same dims.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { run } from "../tensor/run.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * const w = model.forward().node("L1H6"), turned = rotated(w, rotation(model.config, 1));
+ * const lengths = { own: w.sumSquares("d_model"), turned: turned.sumSquares("d_model") };
+ * const { own, turned: after } = await run(lengths, feed(prompts));
+ * console.log(own.data[1], after.data[1]); // equal but for rounding
+ * ```
+ */
 export function rotated(w: Tensor, Q: Tensor): Tensor {
   return w.dot(Q, "d_model").rename({ rotated: "d_model" });
 }

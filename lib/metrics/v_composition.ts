@@ -23,7 +23,17 @@ function valuesOf(forward: Forward, layer: number, writer: Tensor): Tensor {
   return forward.partThroughNorm(norm, writer).dot(forward.weight(`${block}.attn.W_V`), "d_model");
 }
 
-/** v_h before W_O, for all heads of one layer: [batch, pos, head, d_head]. */
+/**
+ * v_h before W_O, for all heads of one layer: [batch, pos, head, d_head].
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward();
+ * console.log(compositionZ(clean, 3, clean.node("L1H6")).names); // batch, pos, head, d_head
+ * ```
+ */
 export function compositionZ(forward: Forward, layer: number, writer: Tensor): Tensor {
   return forward.attend(layer, valuesOf(forward, layer, writer));
 }
@@ -38,6 +48,15 @@ export function compositionZWithoutAttention(forward: Forward, layer: number, wr
 /**
  * Σ over the given heads of z · W_O, through the layer's post-norm where there is one, with the scale of
  * `forward`: [batch, pos, head, d_head] → [batch, pos, d_model].
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward();
+ * const written = writtenByHeads(clean, 3, clean.hook("blocks.3.attn.hook_z"), [0, 1]);
+ * console.log(written.names); // batch, pos, d_model: heads 0 and 1 of layer 3 together
+ * ```
  */
 export function writtenByHeads(forward: Forward, layer: number, z: Tensor, heads: readonly number[]): Tensor {
   const W_O = forward.weight(`blocks.${layer}.attn.W_O`);
@@ -57,6 +76,15 @@ export function writtenByHeads(forward: Forward, layer: number, z: Tensor, heads
  * Hooks for the patched run: `hook_v_input` of every head of the given layers minus the writer's output, with
  * `ln1.hook_scale` (and `ln1_post.hook_scale`) frozen to the clean run's. Q and K are untouched. Equal to
  * taking the writer away for the OV circuits alone.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward();
+ * const patched = model.forward({ hooks: vInputPatch(clean, [3], clean.node("L1H6")) });
+ * console.log(patched.isHooked("blocks.3.hook_v_input")); // true
+ * ```
  */
 export function vInputPatch(clean: Forward, layers: readonly number[], writer: Tensor): Hooks {
   return Object.assign(

@@ -22,6 +22,12 @@ export interface Regression {
 /**
  * y ≈ slope · x + intercept. Errors assume independent residuals of equal variance; tokens of one text are
  * not quite that.
+ *
+ * @example
+ * ```ts
+ * const { slope, intercept, r } = regress([0, 1, 2, 3], [1, 3, 5, 7]);
+ * console.log(slope, intercept, r); // 2 1 1
+ * ```
  */
 export function regress(x: ArrayLike<number>, y: ArrayLike<number>): Regression {
   const n = x.length;

@@ -2,7 +2,16 @@
 import { product } from "./dims.ts";
 import type { Data } from "./node.ts";
 
-/** An array with named dims, in plain memory: what a run returns. */
+/**
+ * An array with named dims, in plain memory: what a run returns.
+ *
+ * @example
+ * ```ts
+ * const array = new NdArray(Float32Array.of(1, 2, 3, 4), ["batch", "pos"], [2, 2]);
+ * console.log(array.at({ batch: 1, pos: 0 })); // 3
+ * console.log(array.select({ batch: 1 }).data); // 3, 4
+ * ```
+ */
 export class NdArray<D extends Data = Data> {
   /** Names of the dims, such as ["batch", "pos"]. */
   readonly names: readonly string[];

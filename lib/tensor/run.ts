@@ -62,7 +62,17 @@ const DEFAULT_MEMORY = 32 * 2 ** 20, DEVICE_MEMORY = 256 * 2 ** 20;
 /** Where weights are read from their file, once for each batch. */
 const MEMORY_BESIDE_FILES = 256 * 2 ** 20;
 
-/** What `outputs` would cost for prompts of the given sizes, without running anything. */
+/**
+ * What `outputs` would cost for prompts of the given sizes, without running anything.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { peakBytes, flops } = cost({ logits: model.forward().logits }, { batch: 1, pos: 256 });
+ * console.log(peakBytes, flops); // estimates, before anything runs
+ * ```
+ */
 export function cost(outputs: Outputs, sizes: Readonly<Record<string, number>>, device?: Device): Cost {
   return costOf(flattened(outputs), sizes, device);
 }
@@ -84,7 +94,21 @@ export interface Batch<T extends Outputs> {
   results: Results<T>;
 }
 
-/** Runs batch by batch and yields each batch's results, for what is folded as it comes. */
+/**
+ * Runs batch by batch and yields each batch's results, for what is folded as it comes.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { feed } from "../transformer/model.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const logits = model.forward().logits.select("pos", 255);
+ * for await (const { start, results } of stream({ logits }, feed(prompts), { batchSize: 2 })) {
+ *   console.log(start, results.logits.shape); // 0, then 2: [2, d_vocab]
+ * }
+ * ```
+ */
 export async function* stream<T extends Outputs>(
   outputs: T,
   feeds: Feeds,
@@ -195,6 +219,14 @@ function fitting(outputs: Flat<View>, sizes: Sizes, device: Device, budget: numb
 /**
  * Runs and collects: results have all prompts along "batch", which comes first in each output that depends on
  * a prompt.
+ *
+ * @example
+ * ```ts
+ * import { constant, iota } from "./tensor.ts";
+ * const x = iota("pos", 4);
+ * const { sum, powers } = await run({ sum: x.sum("pos"), powers: [x.mul(x), constant(2)] }, {});
+ * console.log(sum.data[0], powers[0].data); // 6; 0, 1, 4, 9
+ * ```
  */
 export async function run<T extends Outputs>(
   outputs: T,

@@ -16,7 +16,21 @@ import { backThroughNorm, normalize, partThroughNorm } from "./normalize.ts";
 import { Trace } from "./trace.ts";
 import type { Parameters } from "./weights.ts";
 
-/** One forward pass: lazy tensors by hook name. Made by `model.forward()`. */
+/**
+ * One forward pass: lazy tensors by hook name. Made by `model.forward()`.
+ *
+ * @example
+ * ```ts
+ * import type { Tensor } from "../tensor/tensor.ts";
+ * import { loadModel } from "./load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward(); // expressions: nothing has run
+ * console.log(clean.node("L1H6").names); // batch, pos, d_model
+ * const hooks = { "blocks.1.hook_attn_out": (out: Tensor) => out.sub(clean.node("L1H6")) };
+ * const without = model.forward({ hooks });
+ * console.log(without.residualStream().at(-1)!.location); // resid_post3
+ * ```
+ */
 export class Forward {
   /** The model's. */
   readonly config: ModelConfig;

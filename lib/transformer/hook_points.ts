@@ -43,7 +43,16 @@ function norm(name: string | undefined, dims = RESID, over: readonly string[] = 
   return [[`${name}.hook_scale`, scale], [`${name}.hook_normalized`, dims]];
 }
 
-/** Hook name → names of the dims, in the order of the forward pass. */
+/**
+ * Hook name → names of the dims, in the order of the forward pass.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "./load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * console.log(hookPoints(model.config).get("blocks.0.attn.hook_pattern")); // batch, head, query, key
+ * ```
+ */
 export function hookPoints(config: ModelConfig): Map<string, string[]> {
   const points: Point[] = [
     ...norm(embedNorm(config)),

@@ -101,6 +101,13 @@ export async function loadModel(
  * The prompts that belong to a model, named by prompts.json in its folder. Where it has none: the text of the
  * embedded model's prompts, tokenised anew, which is ordinary prose and code. `count`: at most so many.
  * @throws for a model with neither prompts.json nor a tokenizer
+ *
+ * @example
+ * ```ts
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { count, length } = await promptsFor(model, { count: 8, length: 64 });
+ * console.log(count, length); // 8 prompts of 64 tokens
+ * ```
  */
 export async function promptsFor(
   model: Model,

@@ -46,7 +46,17 @@ export interface ForwardOptions {
   tokens?: Tensor;
 }
 
-/** A model that can be run on prompts. Made by `loadModel`; holds no state but its weights. */
+/**
+ * A model that can be run on prompts. Made by `loadModel`; holds no state but its weights.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "./load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { cache } = await model.runWithCache(model.prompts(["I like tea and"]), ["blocks.0.*.hook_pattern"]);
+ * console.log(cache["blocks.0.attn.hook_pattern"].names); // batch, head, query, key
+ * ```
+ */
 export class Model {
   /** As it was loaded. */
   readonly name: string;
@@ -224,7 +234,19 @@ export class Model {
   }
 }
 
-/** What a run is fed for prompts. Other named inputs may stand beside "tokens". */
+/**
+ * What a run is fed for prompts. Other named inputs may stand beside "tokens".
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "./load.ts";
+ * import { run } from "../tensor/run.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const last = model.forward().logits.select("pos", 4);
+ * const got = await run({ last }, feed(model.prompts(["I like tea and"])));
+ * console.log(got.last.shape); // [1, d_vocab]
+ * ```
+ */
 export function feed(prompts: Prompts, config?: ModelConfig): Feeds {
   checkGiven("feed", "prompts", prompts, "prompts, such as await promptsFor(model)");
   const { tokens, count, length } = checkPrompts(prompts, config);

@@ -14,7 +14,14 @@ export type ModelNode =
   | { kind: "head"; name: string; layer: number; head: number }
   | { kind: "mlp"; name: string; layer: number };
 
-/** The name of a head: `headName(0, 2)` is "L0H2". */
+/**
+ * The name of a head: `headName(0, 2)` is "L0H2".
+ *
+ * @example
+ * ```ts
+ * console.log(headName(1, 6)); // "L1H6"
+ * ```
+ */
 export function headName(layer: number, head: number): string {
   return `L${layer}H${head}`;
 }
@@ -28,7 +35,16 @@ export function branchNodes(config: ModelConfig, { kind, layer }: Branch): Model
   );
 }
 
-/** All nodes in the order of the forward pass. */
+/**
+ * All nodes in the order of the forward pass.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "./load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * console.log(modelNodes(model.config).map(({ name }) => name)); // embed, pos_embed, L0H0 …
+ * ```
+ */
 export function modelNodes(config: ModelConfig): ModelNode[] {
   return [
     ...embeddings(config).map(({ name }): ModelNode => ({ kind: "embed", name, layer: -1 })),
@@ -36,7 +52,17 @@ export function modelNodes(config: ModelConfig): ModelNode[] {
   ];
 }
 
-/** The node of that name. @throws for a name that the model does not have, with the nearest one. */
+/**
+ * The node of that name. @throws for a name that the model does not have, with the nearest one.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "./load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const node = findNode(model.config, "L1H6");
+ * console.log(node.kind, node.layer); // head 1
+ * ```
+ */
 export function findNode(config: ModelConfig, name: string): ModelNode {
   const nodes = modelNodes(config);
   const node = nodes.find((n) => n.name === name);
@@ -53,6 +79,13 @@ export function locationOf(hook: string): string {
 /**
  * Location name → hook name, in the order of the forward pass. resid_pre of a later layer is resid_post of
  * the one before.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "./load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * console.log(locations(model.config)[1]); // { location: "resid_mid0", hook: "blocks.0.hook_resid_mid", … }
+ * ```
  */
 export function locations(config: ModelConfig): { location: string; hook: string; layer: number }[] {
   return blocks(config).flatMap(({ layer, residPre, branches }) => {

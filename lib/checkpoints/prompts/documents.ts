@@ -29,6 +29,13 @@ export const DOCUMENT_FILES: readonly string[] = [".txt", ".jsonl", ".parquet"];
  * The texts of a .txt, .jsonl or .parquet file, one at a time.
  * @throws when it cannot be read, naming the line or row
  * @throws for another kind of file, one that cannot be read, and a line or row that holds no document
+ *
+ * @example
+ * ```ts
+ * const file = new URL("../../../LICENSE", import.meta.url).pathname;
+ * const texts = documents(`${file}.txt`); // "texts.jsonl", "texts.parquet"
+ * await texts.next().catch((error) => console.log(error.message)); // there is no such file
+ * ```
  */
 export async function* documents(path: string): AsyncGenerator<Document> {
   const kind = DOCUMENT_FILES.find((ending) => path.toLowerCase().endsWith(ending));

@@ -36,6 +36,16 @@ const CHARACTERS_PER_TOKEN = 12;
 /**
  * Texts → prompts of one length, as in training: documents joined by the tokenizer's separator.
  * @throws when the texts do not fill one prompt, and for token ids that the model does not have
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { config, tokenizer } = model;
+ * const texts = ["One text of some length.", "And another, which follows it."];
+ * const packed = await packPrompts(texts, { config, tokenizer, length: 8, source: "my texts" });
+ * console.log(packed.count, packed.length);
+ * ```
  */
 export async function packPrompts(
   documents: AsyncIterable<Document> | Iterable<Document>,

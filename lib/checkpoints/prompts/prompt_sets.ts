@@ -69,6 +69,12 @@ export interface FetchPromptsOptions extends PromptOptions, HubClientOptions {
 /**
  * A built-in set ("held-out"), a safetensors file, or "c4-code", which is fetched when it is not in the
  * cache.
+ *
+ * @example
+ * ```ts
+ * const prompts = await loadPrompts("held-out", { count: 4 }); // or "texts.safetensors"
+ * console.log(prompts.count, prompts.length, prompts.source);
+ * ```
  */
 export async function loadPrompts(nameOrFile: string, options: FetchPromptsOptions = {}): Promise<Prompts> {
   if (nameOrFile === c4AndCode.name) return await fetchPrompts(c4AndCode, options);

@@ -97,7 +97,16 @@ function asInt32(id: number | bigint): number {
   return number === (number | 0) ? number : -1;
 }
 
-/** The first `count` prompts, cut to `length` tokens. */
+/**
+ * The first `count` prompts, cut to `length` tokens.
+ *
+ * @example
+ * ```ts
+ * import { loadPrompts } from "./prompt_sets.ts";
+ * const some = shorten(await loadPrompts("held-out"), { count: 2, length: 32 });
+ * console.log(some.count, some.length); // 2 32
+ * ```
+ */
 export function shorten(prompts: Prompts, options: Omit<PromptOptions, "config">): Prompts {
   checkGiven("shorten", "prompts", prompts, "prompts, such as await promptsFor(model)");
   checkOptionNames("shorten", options, { count: true, length: true });

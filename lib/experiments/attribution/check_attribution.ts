@@ -117,6 +117,15 @@ const RESAMPLED_ROTATIONS = 3;
  * @throws for unknown options and nodes, answers that are not two tokens, a text longer than the context or
  * of a single token, a text for a model without a tokenizer; and where DLA of all nodes and biases does not
  * add up to the logit difference
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const options = { answers: [" the", " a"] as const, nodes: ["L1H6"], rotations: 4, samples: 0 };
+ * const { rows: [row] } = await checkAttribution(model, "I like tea and", options);
+ * console.log(row.dla, row.effect.logits);
+ * ```
  */
 export async function checkAttribution(
   model: Model,

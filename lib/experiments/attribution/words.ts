@@ -28,7 +28,19 @@ const within = ({ share, interval }: Pick<Credit, "share" | "interval">, low: nu
   return a >= low && b <= high;
 };
 
-/** One paragraph on the whole, then one for each node. */
+/**
+ * One paragraph on the whole, then one for each node.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../../transformer/load.ts";
+ * import { checkAttribution } from "./check_attribution.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const options = { nodes: ["L1H6"], rotations: 4, samples: 0 };
+ * const check = await checkAttribution(model, "I like tea and", options);
+ * console.log(attributionInWords(check).join("\n"));
+ * ```
+ */
 export function attributionInWords(check: AttributionCheck): string[] {
   return [opening(check), ...check.rows.map((row) => aboutNode(row, check))];
 }

@@ -97,6 +97,16 @@ export interface CensusResult {
  * Asks all that a census asks of one model.
  * @throws when prompts are too few, too short or all the same, an option is out of its range, or numbers
  * are not finite
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const options = { settings: { examine: 1, rotations: 2 }, early: 1, repair: 1 };
+ * const result = await census(model, prompts, options);
+ * for (const { node, layer, random } of result.contraction) console.log(node, layer, random.value);
+ * ```
  */
 export async function census(
   model: Model,

@@ -18,7 +18,20 @@ const some = (names: readonly string[]) =>
     ? `${names.slice(0, NAMED).join(", ")} and ${names.length - NAMED} more`
     : listed(names);
 
-/** All paragraphs on one model. */
+/**
+ * All paragraphs on one model.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { census } from "./census.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const options = { settings: { examine: 1, rotations: 2 }, early: 1, repair: 1 };
+ * const result = await census(model, prompts, options);
+ * console.log(censusInWords(result).join("\n"));
+ * ```
+ */
 export function censusInWords(result: CensusResult): string[] {
   return [
     contractionInWords(result.contraction),
@@ -137,7 +150,20 @@ function firstInWords({ sink }: CensusResult): string {
     `${sink.writer} writes.`;
 }
 
-/** How often clean-up occurs among several models. */
+/**
+ * How often clean-up occurs among several models.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { census } from "./census.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const options = { settings: { examine: 1, rotations: 2 }, early: 1, repair: 1 };
+ * const result = await census(model, prompts, options);
+ * console.log(modelsInWords([result])); // of one model or several
+ * ```
+ */
 export function modelsInWords(results: readonly CensusResult[]): string {
   const some = results.filter((result) => foundWriters(result).length > 0);
   const early = results.filter(({ early }) =>

@@ -11,6 +11,16 @@ const within = ({ interval: [low, high] }: Estimate) => `95 %: ${number(low)} to
  * How much of a writer's output is left at the end of the stream, how much of any such vector, and whether
  * the difference is sure. `by`: where, such as "by the values of layer 3 alone"; default: at the end of the
  * whole model.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { retention } from "./retention.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const { writers } = await retention(model, prompts, { writer: "L1H6", rotations: 2 });
+ * console.log(retentionInWords(writers[0]));
+ * ```
  */
 export function retentionInWords(
   { writer, left, control, specific, draws }: WriterRow,
@@ -33,7 +43,19 @@ export function retentionInWords(
   return `${first} ${beside} No more of it is surely erased than of any such vector.`;
 }
 
-/** Who cleans up, by the rule of cleaners.ts, and what they take back together. */
+/**
+ * Who cleans up, by the rule of cleaners.ts, and what they take back together.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { retention } from "./retention.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const { cleaners } = await retention(model, prompts, { writer: "L1H6", rotations: 2 });
+ * console.log(cleanersInWords("L1H6", cleaners));
+ * ```
+ */
 export function cleanersInWords(writer: string, cleaners: readonly CleanerRow[]): string {
   if (cleaners.length === 0) {
     return `No later node surely takes back more of what ${writer} writes than of any such vector.`;
@@ -45,7 +67,15 @@ export function cleanersInWords(writer: string, cleaners: readonly CleanerRow[])
   return `After ${writer}, ${names} ${verb}${together}.`;
 }
 
-/** What cleanup.json says: "L0H2 writes; L2H2, L2H3 and L2H5 clean up." */
+/**
+ * What cleanup.json says: "L0H2 writes; L2H2, L2H3 and L2H5 clean up."
+ *
+ * @example
+ * ```ts
+ * console.log(cleanupInWords({ writer: "L0H2", cleaners: ["L2H2", "L2H3"] }));
+ * // L0H2 writes; L2H2 and L2H3 clean up.
+ * ```
+ */
 export function cleanupInWords(
   { writer, cleaners }: { writer: string; cleaners: readonly string[] },
 ): string {

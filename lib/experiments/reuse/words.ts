@@ -18,7 +18,19 @@ const NAMED = 3;
 /** Readers that take less than this from a span are not named. */
 const LITTLE = 0.02;
 
-/** Paragraphs: the span, who reads it, what fills it afterwards, whether erasing helps, and what follows. */
+/**
+ * Paragraphs: the span, who reads it, what fills it afterwards, whether erasing helps, and what follows.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { reuse } from "./reuse.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 8 });
+ * const result = await reuse(model, prompts, { rotations: 2, lambdas: [1] });
+ * console.log(reuseInWords(result).join("\n"));
+ * ```
+ */
 export function reuseInWords(result: ReuseResult): string[] {
   return [
     spanInWords(result),

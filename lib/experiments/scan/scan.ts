@@ -55,6 +55,15 @@ const OPTIONS: Record<keyof ScanOptions, true> = {
  * DLA misleads.
  * @throws when prompts are too few, too short or all the same, a setting is out of its range, or numbers are
  * not finite
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const result = await scan(model, prompts, { settings: { examine: 1, rotations: 2 } });
+ * for (const { writer, specific } of result.writers) console.log(writer, specific.value, specific.interval);
+ * ```
  */
 export async function scan(model: Model, prompts: Prompts, options: ScanOptions = {}): Promise<ScanResult> {
   checkArguments("scan", { model, prompts });

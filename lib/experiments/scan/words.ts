@@ -24,7 +24,19 @@ const LEVEL = 0.05;
 /** Cleaners named in a sentence; the table has them all. */
 const NAMED = 4;
 
-/** Paragraphs: what was found, one for each writer, then what is true of the model as a whole. */
+/**
+ * Paragraphs: what was found, one for each writer, then what is true of the model as a whole.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { scan } from "./scan.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const result = await scan(model, prompts, { settings: { examine: 1, rotations: 2 } });
+ * console.log(inWords(result).join("\n"));
+ * ```
+ */
 export function inWords(result: ScanResult): string[] {
   return [
     overview(result),
