@@ -22,6 +22,7 @@ import { formatNumber } from "../figures/theme.ts";
 import { attributionWaterfall } from "../figures/waterfall.ts";
 import type { Device } from "../tensor/device.ts";
 import { loadModel } from "../transformer/load.ts";
+import { called } from "./called.ts";
 import { attributionText } from "./attribution_text.ts";
 import { outFolder, prepareFolder } from "./out_folder.ts";
 import { downloadProgress, type ProgressTarget, stderrTarget } from "./progress.ts";
@@ -108,8 +109,8 @@ export async function runAttribution(command: AttributionCommand): Promise<Attri
   return result;
 }
 
-const USAGE = `deno task attribution MODEL --text "…" [--answers " a, b"] [options]
-deno task attribution MODEL [--prompts FILE] [options]      over many positions, with intervals
+const USAGE = `${called("attribution")} MODEL --text "…" [--answers " a, b"] [options]
+${called("attribution")} MODEL [--prompts FILE] [options]      over many positions, with intervals
   MODEL              a folder with config.json, weights and tokenizer.json, a Hugging Face name, or tiny-gelu-4l
   --text TEXT        its last position is looked at
   --answers "A,B"    two answers of one token each, with the space in front where the token has one: " a, b" are " a"
@@ -120,7 +121,9 @@ deno task attribution MODEL [--prompts FILE] [options]      over many positions,
   --removed-at WHERE rest (default: all positions but 0), all, or position (only where it is looked at)
   --rotations N      draws of the control; default 32 for one position, else 3
   --samples N        other texts to resample from; default 20; 0: none
-  --prompts FILE     with --text: the texts to resample from; without: what is looked at. As for deno task scan;
+  --prompts FILE     with --text: the texts to resample from; without: what is looked at. As for ${
+  called("scan")
+};
                      default: the prompts that belong to the model
   --length N, --max-tokens N   of that file; default for what is looked at: ${DEFAULT_TOKENS} tokens
   --device NAME      cpu (default) or webgpu, a graphics card

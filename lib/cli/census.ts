@@ -14,6 +14,7 @@ import {
   SETTINGS,
 } from "../experiments/scan/settings.ts";
 import type { Device } from "../tensor/device.ts";
+import { called } from "./called.ts";
 import { type CensusCommand, PAGE, runCensus } from "./census_run.ts";
 import { censusText } from "./census_text.ts";
 import { outFolder } from "./out_folder.ts";
@@ -24,11 +25,12 @@ import { numberOption, optionName } from "./typed.ts";
 const TAKEN = (Object.keys(SETTINGS) as (keyof ScanSettings)[]).filter((name) => name !== "untrainedPrompts");
 const line = (option: string, about: string) => `  ${option.padEnd(26)} ${about}`;
 
-const USAGE =
-  `deno task census MODEL… [--prompts FILE] [--length N] [--max-tokens N] [--device NAME] [--out DIR] [settings]
+const USAGE = `${
+  called("census")
+} MODEL… [--prompts FILE] [--length N] [--max-tokens N] [--device NAME] [--out DIR] [settings]
   MODEL…            folders with config.json and weights, Hugging Face names such as owner/name, tiny-gelu-4l
   --prompts FILE    for all models: .txt, .jsonl ({"text": …} lines), .parquet or .safetensors, as for
-                    deno task scan; default: each model's own prompts, if it has some
+                    ${called("scan")}; default: each model's own prompts, if it has some
   --length N        tokens of a prompt; default for texts: what leaves 64 prompts, 32 to 128
   --max-tokens N    tokens in all; default for texts: 131072
   --device NAME     cpu (default) or webgpu, a graphics card

@@ -10,11 +10,13 @@ import { parseShard, type Shard } from "../experiments/scan/shards.ts";
 import type { Device } from "../tensor/device.ts";
 import { outFolder } from "./out_folder.ts";
 import type { ScanCommandOptions } from "./scan_run.ts";
+import { called } from "./called.ts";
 import { modelFileName, numberOption, optionName } from "./typed.ts";
 
-export const USAGE =
-  `deno task scan MODEL [--prompts FILE] [--length N] [--max-tokens N] [--device NAME] [--out DIR] [--shard i/n] [settings]
-deno task scan merge DIR … [--out DIR]
+export const USAGE = `${
+  called("scan")
+} MODEL [--prompts FILE] [--length N] [--max-tokens N] [--device NAME] [--out DIR] [--shard i/n] [settings]
+${called("scan")} merge DIR … [--out DIR]
   MODEL             a folder with config.json and weights, a Hugging Face name such as owner/name, or tiny-gelu-4l
   --prompts FILE    .txt (one document), .jsonl ({"text": …} lines), .parquet (column text or tokens), or
                     .safetensors (tokens [count, length]); default: the model's own prompts, if it has some
@@ -26,11 +28,11 @@ deno task scan merge DIR … [--out DIR]
   merge DIR …       adds up the shards in these folders; after the last pass it leaves the report in the first, or --out
 settings, with their defaults:
 ${
-    Object.entries(SETTINGS).map(([name, { about }]) => {
-      const option = `--${optionName(name)} ${DEFAULT_SETTINGS[name as keyof ScanSettings]}`;
-      return `  ${option.padEnd(26)} ${about}`;
-    }).join("\n")
-  }`;
+  Object.entries(SETTINGS).map(([name, { about }]) => {
+    const option = `--${optionName(name)} ${DEFAULT_SETTINGS[name as keyof ScanSettings]}`;
+    return `  ${option.padEnd(26)} ${about}`;
+  }).join("\n")
+}`;
 
 /** `scan MODEL`, all of it or a shard. */
 export type ScanArguments = Omit<ScanCommandOptions, "signal" | "target"> & { shard?: Shard };

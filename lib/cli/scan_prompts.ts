@@ -4,6 +4,7 @@ import { DOCUMENT_FILES, documents } from "../checkpoints/prompts/documents.ts";
 import { packPrompts } from "../checkpoints/prompts/packed_prompts.ts";
 import { promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
+import { called } from "./called.ts";
 
 export interface ScanPromptOptions {
   /** A .txt, .jsonl, .parquet or .safetensors file; default: the prompts that belong to the model. */
@@ -41,7 +42,7 @@ export async function scanPrompts(model: Model, options: ScanPromptOptions): Pro
   else {
     throw new Error(
       `${model.name} comes with no prompts. Give some text with --prompts, such as a book as plain text or a .jsonl file of ` +
-        `{"text": "…"} lines:\n  deno task scan ${model.name} --prompts texts.jsonl`,
+        `{"text": "…"} lines:\n  ${called("scan")} ${model.name} --prompts texts.jsonl`,
     );
   }
   if (length !== undefined) prompts = shorten(prompts, { length });

@@ -20,6 +20,7 @@ import { completeSums, inWords, PassFile } from "./pass_file.ts";
 import { stderrTarget } from "./progress.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { keptAfter, type ScanCommandOptions, scanInput, stateFile } from "./scan_run.ts";
+import { called } from "./called.ts";
 
 export const SHARDS = "shards";
 
@@ -47,7 +48,9 @@ export async function runShard(options: ScanCommandOptions & { shard: Shard }): 
     measured.take(whole);
   }
   if (!measured.next) {
-    return `Nothing is left for ${name}: all passes are merged. The report: deno task scan merge ${outDir}`;
+    return `Nothing is left for ${name}: all passes are merged. The report: ${
+      called("scan")
+    } merge ${outDir}`;
   }
 
   const { pass } = measured.next, ofPass = `the ${inWords(pass)} of ${name}`;
@@ -80,9 +83,9 @@ export async function runShard(options: ScanCommandOptions & { shard: Shard }): 
     throw error;
   }
   progress.finish();
-  return `${ofPass[0].toUpperCase()}${
-    ofPass.slice(1)
-  } is done. When all shards' are: deno task scan merge ${outDir}`;
+  return `${ofPass[0].toUpperCase()}${ofPass.slice(1)} is done. When all shards' are: ${
+    called("scan")
+  } merge ${outDir}`;
 }
 
 /** @throws when some shards would have no prompts */

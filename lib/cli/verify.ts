@@ -19,6 +19,7 @@ import { type Compared, expectedNames, type Step } from "../experiments/verifica
 import type { Device } from "../tensor/device.ts";
 import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
+import { called } from "./called.ts";
 import { counted, downloadProgress, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { onInterrupt } from "./signals.ts";
@@ -162,8 +163,9 @@ async function open(
   return { model, prompts: used, cut: used.count < prompts.count };
 }
 
-const USAGE =
-  `deno task verify [MODEL] [--figures 1,2,…] [--prompts N] [--all] [--device NAME] [--expected FILE]
+const USAGE = `${
+  called("verify")
+} [MODEL] [--figures 1,2,…] [--prompts N] [--all] [--device NAME] [--expected FILE]
   MODEL           gelu-4l (default), tiny-gelu-4l, or a folder with --expected
   --figures LIST  some of ${figureNames.join(", ")}; default: all
   --prompts N     only the first N prompts, for a trial: pooled values then differ by more than their tolerance

@@ -31,7 +31,20 @@ const legend = (own: string): Key[] => [
 type Part = NeuronRow | DirectionRow;
 const nameOf = (row: Part) => "neuron" in row ? `n${row.neuron}` : `σ${row.direction}`;
 
-/** What each cleaner writes back, and below what its largest parts do. */
+/**
+ * What each cleaner writes back, and below what its largest parts do.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { cleanersInDetail } from "../experiments/cleaners/cleaners.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const result = await cleanersInDetail(model, prompts, { most: 2, rotations: 2 });
+ * const parts = [...result.neurons, ...result.directions];
+ * console.log(cleanerParts(result.cleaners, parts).tagName);
+ * ```
+ */
 export function cleanerParts(
   cleaners: readonly PartsRow[],
   parts: readonly (NeuronRow | DirectionRow)[],
@@ -84,7 +97,19 @@ export function cleanerParts(
   });
 }
 
-/** Responses by octave of positions, summed over the cleaners' rows given, beside the control's. */
+/**
+ * Responses by octave of positions, summed over the cleaners' rows given, beside the control's.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { cleanersInDetail } from "../experiments/cleaners/cleaners.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const result = await cleanersInDetail(model, prompts, { most: 2, rotations: 2 });
+ * console.log(cleanerPositions(result.positions).tagName);
+ * ```
+ */
 export function cleanerPositions(
   rows: readonly PositionsRow[],
   options: CleanersFigureOptions = {},
@@ -126,6 +151,16 @@ export function cleanerPositions(
 /**
  * What is left of the output by location: in the stream, of what it said, and how much what has become of
  * it says.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { cleanersInDetail } from "../experiments/cleaners/cleaners.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const result = await cleanersInDetail(model, prompts, { most: 2, rotations: 2 });
+ * console.log(cleanerLens(result.lens).tagName);
+ * ```
  */
 export function cleanerLens(rows: readonly LensRow[], options: CleanersFigureOptions = {}): PlotElement {
   const { width = figureWidth } = options;
@@ -174,7 +209,19 @@ export function cleanerLens(rows: readonly LensRow[], options: CleanersFigureOpt
   });
 }
 
-/** Does a cleaner oppose what the other earlier nodes predict? */
+/**
+ * Does a cleaner oppose what the other earlier nodes predict?
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { cleanersInDetail } from "../experiments/cleaners/cleaners.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const result = await cleanersInDetail(model, prompts, { most: 2, rotations: 2 });
+ * console.log(cleanerSuppression(result.suppression).tagName);
+ * ```
+ */
 export function cleanerSuppression(
   rows: readonly SuppressionRow[],
   options: CleanersFigureOptions = {},

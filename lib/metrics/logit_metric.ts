@@ -8,7 +8,17 @@ import { param, type Tensor } from "../tensor/tensor.ts";
 import { run } from "../tensor/run.ts";
 import type { Forward } from "../transformer/forward.ts";
 
-/** G [d_model, other], computed once. @throws in a model without unembedding */
+/**
+ * G [d_model, other], computed once. @throws in a model without unembedding
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const G = await logitMetric(model.forward());
+ * console.log(G.names); // d_model, other
+ * ```
+ */
 export async function logitMetric(forward: Forward): Promise<Tensor> {
   const W_U = forward.weight("unembed.W_U");
   const centred = W_U.sub(W_U.mean("d_vocab"));
@@ -21,12 +31,33 @@ export async function logitMetric(forward: Forward): Promise<Tensor> {
   ]);
 }
 
-/** What the unembedding reads of a part of the stream: [batch, pos, d_model]. */
+/**
+ * What the unembedding reads of a part of the stream: [batch, pos, d_model].
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward();
+ * console.log(throughFinalNorm(clean, clean.node("L1H6")).names); // batch, pos, d_model
+ * ```
+ */
 export function throughFinalNorm(forward: Forward, part: Tensor): Tensor {
   return forward.partThroughNorm(finalNorm(forward.config), part);
 }
 
-/** a G bᵀ of two vectors [batch, pos, d_model] that went through the final norm: [batch, pos]. */
+/**
+ * a G bᵀ of two vectors [batch, pos, d_model] that went through the final norm: [batch, pos].
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward(), G = await logitMetric(clean);
+ * const [a, b] = ["L1H6", "MLP3"].map((node) => throughFinalNorm(clean, clean.node(node)));
+ * console.log(logitDot(G, a, b).names); // batch, pos: below 0, they say opposite things
+ * ```
+ */
 export function logitDot(G: Tensor, a: Tensor, b: Tensor): Tensor {
   return a.dot(G, "d_model").rename({ other: "d_model" }).dot(b, "d_model");
 }

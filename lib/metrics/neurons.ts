@@ -21,7 +21,17 @@ export function mlpOf(config: ModelConfig, layer: number): MlpBranch {
   return branch as MlpBranch;
 }
 
-/** What each neuron of a layer writes, times `vector` [batch, pos, d_model]: [batch, pos, d_mlp]. */
+/**
+ * What each neuron of a layer writes, times `vector` [batch, pos, d_model]: [batch, pos, d_mlp].
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const clean = model.forward();
+ * console.log(neuronDots(clean, 3, clean.node("L1H6")).names); // batch, pos, d_mlp
+ * ```
+ */
 export function neuronDots(forward: Forward, layer: number, vector: Tensor): Tensor {
   const { postNorm, block } = mlpOf(forward.config, layer);
   const onto = forward.backThroughNorm(postNorm, vector).dot(forward.weight(`${block}.mlp.W_out`), "d_model");
@@ -31,6 +41,14 @@ export function neuronDots(forward: Forward, layer: number, vector: Tensor): Ten
 /**
  * Cosines between the weights of each neuron of a layer, [d_mlp] each; those with the gate in gated MLPs
  * alone.
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const { inOut } = neuronCosines(model.forward(), 3);
+ * console.log(inOut.names); // d_mlp: below 0, a neuron writes the opposite of what it reads
+ * ```
  */
 export function neuronCosines(
   forward: Forward,

@@ -68,7 +68,8 @@ export function singularDirections(
   const eigen = symmetricEigen(outer, n);
   const root = functionOf(eigen, n, Math.sqrt), inverse = functionOf(eigen, n, (x) => 1 / Math.sqrt(x));
   const { values: squares, vectors } = symmetricEigen(product(product(root, inner, n), root, n), n);
-  const E = Float64Array.from({ length: n * n }, (_, at) => vectors[(at % n) * n + Math.floor(at / n)]); // columns
+  // columns
+  const E = Float64Array.from({ length: n * n }, (_, at) => vectors[(at % n) * n + Math.floor(at / n)]);
   const [T, S] = [product(root, E, n), product(inverse, E, n)];
   const values = Array.from(squares, (square) => Math.sqrt(Math.max(0, square)));
   // u_k · v_k = (W_V T_k / σ_k) · (W_Oᵀ S_k) = S_kᵀ (W_O W_V) T_k / σ_k

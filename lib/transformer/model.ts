@@ -114,7 +114,8 @@ export class Model {
     if (this.#cleanup) return this.#cleanup;
     throw new Error(
       `model ${this.name} has no cleanup.json: which node writes and which clean up is not known. ` +
-        `Find out with "deno task scan", or put a cleanup.json into the model's folder. In a notebook: await withWriter(model).`,
+        `Find out with scan(model, prompts) or the command of that name, or put a cleanup.json into the model's folder. ` +
+        `In a notebook: await withWriter(model).`,
     );
   }
 

@@ -94,7 +94,7 @@ Deno.test({
         "scan",
         "--help",
       );
-      assertMatch(usage.text, /scan MODEL/);
+      assertMatch(usage.text, /^npx cleanup-lens scan MODEL/);
     }),
 });
 

@@ -74,6 +74,15 @@ export interface CleanersResult {
 /**
  * Looks into a writer's cleaners.
  * @throws for an unknown option or node, a cleaner that does not come after the writer, and a single prompt
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const result = await cleanersInDetail(model, prompts, { most: 2, rotations: 2 });
+ * for (const { node, response } of result.cleaners) console.log(node, response.value);
+ * ```
  */
 export async function cleanersInDetail(
   model: Model,

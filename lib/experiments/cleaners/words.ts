@@ -9,7 +9,19 @@ import type { DirectionRow, LensRow, NeuronRow, PartsRow, SuppressionRow } from 
 /** Below this part of what was said little of it is left; above it what has become of it is not silent. */
 const ERASED = 0.5;
 
-/** One paragraph for each question. */
+/**
+ * One paragraph for each question.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { cleanersInDetail } from "./cleaners.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 16, length: 64 });
+ * const result = await cleanersInDetail(model, prompts, { most: 2, rotations: 2 });
+ * console.log(cleanersInDetailInWords(result).join("\n"));
+ * ```
+ */
 export function cleanersInDetailInWords(result: CleanersResult): string[] {
   return [
     ...result.cleaners.map((row) => partsInWords(row, [...result.neurons, ...result.directions])),

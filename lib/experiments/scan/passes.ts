@@ -157,7 +157,19 @@ export class Passes {
   }
 }
 
-/** The writers of a result that count as found. */
+/**
+ * The writers of a result that count as found.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { scan } from "./scan.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 32, length: 32 });
+ * const result = await scan(model, prompts, { settings: { examine: 1, rotations: 2 } });
+ * console.log(foundWriters(result).map(({ writer }) => writer));
+ * ```
+ */
 export function foundWriters(
   { writers }: { writers: readonly ExaminedWriter[] },
 ): ExaminedWriter[] {
