@@ -26,6 +26,8 @@ const LEFT_OUT = [
  * alone.
  */
 const OPTIONAL = /^danfojs/;
+/** Declarations that those of a package need and do not bring: Plot's name types of d3. */
+const TYPES = { "@types/d3": "7.4.3" };
 const COPIED = ["LICENSE", "README.md", "lib/INSTALL.md", "lib/CHANGELOG.md", "lib/cli/scan_schema.json"];
 
 interface DenoJson {
@@ -51,8 +53,13 @@ type Transpile = (source: string, options: Record<string, unknown>) => {
   diagnostics?: { messageText: unknown }[];
 };
 
-/** Specifiers of files in declarations, which the compiler leaves as they are. */
-const asJs = (code: string) => code.replace(/(["'])(\.\.?\/[^"']+)\.ts\1/g, "$1$2.js$1");
+/**
+ * What the compiler gets wrong in a declaration, since it sees one file and no library: it leaves specifiers
+ * of files as they are, and declares a method [Symbol.dispose] twice, once as a property.
+ */
+export const mendedDeclaration = (code: string) =>
+  code.replace(/(["'])(\.\.?\/[^"']+)\.ts\1/g, "$1$2.js$1")
+    .replace(/^ +\[Symbol\.(\w+)\]: \(\) => .+;\n(?=[^]*?\[Symbol\.\1\]\(\))/gm, "");
 
 /** JavaScript and declaration of a module. @throws when the compiler cannot read it */
 function transpile(ts: Compiler, source: string, fileName: string): { js: string; declaration: string } {
@@ -65,7 +72,7 @@ function transpile(ts: Compiler, source: string, fileName: string): { js: string
   const options = { compilerOptions, fileName, reportDiagnostics: true };
   const { outputText: js, diagnostics = [] } = ts.transpileModule(source, options);
   if (diagnostics.length) throw new Error(`pack: ${fileName}: ${JSON.stringify(diagnostics[0].messageText)}`);
-  return { js, declaration: asJs(ts.transpileDeclaration(source, options).outputText) };
+  return { js, declaration: mendedDeclaration(ts.transpileDeclaration(source, options).outputText) };
 }
 
 /**
@@ -107,7 +114,7 @@ export function packageJson(deno: DenoJson, used: ReadonlySet<string>): Record<s
       ]),
     ),
     bin: { [NAME]: "lib/cli/cleanup_lens.js" },
-    dependencies: only(false),
+    dependencies: { ...only(false), ...TYPES },
     peerDependencies: only(true),
     peerDependenciesMeta: Object.fromEntries(
       Object.keys(only(true)).map((name) => [name, { optional: true }]),

@@ -10,13 +10,14 @@
 import Module from "node:module";
 import process from "node:process";
 
+/** @ts-ignore: in a project of one's own it may not be installed */
 type Danfo = typeof import("danfojs-node");
 
 /**
  * A DataFrame of danfojs-node 1.1.2: https://danfo.jsdata.org
  * @internal
  */
-export type Frame = import("danfojs-node").DataFrame;
+export type Frame = InstanceType<Danfo["DataFrame"]>;
 
 const TENSORFLOW = "@tensorflow/tfjs";
 

@@ -37,7 +37,16 @@ export interface GridOptions {
 
 const LARGEST_CELL = 40, SMALLEST_ROW = 14, NUMBERS_FROM = 30;
 
-/** Rows and columns stand in the order in which `rows` names them. @throws where no value is finite */
+/**
+ * Rows and columns stand in the order in which `rows` names them. @throws where no value is finite
+ *
+ * @example
+ * ```ts
+ * const rows = [0, 1].flatMap((q) => [0, 1].map((k) => ({ row: `q${q}`, column: `k${k}`, value: q - k })));
+ * const labels = { row: "query", column: "key", value: "score" };
+ * console.log(grid(rows, { title: "A head's scores", labels }).tagName);
+ * ```
+ */
 export function grid(rows: readonly GridRow[], options: GridOptions): PlotElement {
   const { title, labels, caption, width = figureWidth } = options;
   const { rows: kept, note } = drawable(

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { packageJson, packagesOf } from "../../lib/cli/pack.ts";
+import { mendedDeclaration, packageJson, packagesOf } from "../../lib/cli/pack.ts";
 import { execute, isThere, project, tarball } from "./package/install.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
@@ -34,6 +34,17 @@ import fs from "node:fs";\nexport { e } from "e";\nconst f = await import("f/g")
   assertEquals(packagesOf(js), ["@a/b", "e", "f"]);
 });
 
+Deno.test("mendedDeclaration(): specifiers name what is there, and a method is declared once", () => {
+  const property = "    [Symbol.dispose]: () => void;\n", method = "    [Symbol.dispose](): void;\n";
+  const code = (body: string) => `import { b } from "./b.ts";\nexport declare class A {\n${body}}\n`;
+  const mended = (body: string) => code(body).replace("./b.ts", "./b.js");
+  assertEquals(
+    mendedDeclaration(code(property + "    close(): void;\n" + method)),
+    mended("    close(): void;\n" + method),
+  );
+  assertEquals(mendedDeclaration(code(property)), mended(property));
+});
+
 Deno.test("packageJson() takes exact versions, of what the code imports alone; danfojs is the user's to install", () => {
   const imports = {
     "onnxruntime-node": "npm:onnxruntime-node@1.30.0",
@@ -43,7 +54,7 @@ Deno.test("packageJson() takes exact versions, of what the code imports alone; d
   };
   const deno = { version: "1.2.3", license: "MIT", exports: { ".": "./lib/a.ts" }, imports };
   const json = packageJson(deno, new Set(["onnxruntime-node", "danfojs-node", "@a/b"]));
-  assertEquals(json.dependencies, { "@a/b": "2.0.0", "onnxruntime-node": "1.30.0" });
+  assertEquals(json.dependencies, { "@a/b": "2.0.0", "@types/d3": "7.4.3", "onnxruntime-node": "1.30.0" });
   assertEquals(json.peerDependencies, { "danfojs-node": "1.1.2" });
   assertThrows(() => packageJson(deno, new Set(["e"])), Error, 'imports "e"');
   assertEquals(json.exports, { ".": { types: "./lib/a.d.ts", default: "./lib/a.js" } });
