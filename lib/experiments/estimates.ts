@@ -23,7 +23,15 @@ export function meanOf(values: ArrayLike<number>, draw?: Int32Array): number {
 const isEstimate = (value: unknown): value is Estimate =>
   typeof value === "object" && value !== null && "value" in value && "interval" in value;
 
-/** Each row with the value of every estimate in its place; the intervals are left out. */
+/**
+ * Each row with the value of every estimate in its place; the intervals are left out.
+ *
+ * @example
+ * ```ts
+ * const rows = [{ node: "L2H3", left: { value: 0.2, interval: [0.1, 0.3] } }];
+ * console.log(valuesOf(rows)); // [{ node: "L2H3", left: 0.2 }]
+ * ```
+ */
 export function valuesOf(rows: readonly object[]): Record<string, unknown>[] {
   return rows.map((row) =>
     Object.fromEntries(

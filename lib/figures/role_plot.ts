@@ -114,7 +114,19 @@ function withoutPanels(rows: readonly WithoutRow[], width: number): Panel[] {
   );
 }
 
-/** Attention, variance, edges and losses of one node. */
+/**
+ * Attention, variance, edges and losses of one node.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * import { role } from "../experiments/role/role.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const result = await role(model, prompts, { edgePrompts: 2 });
+ * console.log(rolePlot(result).tagName);
+ * ```
+ */
 export function rolePlot(result: RoleResult, options: RoleFigureOptions = {}): PlotElement {
   const { width = figureWidth, edges = 14 } = options;
   const { writer, variance } = result;

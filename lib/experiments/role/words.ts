@@ -13,7 +13,19 @@ const LARGE = 0.3, MOST = 0.5;
 /** Weight on position 0 above which a head is said to rest there; uniform attention never gives more. */
 const RESTS = 0.5;
 
-/** Paragraphs: what it says, where it attends, what it depends on, who needs it, what is lost without it. */
+/**
+ * Paragraphs: what it says, where it attends, what it depends on, who needs it, what is lost without it.
+ *
+ * @example
+ * ```ts
+ * import { loadModel, promptsFor } from "../../transformer/load.ts";
+ * import { role } from "./role.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 4 });
+ * const result = await role(model, prompts, { edgePrompts: 0 });
+ * console.log(roleInWords(result).join("\n"));
+ * ```
+ */
 export function roleInWords(result: RoleResult): string[] {
   return [vocabulary(result), attention(result), variance(result), edges(result), without(result)]
     .filter((text) => text !== "");
