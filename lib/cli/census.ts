@@ -39,10 +39,10 @@ settings, with their defaults:
 ${line(`--early ${DEFAULT_EARLY}`, "so many early heads, those with the largest DLA")}
 ${line(`--repair ${DEFAULT_REPAIR}`, "self-repair of so many nodes, those with the largest direct effect")}
 ${
-    TAKEN.map((name) => line(`--${optionName(name)} ${DEFAULT_SETTINGS[name]}`, SETTINGS[name].about)).join(
-      "\n",
-    )
-  }`;
+  TAKEN.map((name) => line(`--${optionName(name)} ${DEFAULT_SETTINGS[name]}`, SETTINGS[name].about)).join(
+    "\n",
+  )
+}`;
 
 const WRONG_USAGE = 2;
 

@@ -41,8 +41,12 @@ export function progressLine(what: string, { done, total, seconds }: Reported): 
  * Give the result to an experiment as `onProgress`. Outside a notebook nothing is shown.
  *
  * @example
- * ```ts ignore
- * await retention(model, prompts, { rotations: 8, onProgress: showProgress("retention") });
+ * ```ts
+ * import { nodeProjections } from "../experiments/node_projections.ts";
+ * import { loadModel, promptsFor } from "../transformer/load.ts";
+ * const model = await loadModel("tiny-gelu-4l");
+ * const prompts = await promptsFor(model, { count: 2 });
+ * await nodeProjections(model, prompts, { onProgress: showProgress("projections") });
  * ```
  */
 export function showProgress(

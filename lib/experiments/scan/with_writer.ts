@@ -32,6 +32,13 @@ export interface WithWriterOptions extends RunOptions {
  * and the note says how sure that is, with a cleanup.json to keep. Figures 3 to 9 follow a head, so only
  * heads are chosen.
  * @throws for a model of one layer, in which no head reads what another wrote
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from "../../transformer/load.ts";
+ * const model = await withWriter(await loadModel("tiny-gelu-4l")); // or a folder of one's own
+ * console.log(model.cleanup.writer, model.cleanup.cleaners);
+ * ```
  */
 export async function withWriter(model: Model, options: WithWriterOptions = {}): Promise<Model> {
   checkArguments("withWriter", { model });
@@ -115,7 +122,7 @@ function note(
       } as cleaners, so that every cell runs: the cells below are no evidence of clean-up.`;
   return [
     first,
-    `"deno task scan" and check_your_model.ipynb look closer. To keep a choice, put cleanup.json into the folder, such as`,
+    `scan(model, prompts), the command of that name and check_your_model.ipynb look closer. To keep a choice, put cleanup.json into the folder, such as`,
     JSON.stringify({ writer, cleaners, patchedLayers, source }),
   ].join("\n");
 }
