@@ -3,7 +3,7 @@
  * which then takes its place.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type Notebook, parseNotebook } from "../../jupyter/notebook.ts";
 import { builtAssets } from "./assets.ts";
 import { type Bundle, bundle } from "./bundle.ts";
@@ -11,6 +11,7 @@ import { EXPLORER, explorerPage } from "./explorer_page.ts";
 import type { PageLink } from "./html.ts";
 import { indexPage } from "./index_page.ts";
 import { notebookPage, type Scripts, titleOf } from "./notebook_page.ts";
+import { SCRIPT as ISOLATION } from "../page/isolation.ts";
 import { packageCache } from "./packages.ts";
 import { libraryTypes } from "./types.ts";
 
@@ -107,6 +108,7 @@ export async function buildSite(root: string, folder: string): Promise<Built> {
     explorerPage(config, cleanup.writer, pages, scripts(ENTRIES.explorer)),
   );
   await writeFile(`${partial}/index.html`, indexPage(pages, style));
+  await copyFile(`${root}/lib/site/page/isolation_worker.js`, `${partial}/${ISOLATION}`);
   await writeFile(`${partial}/.nojekyll`, ""); // GitHub Pages then serves every file as it is
   await rm(folder, { recursive: true, force: true });
   await rename(partial, folder);

@@ -2,6 +2,7 @@
  * The script of the explorer: choices → code → a cell that runs. The address always restores what is seen.
  */
 import { PageCell } from "../page/cell.ts";
+import { isolate } from "../page/isolation.ts";
 import { Kernel } from "../page/kernel.ts";
 import { reporter } from "../page/status.ts";
 import { themeButton } from "../page/theme.ts";
@@ -129,4 +130,4 @@ byId("link").addEventListener("click", async () => {
 });
 themeButton(byId("theme"));
 byId("not-started").remove();
-show();
+if (!(await isolate())) show();

@@ -1,6 +1,7 @@
 /** The script of a notebook's page. */
 import { type Notebook, serializeNotebook } from "../../jupyter/notebook.ts";
 import { PageCell } from "./cell.ts";
+import { isolate } from "./isolation.ts";
 import { Kernel } from "./kernel.ts";
 import { reporter } from "./status.ts";
 import { Edits } from "./store.ts";
@@ -111,19 +112,24 @@ reset.addEventListener("click", () => {
 });
 download.addEventListener("click", downloadNotebook);
 themeButton(byId("theme"));
-for (const button of [runAll, download]) button.disabled = false;
 byId("not-started").remove();
 showEdits();
-say("Nothing has run yet");
-kernel.start().then(
-  (threads) => {
-    if (!running) {
-      say(`Ready, ${threads === 1 ? "one thread" : `${threads} threads`}`);
+
+function ready(): void {
+  for (const button of [runAll, download]) button.disabled = false;
+  say("Nothing has run yet");
+  kernel.start().then(
+    (threads) => {
+      if (!running) {
+        say(`Ready, ${threads === 1 ? "one thread" : `${threads} threads`}`);
+        showProgress();
+      }
+    },
+    (error) => {
+      if (!running) say(error.message);
       showProgress();
-    }
-  },
-  (error) => {
-    if (!running) say(error.message);
-    showProgress();
-  },
-);
+    },
+  );
+}
+
+if (!(await isolate())) ready();

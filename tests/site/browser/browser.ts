@@ -7,6 +7,9 @@ const SUB_PATH = "/some/where/";
 
 const LONGEST_MS = 120_000;
 
+/** What Playwright says where it was told to take none. */
+const NO_SERVICE_WORKER = "Service Worker registration blocked by Playwright";
+
 /** A window, with what it has kept. */
 export class Window implements AsyncDisposable {
   constructor(readonly context: BrowserContext, readonly address: string, readonly wrong: string[]) {}
@@ -15,6 +18,7 @@ export class Window implements AsyncDisposable {
   async page(name: string, { quiet = false, hash = "" } = {}): Promise<Page> {
     const page = await this.context.newPage();
     page.on("console", (message) => {
+      if (message.text() === NO_SERVICE_WORKER) return; // ordered below
       if (!quiet && ["error", "warning"].includes(message.type())) {
         this.wrong.push(`${name}: console: ${message.text()}`);
       }
@@ -54,9 +58,15 @@ export class Site implements AsyncDisposable {
     return new Site(browser, `http://127.0.0.1:${server.addr.port}${SUB_PATH}`, server);
   }
 
-  /** A window that has kept nothing yet. */
-  async window(): Promise<Window> {
-    const context = await this.browser.newContext({ acceptDownloads: true });
+  /**
+   * A window that has kept nothing yet.
+   * @param threads whether pages may use several: they then take a service worker
+   */
+  async window({ threads = false } = {}): Promise<Window> {
+    const context = await this.browser.newContext({
+      acceptDownloads: true,
+      serviceWorkers: threads ? "allow" : "block",
+    });
     context.setDefaultTimeout(LONGEST_MS); // a busy machine may take long for anything
     return new Window(context, this.address, this.wrong);
   }

@@ -8,7 +8,7 @@
  */
 import { Site } from "./browser.ts";
 import { runPages } from "./run_pages.ts";
-import { SCENARIOS } from "./scenarios.ts";
+import { SCENARIOS, THREADS } from "./scenarios.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -27,7 +27,7 @@ function found(): string | undefined {
 async function runScenarios(site: Site, names: readonly string[]): Promise<Record<string, string | null>> {
   const results: Record<string, string | null> = {};
   for (const name of names) {
-    await using window = await site.window();
+    await using window = await site.window({ threads: name === THREADS });
     results[name] = await SCENARIOS[name](window).then(() => null, ({ message }) => message);
   }
   return results;

@@ -218,6 +218,21 @@ async function accessible(window: Window): Promise<void> {
   }
 }
 
+/** The host sends no headers for it: the page's service worker does. */
+async function threads(window: Window): Promise<void> {
+  const page = await window.page(QUICK);
+  const ready = () => document.getElementById("status")!.textContent!.startsWith("Ready");
+  await page.waitForFunction(ready);
+  const several = Math.min(4, await page.evaluate(() => navigator.hardwareConcurrency));
+  expect((await page.textContent("#status"))!, several === 1 ? "one thread" : `${several} threads`);
+  await runAll(page, 120_000);
+  expect((await page.textContent("#status"))!, "All cells ran");
+  expect(String(await page.evaluate(() => self.crossOriginIsolated)), "true");
+}
+
+/** Takes a window in which pages may use several threads. */
+export const THREADS = "several threads, from a host that does not send the headers for it";
+
 /** Each is given a window that has kept nothing yet. */
 export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void>>> = {
   "an exercise, solved wrong and right": exercise,
@@ -227,6 +242,7 @@ export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void
   "edits stay, can be undone and taken away": edits,
   "a lost connection: said, and nothing is lost": lostConnection,
   "no SIMD: said plainly": noSimd,
+  [THREADS]: threads,
   "light and dark read well, also on a phone": accessible,
   "the explorer: views, links, prompts that are too long or empty": explorer,
 };
