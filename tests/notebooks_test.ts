@@ -1,5 +1,5 @@
-// All notebooks run again, through the real kernel: the rows that they write are those that are committed, and
-// each exercise's checker says "right" to the folded solution.
+// All notebooks run again, through the real kernel: the rows that they write are those that are committed,
+// and each exercise's checker says "right" to the folded solution.
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { runFigures, selectNotebooks } from "../lib/cli/figures.ts";
@@ -59,7 +59,7 @@ const IN_GUIDE = /^(00_|fig|check_)/;
 /** What takes longest goes first, so that neither of two notebooks side by side is left over at the end. */
 const SLOW = ["fig7_resampling", "role", "check_your_model", "fig3_patched", "fig1_residual_stream"];
 
-/** Runs a notebook through a kernel; what its figures save goes to `outDir`. Solves each exercise as it comes. */
+/** Runs a notebook and solves each exercise as it comes. What its figures save goes to `outDir`. */
 async function solved(name: string, outDir: string): Promise<Notebook> {
   const runtimeDir = await Deno.makeTempDir();
   try {
