@@ -8,6 +8,7 @@ import { type Notebook, parseNotebook } from "../../jupyter/notebook.ts";
 import { builtAssets } from "./assets.ts";
 import { type Bundle, bundle } from "./bundle.ts";
 import { EXPLORER, explorerPage } from "./explorer_page.ts";
+import { ninetyMinutes } from "./guide.ts";
 import type { PageLink } from "./html.ts";
 import { indexPage } from "./index_page.ts";
 import { notebookPage, type Scripts, titleOf } from "./notebook_page.ts";
@@ -107,7 +108,8 @@ export async function buildSite(root: string, folder: string): Promise<Built> {
     `${partial}/${EXPLORER.href}`,
     explorerPage(config, cleanup.writer, pages, scripts(ENTRIES.explorer)),
   );
-  await writeFile(`${partial}/index.html`, indexPage(pages, style));
+  const guide = await readFile(`${root}/notebooks/README.md`, "utf8");
+  await writeFile(`${partial}/index.html`, indexPage(pages, ninetyMinutes(guide), style));
   await copyFile(`${root}/lib/site/page/isolation_worker.js`, `${partial}/${ISOLATION}`);
   await writeFile(`${partial}/.nojekyll`, ""); // GitHub Pages then serves every file as it is
   await rm(folder, { recursive: true, force: true });
