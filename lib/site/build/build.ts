@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { SafetensorsFile } from "../../checkpoints/safetensors.ts";
 import { type Notebook, parseNotebook } from "../../jupyter/notebook.ts";
 import { builtAssets } from "./assets.ts";
 import { type Bundle, bundle } from "./bundle.ts";
@@ -55,6 +56,14 @@ async function packageFolders(root: string): Promise<(name: string) => string> {
     if (!id) throw new Error(`No lock file names the package "${name}".`);
     return `${packageCache()}/${name}/${id.slice(name.length + 1).split("_")[0]}`;
   };
+}
+
+/** How many numbers a file of weights holds. */
+async function parametersIn(path: string): Promise<number> {
+  const file = await SafetensorsFile.open(path);
+  const counts = [...file.tensors.values()].map(({ dims }) => dims.reduce((a, b) => a * b, 1));
+  file.close();
+  return counts.reduce((a, b) => a + b);
 }
 
 /** Scripts that a page loads before it does anything, besides its own. */
@@ -109,7 +118,14 @@ export async function buildSite(root: string, folder: string): Promise<Built> {
     explorerPage(config, cleanup.writer, pages, scripts(ENTRIES.explorer)),
   );
   const guide = await readFile(`${root}/notebooks/README.md`, "utf8");
-  await writeFile(`${partial}/index.html`, indexPage(pages, ninetyMinutes(guide), style));
+  const index = indexPage({
+    pages,
+    path: ninetyMinutes(guide),
+    parameters: await parametersIn(`${root}/data/models/tiny-gelu-4l/model.safetensors`),
+    bytes: Object.values(assets).reduce((sum, { bytes }) => sum + bytes, 0),
+    style,
+  });
+  await writeFile(`${partial}/index.html`, index);
   await copyFile(`${root}/lib/site/page/isolation_worker.js`, `${partial}/${ISOLATION}`);
   await writeFile(`${partial}/.nojekyll`, ""); // GitHub Pages then serves every file as it is
   await rm(folder, { recursive: true, force: true });

@@ -162,11 +162,11 @@ const fill = async (page: Page, name: string, value: string) => {
 };
 
 async function explorer(window: Window): Promise<void> {
-  const page = await window.page("explorer", {
-    hash: "#view=removal&prompt=The+people+of+the+United&writer=L1H6",
-  });
+  const page = await window.page("explorer", { hash: "#view=removal&prompt=The+people+of+the+United" });
   const first = await explored(page);
-  expect(first, /without L1H6[^]*" States"/);
+  const writer = await page.locator("#choices [name=writer]").inputValue(); // that of cleanup.json
+  expect(writer, /^L\dH\d$/);
+  expect(first, `without ${writer}`);
   await page.locator("#choices [name=writer]").selectOption("L0H0");
   const second = await explored(page);
   expect(second, "without L0H0");
@@ -174,7 +174,7 @@ async function explorer(window: Window): Promise<void> {
   expect(await explored(page), second); // the address restores it
   await page.locator("#views a[data-view=attention]").click();
   await explored(page);
-  expect(await page.locator("figure img").getAttribute("alt") ?? "", "Attention of L1H6");
+  expect(await page.locator("figure img").getAttribute("alt") ?? "", `Attention of ${writer}`);
   await page.locator("#views a[data-view=retention]").click();
   expect(await explored(page), "retention.json");
   await page.locator("#views a[data-view=attribution]").click();
@@ -183,7 +183,7 @@ async function explorer(window: Window): Promise<void> {
   expect(await fill(page, "prompt", "\u{1F600} é \u4e2d"), /0:<\|BOS\|>/); // every byte has a token
   expect(
     await fill(page, "prompt", "word ".repeat(400)),
-    /prompts of \d+ tokens are longer than the model's context of 256/,
+    /prompts of \d+ tokens are longer than the model's context of \d+/,
   );
   expect(await fill(page, "prompt", ""), /0:<\|BOS\|>/);
   await page.locator("#views a[data-view=attribution]").click();
