@@ -39,8 +39,9 @@ export interface Style {
 /** The series that recur over the figures. */
 export const styles: Record<"clean" | "patched" | "cleaner" | "other", Style> = {
   clean: { color: "#0072B2", symbol: "circle" },
-  patched: { color: "#D55E00", dash: "6,4", symbol: "diamond" },
-  cleaner: { color: "#007A5A", symbol: "square" }, // Okabe–Ito bluish green, darkened for contrast on white
+  // Okabe–Ito vermilion and bluish green, darkened: labels in these colours are read on white
+  patched: { color: "#BF5300", dash: "6,4", symbol: "diamond" },
+  cleaner: { color: "#007A5A", symbol: "square" },
   other: { color: "#6e6e6e", symbol: "circle" },
 };
 

@@ -5,6 +5,7 @@
 import { Resvg } from "@resvg/resvg-js";
 import { DOMParser } from "linkedom";
 import { assert, assertEquals } from "@std/assert";
+import { contrast, TEXT } from "../contrast.ts";
 import { fontFiles, textWidth } from "../../lib/figures/font.ts";
 
 type Point = [number, number];
@@ -44,7 +45,15 @@ export function inspect(svg: string): Inspected {
   };
 }
 
-/** Everything that holds for every figure: valid, sized, finite, nothing cut, no text upon another. */
+/** White text stands on a coloured cell; every other on the figure's white ground. */
+function assertReadable(text: Element): void {
+  const color = inherited(text, "fill") ?? "#000000";
+  if (["#ffffff", "white", "none", "currentColor"].includes(color) || !text.textContent) return;
+  const ratio = contrast(color, "#ffffff");
+  assert(ratio >= TEXT, `the text "${text.textContent}" is ${color}: its contrast is ${ratio.toFixed(2)}`);
+}
+
+/** Everything that holds for every figure: readable, valid, sized, finite, nothing cut, no text upon another. */
 export function assertSound(svg: string): Inspected {
   const drawing = inspect(svg);
   assert(
@@ -58,6 +67,7 @@ export function assertSound(svg: string): Inspected {
       assert(!bad, `<${element.localName}> has ${name}="${value}"`);
     }
   }
+  for (const text of drawing.root.querySelectorAll("text")) assertReadable(text as Element);
   for (const { text } of drawing.texts) {
     assert(!/\bNaN\b|undefined|Infinity|\[object|\bnull\b/.test(text), `a text reads "${text}"`);
   }

@@ -91,6 +91,9 @@ export class PageCell {
     this.#state.textContent = IN_WORDS[state] + (seconds === undefined ? "" : `, ${seconds.toFixed(1)} s`);
   }
 
+  /** Of the last run. */
+  #collector?: OutputCollector;
+
   /** Runs the cell. Resolves to whether it succeeded. */
   async run(kernel: Kernel): Promise<boolean> {
     const collector = new OutputCollector(), files = new Map<string, string>();
@@ -101,7 +104,12 @@ export class PageCell {
       ending();
     };
     let drawing = 0;
-    const drawSoon = () => drawing ||= requestAnimationFrame(() => (drawing = 0, draw()));
+    const drawSoon = () =>
+      drawing ||= requestAnimationFrame(() => {
+        drawing = 0;
+        if (this.#collector === collector) draw(); // what is late is not drawn over a later run's
+      });
+    this.#collector = collector;
     this.setState("running");
     this.editor.mark();
     const began = performance.now();

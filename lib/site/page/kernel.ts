@@ -25,6 +25,8 @@ export class Kernel {
   #run?: Run;
   /** Of the cell that ran last: what its timers print later goes there. */
   #listener?: Listener;
+  /** Who was given an output that may change: by the name under which it does. */
+  readonly #shown = new Map<unknown, Listener>();
   /** Ends the wait for a worker that is about to start. */
   #giveUp?: (error: Error) => void;
 
@@ -73,6 +75,7 @@ export class Kernel {
   /** Ends the worker and all that cells have made. */
   stop(): void {
     this.#worker?.terminate();
+    this.#shown.clear();
     this.#worker = undefined;
     this.#ready = undefined;
     this.#giveUp?.(new Stopped("stopped"));
@@ -87,8 +90,16 @@ export class Kernel {
 
   #take(message: FromWorker): void {
     if (message.type === "fetching") this.events.onFetch(message.name, message.done, message.total);
-    else if (message.type === "output") this.#listener?.output(message.output);
+    else if (message.type === "output") this.#output(message.output);
     else if (message.type === "file") this.#listener?.file(message.name, message.content);
     else if (message.type === "done") this.#end()?.resolve(message.fault);
+  }
+
+  /** An output changes in its own cell, also when that has ended and another one runs. */
+  #output(output: OutputMessage): void {
+    const id = (output.content.transient as { display_id?: string } | undefined)?.display_id;
+    if (output.msg_type === "update_display_data") return this.#shown.get(id)?.output(output);
+    if (id !== undefined && this.#listener) this.#shown.set(id, this.#listener);
+    this.#listener?.output(output);
   }
 }

@@ -218,6 +218,26 @@ async function accessible(window: Window): Promise<void> {
   }
 }
 
+/** A line that redraws itself does so also after its cell has ended, while another one runs. */
+async function lateUpdate(window: Window): Promise<void> {
+  const page = await window.page(QUICK);
+  const line = (update: boolean, text: string) =>
+    `display({ "text/plain": "${text}" }, { id: "a", update: ${update} })`;
+  await type(
+    page,
+    "setup",
+    [
+      `import { display } from "../lib/mod.ts";`,
+      `void ${line(false, "half")};`,
+      `const later = () => ${line(true, "all of it")};`,
+    ].join("\n"),
+  );
+  await runCell(page, "setup");
+  await type(page, "experiment", "await later();");
+  await runCell(page, "experiment");
+  expect(await text(page, "setup"), /^all of it/);
+}
+
 /** The host sends no headers for it: the page's service worker does. */
 async function threads(window: Window): Promise<void> {
   const page = await window.page(QUICK);
@@ -239,6 +259,7 @@ export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void
   "Stop ends an endless loop": stop,
   "mistakes are named, with their line": mistakes,
   "a result of any size is cut": longResult,
+  "a line of progress ends after its cell": lateUpdate,
   "edits stay, can be undone and taken away": edits,
   "a lost connection: said, and nothing is lost": lostConnection,
   "no SIMD: said plainly": noSimd,
