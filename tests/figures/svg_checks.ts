@@ -53,7 +53,7 @@ function assertReadable(text: Element): void {
   assert(ratio >= TEXT, `the text "${text.textContent}" is ${color}: its contrast is ${ratio.toFixed(2)}`);
 }
 
-/** Everything that holds for every figure: readable, valid, sized, finite, nothing cut, no text upon another. */
+/** Everything that holds for every figure: readable, valid, sized, finite, nothing cut, no overlaps. */
 export function assertSound(svg: string): Inspected {
   const drawing = inspect(svg);
   assert(
