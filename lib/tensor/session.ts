@@ -80,7 +80,7 @@ async function create(
   }
 }
 
-function newSession(graph: OnnxGraph, options: Options): Promise<ort.InferenceSession> {
+function newSession(graph: OnnxGraph, { extra, ...options }: Options): Promise<ort.InferenceSession> {
   // Weights in files are mapped into memory by the runtime, which names them from a folder on.
   const root = graph.external.length > 0 ? parse(graph.external[0].path).root : undefined;
   return ort.InferenceSession.create(encodeModel(graph, root), {
@@ -90,11 +90,17 @@ function newSession(graph: OnnxGraph, options: Options): Promise<ort.InferenceSe
     // Warnings of the optimiser are about our graph, not about anything that a user could mend.
     logSeverityLevel: 3,
     ...options,
-    ...(root !== undefined && {
-      // The optimiser would make float32 of all weights in advance.
-      graphOptimizationLevel: "disabled",
-      extra: { session: { model_external_initializers_file_folder_path: root } },
-    }),
+    // The optimiser would make float32 of all weights in advance.
+    ...(root !== undefined && { graphOptimizationLevel: "disabled" }),
+    extra: {
+      session: {
+        // Threads that wait for work sleep: those that spin take 0.4 of the processor's time
+        // (tests/bench/results.md).
+        intra_op: { allow_spinning: "0" },
+        ...(root !== undefined && { model_external_initializers_file_folder_path: root }),
+        ...(extra?.session as object | undefined),
+      },
+    },
   });
 }
 
