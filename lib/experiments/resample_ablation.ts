@@ -15,7 +15,6 @@ import { feed, type Model } from "../transformer/model.ts";
 import { findNode, headName } from "../transformer/nodes.ts";
 import { assumptions, Bands, type MeasureOptions, type Result } from "./experiment.ts";
 import { checkArguments, checkChoice, checkOptions, MEASURE_OPTIONS } from "./options.ts";
-import { inParts } from "./part_progress.ts";
 import { cutPrompts } from "./prompt_feeds.ts";
 import type { LossRow, Replacement } from "./rows.ts";
 import { shiftedPrompts } from "./shifted_prompts.ts";
@@ -48,22 +47,27 @@ function loss(forward: Forward, next: Tensor): Tensor {
   return forward.logProbabilities().pick("d_vocab", next).neg();
 }
 
-/** Mean over prompts of a head's result, position by position: [pos, d_model]. */
-async function meanResult(
+/** Mean over prompts of each head's result, position by position: [pos, d_model]. */
+async function meanResults(
   model: Model,
   prompts: Prompts,
-  head: string,
+  heads: readonly string[],
   options: RunOptions,
-): Promise<Tensor> {
-  const { d_model } = model.config;
-  const mean = new Float64Array(prompts.length * d_model);
-  const outputs = { result: model.forward().node(head) };
+): Promise<Tensor[]> {
+  const clean = model.forward();
+  const sums = heads.map(() => new Float64Array(prompts.length * model.config.d_model));
+  const outputs = { results: heads.map((head) => clean.node(head)) };
   for await (const { results } of stream(outputs, feed(prompts, model.config), options)) {
-    results.result.data.forEach((x: number, i: number) => mean[i % mean.length] += x / prompts.count);
+    results.results.forEach(({ data }, i) => {
+      const sum = sums[i];
+      for (let j = 0; j < data.length; j++) sum[j % sum.length] += data[j];
+    });
   }
-  const dims = [{ name: "pos", size: prompts.length }, { name: "d_model", size: d_model }];
-  const table = param(`mean of ${head} by position`, Float32Array.from(mean), dims);
-  return table.prefix("pos", "pos");
+  const dims = [{ name: "pos", size: prompts.length }, { name: "d_model", size: model.config.d_model }];
+  return sums.map((sum, i) => {
+    const mean = Float32Array.from(sum, (x) => x / prompts.count);
+    return param(`mean of ${heads[i]} by position`, mean, dims).prefix("pos", "pos");
+  });
 }
 
 /**
@@ -100,29 +104,33 @@ export async function resampleAblation(
   const feeds = { tokens: cutPrompts(prompts, 0, length), next: cutPrompts(prompts, 1, length) };
   const fedOther: Feeds = by === "resampled" ? { other: cutPrompts(shiftedPrompts(prompts), 0, length) } : {};
   const bands = new Bands({ ...options, positions: options.positions ?? [0, length - 1] });
-  const part = inParts(options, 1 + heads.length);
-  // One head a run: with logits for every head at once, a batch would not fit.
-  const { base } = await run({ base: loss(clean, next) }, feeds, part(0));
-  const rows: LossRow[] = [{ node: "none", by: "none", ...row(bands.series(base), prompts.count, bands) }];
+  const shortened = { ...prompts, tokens: feeds.tokens.data as Prompts["tokens"], length };
+  const result = (forward: Forward, { layer, head }: typeof heads[number]) => forward.headResult(layer, head);
+  const means = by === "mean"
+    ? await meanResults(model, shortened, heads.map(({ name }) => name), {
+      ...options,
+      onProgress: undefined,
+    })
+    : [];
+  const put = (head: typeof heads[number], i: number) =>
+    by === "resampled" ? result(other, head) : by === "mean" ? means[i] : undefined;
+  const losses = heads.map((head, i) => {
+    const instead = put(head, i);
+    const hook = (out: Tensor) => {
+      const rest = out.sub(result(clean, head));
+      return instead ? rest.add(instead) : rest;
+    };
+    return loss(model.forward({ hooks: { [`blocks.${head.layer}.hook_attn_out`]: hook } }), next);
+  });
+  // All heads in one run share the clean run, the other prompts' and their layers before the head.
+  const { base, ablated } = await run({ base: loss(clean, next), ablated: losses }, {
+    ...feeds,
+    ...fedOther,
+  }, options);
+  const before = bands.series(base);
+  const rows: LossRow[] = [{ node: "none", by: "none", ...row(before, prompts.count, bands) }];
   for (const [i, head] of heads.entries()) {
-    const result = (forward: Forward) => forward.headResult(head.layer, head.head);
-    const shortened = { ...prompts, tokens: feeds.tokens.data as Prompts["tokens"], length };
-    const put = by === "resampled"
-      ? result(other)
-      : by === "mean"
-      ? await meanResult(model, shortened, head.name, { ...options, onProgress: undefined })
-      : undefined;
-    const swapped = model.forward({
-      hooks: {
-        [`blocks.${head.layer}.hook_attn_out`]: (out) => {
-          const rest = out.sub(result(clean));
-          return put ? rest.add(put) : rest;
-        },
-      },
-    });
-    const { ablated } = await run({ ablated: loss(swapped, next) }, { ...feeds, ...fedOther }, part(1 + i));
-    const before = bands.series(base);
-    const increase = bands.series(ablated).map((value, i) => value - before[i]);
+    const increase = bands.series(ablated[i]).map((value, t) => value - before[t]);
     rows.push({ node: head.name, by, ...row(increase, prompts.count, bands) });
   }
   return { rows, assumptions: { ...assumptions(model, prompts, bands), resampled: SAID[by] } };
