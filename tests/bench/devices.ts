@@ -5,12 +5,12 @@
  *
  *     PEER_PYTHON=venv/bin/python deno task bench:devices --shape gelu-4l --device cpu,webgpu --tflops 82.6
  *
- * Each is the median of rounds in which all take turns, after a warm-up: a bare product of square matrices,
- * eight in a row; a forward pass without logits; Figures 1 to 3; the same for two removals (a head's output,
- * and rotated). "of bare": FLOPs a second as a part of the bare product's on the same side. "of peak": as a
- * part of --tflops, the float32 peak of the device's data sheet. FLOPs are those of the graph, 2 for each
- * multiply-add. Weights are on the card before the clock starts, tokens are not, and one number a row comes
- * back.
+ * Each is the median of rounds in which all of one batch size take turns, after a warm-up: a bare product of
+ * square matrices, eight in a row; a forward pass without logits; Figures 1 to 3; the same for two removals
+ * (a head's output, and rotated). "of bare": FLOPs a second as a part of the bare product's on the same side.
+ * "of peak": as a part of --tflops, the float32 peak of the device's data sheet. FLOPs are those of the
+ * graph, 2 for each multiply-add. Weights are on the card before the clock starts, tokens are not, and one
+ * number a row comes back.
  *
  * Options: --shape gelu-4l | llama-1b | tiny, --device LIST, --prompts N, --length N, --batch LIST,
  * --rounds N, --seconds N (a case sits out the rounds after so long), --square N (of the bare product),
@@ -33,7 +33,7 @@ import { param, type Tensor } from "../../lib/tensor/tensor.ts";
 import { feed } from "../../lib/transformer/model.ts";
 import { randomSource } from "../reference/random.ts";
 import { GELU_4L, randomModel, randomPrompts } from "./gelu_4l.ts";
-import { type Case, measured, PEER_NAMES, peerRows, tableOf } from "./devices_rows.ts";
+import { type Case, measured, PEER_NAMES, peerRows, type Row, tableOf } from "./devices_rows.ts";
 
 const SHAPES: Record<string, ModelConfig> = {
   "gelu-4l": GELU_4L,
@@ -141,14 +141,16 @@ function casesOf(batch: number): Case[] {
 }
 
 const bare = bareProducts();
-const cases: Case[] = [{
+const product: Case = {
   name: PEER_NAMES.product,
   tokens: 0,
   flops: cost(bare, {}).flops,
   run: (options) => run(bare, {}, options),
-}, ...batches.flatMap(casesOf)];
-
-const rows = await measured(devices, cases, rounds, most);
+};
+// Batches of one size at a time: their graphs are few enough for the runtime's sessions to be kept (session.ts).
+const groups = [[product], ...batches.map(casesOf)], cases = groups.flat();
+const rows: Row[] = [];
+for (const group of groups) rows.push(...await measured(devices, group, rounds, most));
 const save = () => {
   if (!values.json) return;
   Deno.writeTextFileSync(values.json, JSON.stringify({ shape: values.shape, length, square, rows }, null, 1));

@@ -21,7 +21,8 @@ import { World } from "./world.ts";
 
 // The driver's loader, by its path: what is loaded once is found by its name. LD_LIBRARY_PATH would do too,
 // but Deno starts a process with it only where it may start any.
-if (Deno.args[0]) Deno.dlopen(Deno.args[0], {});
+const loader = Deno.args.find((arg) => !arg.startsWith("--"));
+if (loader) Deno.dlopen(loader, {});
 const webgpu = { device: "webgpu" } as const;
 await openDevice("webgpu");
 const here = letterModel(51), { weights, cleanup } = here;
