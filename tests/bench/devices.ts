@@ -147,7 +147,7 @@ const product: Case = {
   flops: cost(bare, {}).flops,
   run: (options) => run(bare, {}, options),
 };
-// Batches of one size at a time: their graphs are few enough for the runtime's sessions to be kept (session.ts).
+// Batches of one size at a time: so few graphs that the runtime's sessions are kept (session.ts).
 const groups = [[product], ...batches.map(casesOf)], cases = groups.flat();
 const rows: Row[] = [];
 for (const group of groups) rows.push(...await measured(devices, group, rounds, most));
