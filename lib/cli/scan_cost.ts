@@ -1,11 +1,19 @@
 /** What a scan will take, said before it starts, and what it took, said after it. */
+import process from "node:process";
 import { type Prompts, shorten } from "../checkpoints/mod.ts";
-import { LEAST_TOKENS } from "../experiments/retention/sums.ts";
-import { type ScanCost, scanCost, statisticsBytes } from "../experiments/scan/cost.ts";
+import {
+  activationBytes,
+  type ScanCost,
+  scanCost,
+  statisticsBytes,
+  type Work,
+} from "../experiments/scan/cost.ts";
+import { batchesOf, passes } from "../experiments/scan/prompts.ts";
 import type { ScanSettings } from "../experiments/scan/settings.ts";
 import { peakMemory } from "../platform/peak_memory.ts";
 import { type Data, STORED_BYTES } from "../tensor/node.ts";
 import { run } from "../tensor/run.ts";
+import { createOnce } from "../tensor/session.ts";
 import { leavesIn } from "../tensor/walk.ts";
 import { feed, type Model } from "../transformer/model.ts";
 import { formatSeconds } from "./progress.ts";
@@ -21,17 +29,16 @@ export interface Announced {
 }
 
 /**
- * Memory that is neither weights nor statistics: Deno, ONNX Runtime and the code; what reading the weights
- * leaves behind until it is collected, a part of their size; and W_U once more, in the order in which single
- * tokens are looked up. Fitted to SmolLM2-135M and the embedded model: tests/bench/results.md.
+ * Memory that is neither there before the scan nor statistics nor activations: what building and compiling
+ * graphs of thousands of steps takes. Measured: tests/bench/results.md.
  */
-const RUNTIME_BYTES = 300 * 2 ** 20, READING = 0.6, LOOKED_UP = 2;
+const GRAPH_BYTES = 170 * 2 ** 20;
 /** Passes that are timed, and the time after which no more are. */
 const PASSES = 3, ENOUGH_MS = 5000;
 
 /**
- * From shapes alone but for the machine's speed: that is the fastest of some plain forward passes over some
- * of the prompts.
+ * Time: from shapes alone but for the machine's speed, which is the fastest of some plain forward passes in
+ * batches of the scan's size. Memory: what is there after these, and what the graphs to come will hold.
  */
 export async function announce(
   model: Model,
@@ -39,10 +46,12 @@ export async function announce(
   settings: ScanSettings,
   { screen, rest, flops }: ScanCost = scanCost(model, prompts, settings),
 ): Promise<Announced> {
-  const count = Math.min(prompts.count, Math.max(2, Math.ceil(LEAST_TOKENS / prompts.length)));
+  const { batch } = batchesOf(model, prompts.length);
+  const count = Math.min(passes(prompts, settings).screened.count, batch);
   const some = shorten(prompts, { count });
+  const once = model.inMemory ? {} : { createSession: createOnce }; // one that is kept maps the file all the time
   const plain = { end: model.forward().residualStream().at(-1)!.value.select("d_model", 0) };
-  const pass = () => run(plain, feed(some, model.config), { leastTokens: LEAST_TOKENS });
+  const pass = () => run(plain, feed(some, model.config), { batchSize: count, ...once });
   await pass(); // compiles
   const times: number[] = [];
   while (times.length < PASSES && times.reduce((a, b) => a + b, 0) < ENOUGH_MS) {
@@ -52,13 +61,17 @@ export async function announce(
   }
   // another program's share is not the model's
   const each = Math.min(...times) / 1000 / (count * prompts.length);
+  const seconds = ({ forward, compiling }: Work) => forward * each + compiling;
   const weights = weightBytes(model);
-  const W_U = 4 * model.config.d_model * model.config.d_vocab;
+  const there = process.memoryUsage().rss + (model.inMemory ? 0 : weights); // a file is mapped with each graph
   return {
-    seconds: { screen: screen * each, rest: rest * each },
-    flops: screen * flops,
-    bytes: (1 + READING) * weights + LOOKED_UP * W_U + statisticsBytes(model, prompts, settings) +
-      RUNTIME_BYTES,
+    seconds: { screen: seconds(screen), rest: seconds(rest) },
+    flops: screen.forward * flops,
+    bytes: Math.max(
+      peakMemory() * 2 ** 30,
+      there + activationBytes(model, prompts, settings) + statisticsBytes(model, prompts, settings) +
+        GRAPH_BYTES,
+    ),
     weights,
   };
 }
@@ -80,13 +93,19 @@ const gib = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(2)} GiB`;
 
 /** Two lines for the terminal, before the work. */
 export function announcement(model: Model, prompts: Prompts, expected: Announced): string {
-  const { seconds: { screen, rest }, flops, bytes, weights } = expected;
+  const { seconds: { screen, rest }, flops } = expected;
   return `${model.name}: ${prompts.count} prompts of ${prompts.length} tokens (${prompts.source}).\n` +
     `About ${formatSeconds(screen + rest)}: ${formatSeconds(screen)} for the first pass (${
       (flops / 1e12).toPrecision(2)
-    } TFLOP), the rest by how many writers there are to examine. About ${gib(bytes)} of memory, ` +
-    `${gib(weights)} of it weights.`;
+    } TFLOP), and up to ${formatSeconds(rest)} by how many writers there are to examine. ${memory(expected)}`;
 }
+
+const memory = ({ bytes, weights }: Announced) =>
+  `About ${gib(bytes)} of memory, ${gib(weights)} of it weights.`;
+
+/** One line, before a share of a pass. */
+export const shareAnnouncement = (expected: Announced): string =>
+  `About ${formatSeconds(expected.seconds.screen)}. ${memory(expected)}`;
 
 /**
  * One line, after it. @param resumed part of the first pass was done before, so that the time is no measure

@@ -8,6 +8,7 @@ import type { Prompts } from "../checkpoints/mod.ts";
 import type { OnPass, Part } from "../experiments/retention/sums.ts";
 import { PASSES, Passes } from "../experiments/scan/passes.ts";
 import { batchesOf, passes } from "../experiments/scan/prompts.ts";
+import { shareCost } from "../experiments/scan/cost.ts";
 import { type Extras, planOf, scanFacts } from "../experiments/scan/result.ts";
 import { scanSink, scanUntrained } from "../experiments/scan/scan.ts";
 import { batchCount, type Shard, shareOf } from "../experiments/scan/shards.ts";
@@ -18,6 +19,7 @@ import type { Model } from "../transformer/model.ts";
 import { prepareFolder } from "./out_folder.ts";
 import { completeSums, inWords, PassFile } from "./pass_file.ts";
 import { stderrTarget } from "./progress.ts";
+import { announce, shareAnnouncement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { keptAfter, type ScanCommandOptions, scanInput, stateFile } from "./scan_run.ts";
 import { called } from "./called.ts";
@@ -66,7 +68,9 @@ export async function runShard(options: ScanCommandOptions & { shard: Shard }): 
   };
   try {
     if (!done || !isComplete(measured, done, count)) {
-      say(`${name}: ${count} of the ${all().count} prompts of the ${inWords(pass)}.`);
+      const work = shareCost(model, prompts, settings, measured.next, count / all().count);
+      const expected = shareAnnouncement(await announce(model, prompts, settings, work));
+      say(`${name}: ${count} of the ${all().count} prompts of the ${inWords(pass)}. ${expected}`);
       const extras = file.shard?.extras ??
         await extrasOf(shard, measured, model, prompts, halves.screened, run);
       file.shard = { facts, extras, batch, device: model.device };

@@ -206,6 +206,7 @@ export const createSession: CreateSession = async (graph, threads, device) => {
  * as fast (what can be fused is emitted so).
  */
 export const createOnce: CreateSession = async (graph, threads, device) => {
+  if (graph.external.length > 0) drop((other) => other.files); // each would map the whole file
   const session = await create(graph, threads, "disabled", device);
   return { run: (feeds) => runOnce(session, feeds, device), release: () => session.release() };
 };

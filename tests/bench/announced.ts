@@ -109,6 +109,7 @@ else {
         "weights": gib.weights.toFixed(2),
         "GiB announced / took": ratio(gib.announced, gib.took),
       });
+      console.error(rows.at(-1));
     } finally {
       if (folder) rmSync(folder, { recursive: true });
     }

@@ -103,7 +103,7 @@ for (const make of cases) {
     "all, ms": +median(all).toFixed(0),
     "× plain forward": +median(ratios).toFixed(0),
     goal: GOAL,
-    "cost.ts says (screen)": +(expected.screen / (8 * prompts.length)).toFixed(0),
+    "cost.ts says (screen)": +(expected.screen.forward / (8 * prompts.length)).toFixed(0),
   }]);
   console.log(
     `Rounds: ${ratios.map((r) => r.toFixed(0)).join(", ")}. Peak resident memory ${

@@ -1,5 +1,12 @@
 // Shards: together they measure what one scan does; what is missing, doubled or foreign is refused by name.
-import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { join } from "node:path";
 import { PassFile } from "../../lib/cli/pass_file.ts";
 import { mergeShards } from "../../lib/cli/scan_merge.ts";
@@ -83,6 +90,22 @@ async function tensors(path: string): Promise<Record<string, ArrayLike<number>>>
   file.close();
   return read;
 }
+
+Deno.test("a shard says before each pass what its share of it takes", async () => {
+  await withShards("pair", 2, async ({ out, shard, all }) => {
+    const lines: string[] = [], target = { ...quiet, write: (text: string) => void lines.push(text) };
+    const takes = /: 12 of the 24 prompts of the [\w ]+\. About [\d.]+ m?s\. About [\d.]+ GiB of memory, /;
+    for (const pass of ["first pass", "examination"]) {
+      lines.length = 0;
+      await shard(0, { target });
+      const said = lines.find((line) => line.startsWith("shard 0/2: 12"))!;
+      assertMatch(said, takes);
+      assertStringIncludes(said, pass);
+      await all();
+      await mergeShards([out], out);
+    }
+  });
+});
 
 for (const [kind, count] of [["first token × 30", 3], ["shared", 4], ["none", 2]] as const) {
   Deno.test(`${count} shards of "${kind}" merged are one scan: integers identical, sums to 1e-9`, async () => {

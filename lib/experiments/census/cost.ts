@@ -27,7 +27,7 @@ export function censusCost(
   settings: ScanSettings,
   { early = DEFAULT_EARLY, repair = DEFAULT_REPAIR }: { early?: number; repair?: number } = {},
 ): ScanCost {
-  const { screen, flops } = scanCost(model, prompts, settings);
+  const { screen, rest, flops } = scanCost(model, prompts, settings);
   const { examined } = passes(prompts, settings);
   const { n_layers, n_heads, d_model, d_vocab } = model.config;
   const nodes = modelNodes(model.config).length;
@@ -40,5 +40,6 @@ export function censusCost(
   const runs = RESPONSES * draws *
     (HALF * (examining + repaired) + NEARLY_ALL * heads);
   const logits = asked ? 2 * d_model * d_vocab / flops : 0;
-  return { screen, rest: examined.count * examined.length * (runs + 8 + logits), flops };
+  const forward = examined.count * examined.length * (runs + 8 + logits);
+  return { screen, rest: { ...rest, forward }, flops };
 }

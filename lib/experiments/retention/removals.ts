@@ -68,13 +68,14 @@ export interface RemovalOptions extends RunOptions {
 }
 
 /** A graph of more steps takes long to compile; one of fewer repeats the clean run more often. */
-const STEPS_A_GRAPH = 12_000;
+export const STEPS_A_GRAPH = 12_000;
 /**
  * Runs with the clean run's patterns share its attention, so they go through the layers side by side, and all
  * that they hold is in memory at once: 96 of SmolLM2-135M took 0.9 GB more than 8 at a time.
  */
 const SIDE_BY_SIDE = 8;
-const STEPS_A_LAYER = 30;
+/** About the steps of a removal's layer. */
+export const STEPS_A_LAYER = 30;
 
 /** About the steps that a removal adds to a graph. */
 function stepsOf(model: Model, { writer }: { writer: string }): number {
@@ -112,7 +113,7 @@ export function shapeOfRemoval(config: ModelConfig, writer: string, blocks: numb
 }
 
 /** ‖δ‖² [batch, pos] of a removal, and where there are later nodes, dots [batch, pos, node]. */
-function outputsOf(model: Model, clean: Forward, { writer, delta, route, patchedLayers }: Removal) {
+export function outputsOf(model: Model, clean: Forward, { writer, delta, route, patchedLayers }: Removal) {
   const nodes = laterNodes(model.config, writer);
   const squares = delta.sumSquares("d_model");
   if (nodes.length === 0) return { squares };

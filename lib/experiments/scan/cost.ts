@@ -1,19 +1,24 @@
 /** What a scan costs before it runs: plain forward passes of a token, from the shapes alone; and bytes. */
 import type { Prompts } from "../../checkpoints/mod.ts";
+import type { Outputs } from "../../tensor/outputs.ts";
 import { cost } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { type ModelNode, modelNodes } from "../../transformer/nodes.ts";
 import { BINS } from "../../stats/histogram.ts";
-import { controlKey, NODE_BLOCKS } from "./screen.ts";
-import { passes } from "./prompts.ts";
+import { graphs, outputsOf, STEPS_A_GRAPH, STEPS_A_LAYER } from "../retention/removals.ts";
+import type { PassName } from "./passes.ts";
+import { batchesOf, passes } from "./prompts.ts";
+import { controlKey, NODE_BLOCKS, screenRemovals } from "./screen.ts";
 import type { ScanSettings } from "./settings.ts";
 
 /** Products with δ for the responses, and what elementwise steps take, as a part of a forward pass's time. */
 export const RESPONSES = 1.25;
 /** Attention's part of a layer. A head's removal begins after it. */
 const ATTENTION = 0.35;
-/** Of all nodes, how many are examined, and of these how many are found, in the models that were scanned. */
-const EXAMINED = 0.08, FOUND = 0.4;
+/** Of all nodes, how many are examined at most, and of these how many are found, in models that were scanned. */
+const EXAMINED = 1 / 3, FOUND = 0.4;
+/** Seconds that a step of a graph takes to be made and compiled, which pays for small models alone. */
+const SECONDS_A_STEP = 2.5e-4;
 
 /** Forward passes that the run without a node's output costs: the layers after it. */
 function passesOf({ kind, layer }: ModelNode, layers: number): number {
@@ -21,38 +26,99 @@ function passesOf({ kind, layer }: ModelNode, layers: number): number {
   return (layers - layer - (kind === "head" ? ATTENTION : 1)) / layers;
 }
 
+/** What a pass takes. */
+export interface Work {
+  /** Plain forward passes of one token, without logits. */
+  forward: number;
+  /** Seconds in which graphs are compiled, whatever the number of tokens. */
+  compiling: number;
+}
+
 export interface ScanCost {
-  /**
-   * Plain forward passes of one token (without logits): of the screen; of what follows, as far as can be
-   * known before.
-   */
-  screen: number;
-  rest: number;
-  /** FLOPs of one such pass. */
+  screen: Work;
+  /** Of what follows, as far as can be known before. */
+  rest: Work;
+  /** FLOPs of one plain forward pass of a token. */
   flops: number;
 }
 
-export function scanCost(model: Model, prompts: Prompts, settings: ScanSettings): ScanCost {
+const sum = (...work: Work[]): Work => ({
+  forward: work.reduce((all, { forward }) => all + forward, 0),
+  compiling: work.reduce((all, { compiling }) => all + compiling, 0),
+});
+
+/** Of each pass of a scan, the later ones by the number of their nodes. */
+function works(model: Model, prompts: Prompts, settings: ScanSettings) {
   const { config } = model, { screened, examined } = passes(prompts, settings);
   const nodes = modelNodes(config), layers = config.n_layers;
   const controls = new Map(nodes.map((node) => [controlKey(node), node]));
   const removals = [...nodes, ...controls.values()].reduce((sum, node) => sum + passesOf(node, layers), 0);
-  const graphs = Math.ceil(removals * layers * 30 / 12_000);
+  const steps = removals * layers * STEPS_A_LAYER, times = Math.ceil(steps / STEPS_A_GRAPH);
   const one = cost({ end: model.forward().residualStream().at(-1)!.value }, {
     batch: 1,
     pos: prompts.length,
   });
-  const tokens = (passes: Prompts) => passes.count * passes.length;
-  const examinedNodes = Math.min(settings.examine, Math.max(1, Math.round(EXAMINED * nodes.length)));
-  const each = (1 + settings.rotations) / 2;
-  const found = FOUND * examinedNodes;
-  const logits = 2 * config.d_model * config.d_vocab / (one.flops / prompts.length);
+  const flops = one.flops / prompts.length, logits = 2 * config.d_model * config.d_vocab / flops;
+  const tokens = (of: Prompts) => of.count * of.length;
+  /** Of a writer with its controls, in the middle of the model. */
+  const each = (1 + settings.rotations) / 2, compiling = each * layers * STEPS_A_LAYER * SECONDS_A_STEP;
   return {
-    screen: tokens(screened) * (2 + graphs + RESPONSES * removals),
-    rest: tokens(examined) *
-      (RESPONSES * each * (examinedNodes + 2 * found) + found * (2 + logits) + 2 + examinedNodes / 6),
-    flops: one.flops / prompts.length,
+    flops,
+    screen: {
+      forward: tokens(screened) * (2 + times + RESPONSES * removals),
+      compiling: steps * SECONDS_A_STEP,
+    },
+    examination: (count: number): Work => ({
+      forward: tokens(examined) * (RESPONSES * each * count + 1 + count / 6),
+      compiling: count * compiling,
+    }),
+    routes: (count: number): Work => ({
+      forward: tokens(examined) * (2 * RESPONSES * each * count + count * (2 + logits) + 1),
+      compiling: 2 * count * compiling,
+    }),
   };
+}
+
+export function scanCost(model: Model, prompts: Prompts, settings: ScanSettings): ScanCost {
+  const { flops, screen, examination, routes } = works(model, prompts, settings);
+  const count = Math.min(
+    settings.examine,
+    Math.max(1, Math.round(EXAMINED * modelNodes(model.config).length)),
+  );
+  return { screen, rest: sum(examination(count), routes(FOUND * count)), flops };
+}
+
+/** Of a share of one pass, whose nodes are known. @param part of the pass's prompts */
+export function shareCost(
+  model: Model,
+  prompts: Prompts,
+  settings: ScanSettings,
+  { pass, nodes }: { pass: PassName; nodes: readonly string[] },
+  part: number,
+): ScanCost {
+  const { flops, ...all } = works(model, prompts, settings);
+  const { forward, compiling } = pass === "screen" ? all.screen : all[pass](nodes.length);
+  return { screen: { forward: forward * part, compiling }, rest: { forward: 0, compiling: 0 }, flops };
+}
+
+/**
+ * Bytes of the activations of the largest graphs: the first of the first pass, whose writers have the most
+ * layers after them, and a pass with logits.
+ */
+export function activationBytes(model: Model, prompts: Prompts, settings: ScanSettings): number {
+  const { screened } = passes(prompts, settings), { batch, logits } = batchesOf(model, prompts.length);
+  const clean = model.forward(), pos = prompts.length;
+  const { removals } = screenRemovals(
+    model,
+    clean,
+    { prompts: screened, first: 0 },
+    settings.seed,
+    NODE_BLOCKS,
+  );
+  const first = { removals: graphs(model, removals)[0].map((one) => outputsOf(model, clean, one)) };
+  const peak = (outputs: Outputs, most: number) =>
+    cost(outputs, { batch: Math.min(most, screened.count), pos }, model.device).peakBytes;
+  return Math.max(peak(first, batch), peak({ logits: clean.logits }, logits));
 }
 
 /** Bytes of the statistics of a screen and of an examination. */
