@@ -95,7 +95,7 @@ Deno.test("a shard says before each pass what its share of it takes", async () =
   await withShards("pair", 2, async ({ out, shard, all }) => {
     const lines: string[] = [], target = { ...quiet, write: (text: string) => void lines.push(text) };
     const takes = /: 12 of the 24 prompts of the [\w ]+\. About [\d.]+ m?s\. About [\d.]+ GiB of memory, /;
-    for (const pass of ["first pass", "examination"]) {
+    for (const pass of ["first pass", "second pass"]) {
       lines.length = 0;
       await shard(0, { target });
       const said = lines.find((line) => line.startsWith("shard 0/2: 12"))!;
