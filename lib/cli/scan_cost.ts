@@ -49,7 +49,8 @@ export async function announce(
   const { batch } = batchesOf(model, prompts.length);
   const count = Math.min(passes(prompts, settings).screened.count, batch);
   const some = shorten(prompts, { count });
-  const once = model.inMemory ? {} : { createSession: createOnce }; // one that is kept maps the file all the time
+  // One that is kept would map the file all the time.
+  const once = model.inMemory ? {} : { createSession: createOnce };
   const plain = { end: model.forward().residualStream().at(-1)!.value.select("d_model", 0) };
   const pass = () => run(plain, feed(some, model.config), { batchSize: count, ...once });
   await pass(); // compiles
@@ -63,7 +64,8 @@ export async function announce(
   const each = Math.min(...times) / 1000 / (count * prompts.length);
   const seconds = ({ forward, compiling }: Work) => forward * each + compiling;
   const weights = weightBytes(model);
-  const there = process.memoryUsage().rss + (model.inMemory ? 0 : weights); // a file is mapped with each graph
+  // A file is mapped with each graph.
+  const there = process.memoryUsage().rss + (model.inMemory ? 0 : weights);
   return {
     seconds: { screen: seconds(screen), rest: seconds(rest) },
     flops: screen.forward * flops,

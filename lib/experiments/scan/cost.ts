@@ -15,7 +15,7 @@ import type { ScanSettings } from "./settings.ts";
 export const RESPONSES = 1.25;
 /** Attention's part of a layer. A head's removal begins after it. */
 const ATTENTION = 0.35;
-/** Of all nodes, how many are examined at most, and of these how many are found, in models that were scanned. */
+/** Of all nodes, how many are examined at most, and of these how many are found, in the models so far. */
 const EXAMINED = 1 / 3, FOUND = 0.4;
 /** Seconds that a step of a graph takes to be made and compiled, which pays for small models alone. */
 const SECONDS_A_STEP = 2.5e-4;
