@@ -42,6 +42,7 @@ class Family:
     text_config: str | None = None  # the config class of the text part of a multimodal model
     rename: dict = field(default_factory=dict)  # prefixes of tensor names in older files
     eager: bool = True  # False: no attention patterns. transformers 5.24 adds ALiBi twice in Falcon's eager attention, once in sdpa
+    dtype: torch.dtype = torch.float32  # of the weights in the file
     head: bool = False  # the file holds an output head of its own beside tied embeddings
 
 
@@ -56,6 +57,12 @@ FAMILIES = [
            dict(LLAMA, hidden_size=32, max_position_embeddings=64, tie_word_embeddings=True,
                 rope_parameters=dict(YARN, beta_fast=8.0, beta_slow=2.0, mscale=0.7, mscale_all_dim=0.9, truncate=False)),
            "rope type yarn with mscale, beta and truncate"),
+    Family("llama-bfloat16", "LlamaForCausalLM", dict(LLAMA, tie_word_embeddings=True),
+           "bfloat16 in the file, as most models are published; tied", dtype=torch.bfloat16),
+    Family("neox-float16", "GPTNeoXForCausalLM",
+           dict(TOKENS, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, intermediate_size=24, max_position_embeddings=CONTEXT,
+                rotary_pct=0.5),
+           "float16 in the file, as Pythia is published", dtype=torch.float16),
     Family("llama-base", "LlamaModel", dict(LLAMA), "a base model: no output head in the file"),
     Family("llama-tied-base", "LlamaModel", dict(LLAMA, tie_word_embeddings=True), "a base model whose embeddings are tied"),
     Family("neox-base", "GPTNeoXModel", dict(**TOKENS, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
@@ -220,7 +227,7 @@ def record_one(family: Family, seed: int) -> None:
     randomise(model, seed)
     folder = FOLDER / family.name
     shutil.rmtree(folder, ignore_errors=True)
-    model.save_pretrained(folder)
+    model.to(family.dtype).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     if family.old_config:
         file = folder / "config.json"
