@@ -3,7 +3,6 @@
 // run again.
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { join } from "node:path";
-import { dataPath } from "../lib/checkpoints/mod.ts";
 import { Kernel } from "../lib/jupyter/kernel.ts";
 import { type Notebook, type Output, readNotebook } from "../lib/jupyter/notebook.ts";
 import { isProgress } from "../lib/jupyter/progress.ts";
@@ -13,8 +12,6 @@ import { codeCells } from "./notebook_rules.ts";
 const NOTEBOOKS = join(import.meta.dirname!, "..", "notebooks");
 const NAMES = (await Array.fromAsync(Deno.readDir(NOTEBOOKS)))
   .map(({ name }) => name).filter((name) => /^(00_|fig|check_).*\.ipynb$/.test(name)).sort();
-
-const KNOWN_PROMPTS = dataPath("models/tiny-gelu-4l/adversarial.json");
 
 const MODEL = /^const MODEL = "tiny-gelu-4l";.*$/m;
 
@@ -44,8 +41,6 @@ Deno.test("every notebook runs to its end with MODEL = any folder, and says what
     for (const family of ["gpt2", "llama"]) {
       const folder = join(work, family);
       await writeTinyFolder(folder, family);
-      // Finding prompts takes longest, and with_writer_test.ts has it for this family.
-      if (family === "llama") await Deno.copyFile(KNOWN_PROMPTS, join(folder, "adversarial.json"));
       for (const name of NAMES) {
         const all = (await runAll(kernel, await readNotebook(join(NOTEBOOKS, name)), name, folder)).join(
           "\n",
