@@ -7,7 +7,7 @@ import { exercisesOf, shownBy } from "./exercises.ts";
 const NOTEBOOKS = join(import.meta.dirname!, "..", "notebooks");
 
 /** The notebooks of a workshop. */
-const IN_GUIDE = /^(00_|fig|check_)/;
+const IN_GUIDE = /^(00_|fig|check_|cleaners|reuse|role)/;
 
 const names = (await Array.fromAsync(Deno.readDir(NOTEBOOKS)))
   .map(({ name }) => name).filter((name) => name.endsWith(".ipynb")).sort();

@@ -116,7 +116,7 @@ ${called("attribution")} MODEL [--prompts FILE] [options]      over many positio
   --answers "A,B"    two answers of one token each, with the space in front where the token has one: " a, b" are " a"
                      and " b". Where one holds a comma: a JSON list. Default: the two most probable next tokens
   --position N       look at this position (from 1) in place of the last; of prompts, in place of all but 0
-  --nodes LIST       nodes to check, such as L1H6,MLP0; default: those with the largest DLA
+  --nodes LIST       nodes to check, such as L1H5,MLP0; default: those with the largest DLA
   --most N           so many of them; default 6
   --removed-at WHERE rest (default: all positions but 0), all, or position (only where it is looked at)
   --rotations N      draws of the control; default 32 for one position, else 3

@@ -90,7 +90,7 @@ export function cleanerHeads(model: Model): string[] {
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const clean = model.forward();
- * const { total, composition } = cleanerOutputs(clean, clean.node("L1H6"), cleanerHeads(model));
+ * const { total, composition } = cleanerOutputs(clean, clean.node("L1H5"), cleanerHeads(model));
  * console.log(total.names, composition.names); // batch, pos, d_model each
  * ```
  */

@@ -95,7 +95,7 @@ const OPTIONS: Record<keyof BaselineOptions, true> = {
  * import { loadModel, promptsFor } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 4 });
- * const { rows } = await cancellationBaseline(model, prompts, { nodes: ["L1H5", "L1H6"] });
+ * const { rows } = await cancellationBaseline(model, prompts, { nodes: ["L1H4", "L1H5"] });
  * for (const { node, r } of rows) console.log(node, r.value);
  * ```
  */
@@ -150,8 +150,8 @@ function earlyHeads(model: Model, cleaners: readonly string[]): string[] {
  * import { loadModel, promptsFor } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 4 });
- * const { rows } = await cancellationBaseline(model, prompts, { nodes: ["L1H5", "L1H6"] });
- * console.log(baselineInWords(rows, "L1H6"));
+ * const { rows } = await cancellationBaseline(model, prompts, { nodes: ["L1H4", "L1H5"] });
+ * console.log(baselineInWords(rows, "L1H5"));
  * ```
  */
 export function baselineInWords(rows: readonly FitRow[], writer: string): string {

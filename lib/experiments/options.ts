@@ -77,7 +77,7 @@ export function checkNames(what: string, option: string, given: unknown): void {
   throw new Error(
     `${what}: got ${
       givenText(given)
-    } for ${option}; expected a list of names, at least one, each once, such as ["L1H6"]`,
+    } for ${option}; expected a list of names, at least one, each once, such as ["L1H5"]`,
   );
 }
 

@@ -78,7 +78,7 @@ async function meanResults(
  * import { loadModel, promptsFor } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 4 });
- * const { rows } = await resampleAblation(model, prompts, { heads: ["L1H6"] });
+ * const { rows } = await resampleAblation(model, prompts, { heads: ["L1H5"] });
  * for (const { node, mean } of rows) console.log(node, mean); // "none" is the clean run's loss
  * ```
  */

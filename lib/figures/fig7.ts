@@ -34,7 +34,7 @@ const names: Record<LossRow["by"], string> = { none: "", resampled: "", zero: "z
  * import { resampleAblation } from "../experiments/resample_ablation.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 2 });
- * const { rows } = await resampleAblation(model, prompts, { heads: ["L1H5", "L1H6"] });
+ * const { rows } = await resampleAblation(model, prompts, { heads: ["L1H4", "L1H5"] });
  * const figure = fig7(rows);
  * console.log(figure.tagName); // an element with an <svg> in it: toSvg(figure) is its text
  * ```

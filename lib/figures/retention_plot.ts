@@ -85,8 +85,8 @@ const tokens = (rows: readonly RetentionRow[], writer: string) =>
  * import { retention } from "../experiments/retention/retention.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 16, length: 64 });
- * const { rows } = await retention(model, prompts, { writer: "L1H6", rotations: 2 });
- * const figure = fig1Retention(rows, { writer: "L1H6" });
+ * const { rows } = await retention(model, prompts, { writer: "L1H5", rotations: 2 });
+ * const figure = fig1Retention(rows, { writer: "L1H5" });
  * console.log(figure.tagName);
  * ```
  */
@@ -139,10 +139,10 @@ export function fig1Retention(
  * import { retention } from "../experiments/retention/retention.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 16, length: 64 });
- * const options = { writer: "L1H6", rotations: 2 };
+ * const options = { writer: "L1H5", rotations: 2 };
  * const whole = await retention(model, prompts, options);
  * const through = await retention(model, prompts, { ...options, patchedLayers: [3] });
- * console.log(fig3c(whole.rows, through.rows, { writer: "L1H6", layers: [3] }).tagName);
+ * console.log(fig3c(whole.rows, through.rows, { writer: "L1H5", layers: [3] }).tagName);
  * ```
  */
 export function fig3c(

@@ -55,7 +55,7 @@ const rowHeight = 21, between = 16;
  * import { loadModel } from "../transformer/load.ts";
  * import { checkAttribution } from "../experiments/attribution/check_attribution.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * const options = { nodes: ["L1H6"], rotations: 4, samples: 0 };
+ * const options = { nodes: ["L1H5"], rotations: 4, samples: 0 };
  * const { rows: [row], steps } = await checkAttribution(model, "I like tea and", options);
  * console.log(attributionWaterfall([{ row, steps }]).tagName);
  * ```

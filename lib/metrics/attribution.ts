@@ -86,7 +86,7 @@ export function attributionVector(forward: Forward, direction: Tensor): Tensor {
  * import { feed } from "../transformer/model.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 2 });
- * const clean = model.forward(), writer = clean.node("L1H6");
+ * const clean = model.forward(), writer = clean.node("L1H5");
  * const vector = attributionVector(clean, topTwoDirection(clean));
  * const { dla } = await run({ dla: directLogitAttribution(writer, vector) }, feed(prompts));
  * console.log(dla.names); // batch, pos: logits

@@ -32,7 +32,7 @@ export function readsAfter(config: ModelConfig, node: ModelNode, writer: ModelNo
  * ```ts
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * console.log(laterNodes(model.config, "L1H6").map(({ name }) => name)); // MLP1, L2H0 …
+ * console.log(laterNodes(model.config, "L1H5").map(({ name }) => name)); // MLP1, L2H0 …
  * ```
  */
 export function laterNodes(config: ModelConfig, writer: string): LaterNode[] {
@@ -51,7 +51,7 @@ export function laterNodes(config: ModelConfig, writer: string): LaterNode[] {
  * ```ts
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * console.log(laterLocations(model.config, "L1H6")[0]); // { location: "resid_mid1", …, after: 0 }
+ * console.log(laterLocations(model.config, "L1H5")[0]); // { location: "resid_mid1", …, after: 0 }
  * ```
  */
 export function laterLocations(

@@ -39,7 +39,7 @@ export async function logitMetric(forward: Forward): Promise<Tensor> {
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const clean = model.forward();
- * console.log(throughFinalNorm(clean, clean.node("L1H6")).names); // batch, pos, d_model
+ * console.log(throughFinalNorm(clean, clean.node("L1H5")).names); // batch, pos, d_model
  * ```
  */
 export function throughFinalNorm(forward: Forward, part: Tensor): Tensor {
@@ -54,7 +54,7 @@ export function throughFinalNorm(forward: Forward, part: Tensor): Tensor {
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const clean = model.forward(), G = await logitMetric(clean);
- * const [a, b] = ["L1H6", "MLP3"].map((node) => throughFinalNorm(clean, clean.node(node)));
+ * const [a, b] = ["L1H5", "MLP3"].map((node) => throughFinalNorm(clean, clean.node(node)));
  * console.log(logitDot(G, a, b).names); // batch, pos: below 0, they say opposite things
  * ```
  */

@@ -29,7 +29,7 @@ export function mlpOf(config: ModelConfig, layer: number): MlpBranch {
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const clean = model.forward();
- * console.log(neuronDots(clean, 3, clean.node("L1H6")).names); // batch, pos, d_mlp
+ * console.log(neuronDots(clean, 3, clean.node("L1H5")).names); // batch, pos, d_mlp
  * ```
  */
 export function neuronDots(forward: Forward, layer: number, vector: Tensor): Tensor {

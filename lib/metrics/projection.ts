@@ -19,7 +19,7 @@ import type { Forward } from "../transformer/forward.ts";
  * import { loadModel, promptsFor } from "../transformer/load.ts";
  * import { feed } from "../transformer/model.ts";
  * const model = await loadModel("tiny-gelu-4l"), clean = model.forward();
- * const ratio = projectionRatio(clean.hook("blocks.3.hook_resid_post"), clean.node("L1H6"));
+ * const ratio = projectionRatio(clean.hook("blocks.3.hook_resid_post"), clean.node("L1H5"));
  * const results = await run({ ratio }, feed(await promptsFor(model, { count: 2 })));
  * console.log(results.ratio.shape); // [batch, pos]
  * ```
@@ -47,7 +47,7 @@ export function readByHeads(forward: Forward, layer: number, vector: Tensor): Te
  * import { feed } from "../transformer/model.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 2 });
- * const clean = model.forward(), writer = clean.node("L1H6");
+ * const clean = model.forward(), writer = clean.node("L1H5");
  * const { dots } = await run({ dots: headDots(clean, 3, writer) }, feed(prompts));
  * console.log(dots.names); // batch, pos, head
  * ```
@@ -69,7 +69,7 @@ export function headDots(forward: Forward, layer: number, vector: Tensor): Tenso
  * import { feed } from "../transformer/model.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 2 });
- * const clean = model.forward(), writer = clean.node("L1H6");
+ * const clean = model.forward(), writer = clean.node("L1H5");
  * const { ratios } = await run({ ratios: headProjectionRatios(clean, 3, writer) }, feed(prompts));
  * console.log(ratios.names); // batch, pos, head: what each head of layer 3 writes of it
  * ```
@@ -87,7 +87,7 @@ export function headProjectionRatios(forward: Forward, layer: number, writer: Te
  * ```ts
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * const clean = model.forward(), writer = clean.node("L1H6");
+ * const clean = model.forward(), writer = clean.node("L1H5");
  * const end = clean.hook("blocks.3.hook_resid_post");
  * const ratios = projectionRatiosOntoHeads(clean, 1, [end, writer]);
  * console.log(ratios.names); // batch, pos, value, head

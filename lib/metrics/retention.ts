@@ -36,7 +36,7 @@ const TINY = 1e-30;
  * ```ts
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * const w = model.forward().node("L1H6");
+ * const w = model.forward().node("L1H5");
  * console.log(atPositions(w).names); // batch, pos, d_model: 0 at position 0
  * ```
  */
@@ -79,8 +79,8 @@ export function addedAt(config: Forward["config"], name: string): string {
  * ```ts
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * const clean = model.forward(), w = atPositions(clean.node("L1H6"));
- * const without = model.forward({ hooks: removal(clean, "L1H6", w) });
+ * const clean = model.forward(), w = atPositions(clean.node("L1H5"));
+ * const without = model.forward({ hooks: removal(clean, "L1H5", w) });
  * console.log(without.isHooked("blocks.1.hook_attn_out")); // true
  * ```
  */
@@ -107,8 +107,8 @@ function square(delta: Tensor): Tensor {
  * import { feed } from "../transformer/model.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 2 });
- * const clean = model.forward(), w = atPositions(clean.node("L1H6"));
- * const without = model.forward({ hooks: removal(clean, "L1H6", w) });
+ * const clean = model.forward(), w = atPositions(clean.node("L1H5"));
+ * const without = model.forward({ hooks: removal(clean, "L1H5", w) });
  * const left = retained(clean, without, w, "blocks.3.hook_resid_post");
  * console.log((await run({ left }, feed(prompts))).left.shape); // [batch, pos]
  * ```
@@ -152,9 +152,9 @@ export function responseDots(
  * import { laterNodes } from "./later_nodes.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 2 });
- * const clean = model.forward(), w = atPositions(clean.node("L1H6"));
- * const without = model.forward({ hooks: removal(clean, "L1H6", w) });
- * const later = laterNodes(model.config, "L1H6");
+ * const clean = model.forward(), w = atPositions(clean.node("L1H5"));
+ * const without = model.forward({ hooks: removal(clean, "L1H5", w) });
+ * const later = laterNodes(model.config, "L1H5");
  * const { back } = await run({ back: responses(clean, without, w, later) }, feed(prompts));
  * console.log(later[0].name, back.names); // MLP1; batch, pos, node
  * ```

@@ -154,7 +154,7 @@ export function rotationsByRow(
  * import { feed } from "../transformer/model.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 2 });
- * const w = model.forward().node("L1H6"), turned = rotated(w, rotation(model.config, 1));
+ * const w = model.forward().node("L1H5"), turned = rotated(w, rotation(model.config, 1));
  * const lengths = { own: w.sumSquares("d_model"), turned: turned.sumSquares("d_model") };
  * const { own, turned: after } = await run(lengths, feed(prompts));
  * console.log(own.data[1], after.data[1]); // equal but for rounding

@@ -31,7 +31,7 @@ function valuesOf(forward: Forward, layer: number, writer: Tensor): Tensor {
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const clean = model.forward();
- * console.log(compositionZ(clean, 3, clean.node("L1H6")).names); // batch, pos, head, d_head
+ * console.log(compositionZ(clean, 3, clean.node("L1H5")).names); // batch, pos, head, d_head
  * ```
  */
 export function compositionZ(forward: Forward, layer: number, writer: Tensor): Tensor {
@@ -82,7 +82,7 @@ export function writtenByHeads(forward: Forward, layer: number, z: Tensor, heads
  * import { loadModel } from "../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const clean = model.forward();
- * const patched = model.forward({ hooks: vInputPatch(clean, [3], clean.node("L1H6")) });
+ * const patched = model.forward({ hooks: vInputPatch(clean, [3], clean.node("L1H5")) });
  * console.log(patched.isHooked("blocks.3.hook_v_input")); // true
  * ```
  */

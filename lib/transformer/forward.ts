@@ -25,8 +25,8 @@ import type { Parameters } from "./weights.ts";
  * import { loadModel } from "./load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const clean = model.forward(); // expressions: nothing has run
- * console.log(clean.node("L1H6").names); // batch, pos, d_model
- * const hooks = { "blocks.1.hook_attn_out": (out: Tensor) => out.sub(clean.node("L1H6")) };
+ * console.log(clean.node("L1H5").names); // batch, pos, d_model
+ * const hooks = { "blocks.1.hook_attn_out": (out: Tensor) => out.sub(clean.node("L1H5")) };
  * const without = model.forward({ hooks });
  * console.log(without.residualStream().at(-1)!.location); // resid_post3
  * ```

@@ -19,7 +19,7 @@ export type ModelNode =
  *
  * @example
  * ```ts
- * console.log(headName(1, 6)); // "L1H6"
+ * console.log(headName(1, 5)); // "L1H5"
  * ```
  */
 export function headName(layer: number, head: number): string {
@@ -59,7 +59,7 @@ export function modelNodes(config: ModelConfig): ModelNode[] {
  * ```ts
  * import { loadModel } from "./load.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * const node = findNode(model.config, "L1H6");
+ * const node = findNode(model.config, "L1H5");
  * console.log(node.kind, node.layer); // head 1
  * ```
  */

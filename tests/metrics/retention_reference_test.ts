@@ -35,15 +35,23 @@ const dims = [{ name: "batch", size: "batch" }, { name: "pos", size: "pos" }];
  */
 const TOLERANCE = 1e-4;
 
+/**
+ * What four units in the last place of a stream of length 1 are of a writer. Next to nothing for a head that
+ * writes; layer 0's heads of the embedded model are 0.00001 to 0.0003 long.
+ */
+const rounding = (norm2: number) => 2 ** -21 / Math.sqrt(norm2);
+
 /** Largest error against values of [row, batch, pos from 1 on], in units of max(1, |value|). */
 function worst(
   measured: (row: number, batch: number, pos: number) => number,
   recorded: Float32Array,
+  noise = (_token: number) => 0,
 ): number {
   let most = 0;
   recorded.forEach((value, i) => {
     const [row, batch, pos] = [Math.floor(i / 94), Math.floor(i / 47) % 2, 1 + i % 47];
-    most = Math.max(most, Math.abs(measured(row, batch, pos) - value) / Math.max(1, Math.abs(value)));
+    const error = Math.max(0, Math.abs(measured(row, batch, pos) - value) - noise(i % 94));
+    most = Math.max(most, error / Math.max(1, Math.abs(value)));
   });
   return most;
 }
@@ -53,6 +61,7 @@ for (const writer of writers) {
     const clean = model.forward();
     const direction = unembedding(clean, input("first", dims)).sub(unembedding(clean, input("second", dims)));
     const u = attributionVector(clean, direction);
+    const norm2 = await read(`${writer}/norm2`);
     const end = (forward: typeof clean) => forward.residualStream().at(-1)!.value;
     for (const route of ["all", "values"] as const satisfies readonly Route[]) {
       for (const which of ["writer", "control 0"]) {
@@ -74,7 +83,8 @@ for (const writer of writers) {
           const error = worst((_, b, t) => made[name].data[b * 48 + t], recorded);
           assert(error < 1e-4, `${key}: DLA ${name} is off by ${error}`);
         }
-        const off = worst((i, b, t) => made[`R${i}`].data[b * 48 + t], await read(`${key}/retention`));
+        const recorded = await read(`${key}/retention`);
+        const off = worst((i, b, t) => made[`R${i}`].data[b * 48 + t], recorded, (i) => rounding(norm2[i]));
         assert(off < TOLERANCE, `${key}: retention is off by ${off}`);
         if (withResponses) {
           const rho = await read(`${key}/responses`);

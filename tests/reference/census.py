@@ -1,7 +1,7 @@
 """The measures of a census, in PyTorch and from their definitions: contraction, cosines with the stream, self-repair with its split.
 
     python tests/reference/census.py data/models/tiny-gelu-4l data/prompts/held-out.safetensors --rotations out/rotations.safetensors \
-      --count 4 --length 48 --nodes L1H6,L2H3,MLP1 --out tests/reference/data/census-tiny-gelu-4l.json
+      --count 4 --length 48 --nodes L1H5,L2H4,MLP3,L1H2 --out tests/reference/data/census-tiny-gelu-4l.json
 
 `rotations` [draw, d_model, to]: draw 0 turns a row vector, w @ Q; the first rotation of the TypeScript run, so that both have the same one.
 Position 0 counts nowhere but in `first`; in self-repair the last position, which has no next token, does not count either.

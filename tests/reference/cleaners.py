@@ -1,7 +1,7 @@
 """Cleaners in detail, in PyTorch and from the definitions, with every logit written out and torch's own SVD.
 
     python tests/reference/cleaners.py data/models/tiny-gelu-4l data/prompts/held-out.safetensors --rotations out/rotations.safetensors \
-      --writer L1H6 --heads L2H3,L3H1 --mlps MLP2,MLP3 --out tests/reference/data/cleaners-tiny-gelu-4l.json
+      --writer L1H5 --heads L2H4,L3H1 --mlps MLP2,MLP3 --out tests/reference/data/cleaners-tiny-gelu-4l.json
 
 Position 0 is left alone. Without the writer's output w (or w @ Q, Q = rotations[0]) the model runs again; c, c' are what a node writes in the two runs.
 Responses: Σ (c − c')·δ / Σ ‖δ‖². By neuron: of post_i W_out[i]. By singular direction k of W_V W_O = U S V': of (c·v_k) v_k.

@@ -1,4 +1,4 @@
-"""Runs the Python recipes of the README's "Coming from TransformerLens", as they stand there, and writes what they print to
+"""Runs the Python recipes of lib/coming_from_transformer_lens.md, as they stand there, and writes what they print to
 tests/reference/data/recipes-3.json or recipes-4.json: the major version of the TransformerLens that is installed.
 
     python tests/reference/record.py recipes      # once with transformer-lens 3.9.0, once with 4.3.0
@@ -22,9 +22,8 @@ from tiny_model import MODEL_FOLDER, PROMPTS_FILE, ROOT, load_bridge, load_model
 
 
 def recipes(major: str) -> list[str]:
-    text = (ROOT / "README.md").read_text()
-    section = text.split("## Coming from TransformerLens")[1].split("\n## ")[0]
-    found = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    text = (ROOT / "lib/coming_from_transformer_lens.md").read_text()
+    found = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     of = lambda code: re.match(r"# TransformerLens (\d)\n", code)
     return [code for code in found if not of(code) or of(code)[1] == major]
 

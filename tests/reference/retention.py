@@ -1,6 +1,6 @@
 """Retention, its responses, its rotated control and what it means for direct logit attribution, in PyTorch and from the definition alone.
 
-    python tests/reference/retention.py MODEL PROMPTS.safetensors --writers L1H6,MLP0 --out retention.json --values values.safetensors
+    python tests/reference/retention.py MODEL PROMPTS.safetensors --writers L1H5,MLP0 --out retention.json --values values.safetensors
     python tests/reference/retention.py MODEL PROMPTS.safetensors --screen --count 2 --length 128 --out screen.json
 
 MODEL: a Hugging Face folder of the Llama family, or a TransformerLens-layout folder. PROMPTS: `tokens` [count, length], token ids.
@@ -69,7 +69,7 @@ def place(name: str) -> tuple[int, int | None]:
         return int(found[1]), None
     if name in ("embed", "pos_embed"):
         return 0, None
-    raise SystemExit(f"{name!r} is no node; expected L1H6, MLP0, embed or pos_embed")
+    raise SystemExit(f"{name!r} is no node; expected L1H5, MLP0, embed or pos_embed")
 
 
 def removal_of(name: str, delta: torch.Tensor) -> Removal:

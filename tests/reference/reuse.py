@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "data/models/tiny-gelu-4l"
 EXPECTED = ROOT / "data/expected/tiny-gelu-4l.json"
 SHORT = {"count": 6, "length": 48, "draws": 2, "other": "L0H3"}  # for the tests, with controls
-NOTEBOOK = {"count": 40, "length": 256, "draws": 0, "other": "L0H5"}  # what the notebook measures
+NOTEBOOK = {"count": 40, "length": 256, "draws": 0, "other": "L1H6"}  # what the notebook measures
 LAMBDAS = (0.5, 1.0)
 
 

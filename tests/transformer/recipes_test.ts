@@ -60,7 +60,7 @@ Deno.test("Recipe: look at an attention pattern", async () => {
 Deno.test("Recipe: ablate a head", async () => {
   const clean = model.forward();
   const ablated = model.forward({
-    hooks: { "blocks.0.attn.hook_z": (z) => where(iota("head", 8), "Equal", 5, 0, z) },
+    hooks: { "blocks.1.attn.hook_z": (z) => where(iota("head", 8), "Equal", 5, 0, z) },
   });
   const change = ablated.logits.sub(clean.logits).abs().max("pos", "d_vocab");
   const results = await run({ change }, feed(prompts));

@@ -122,7 +122,7 @@ const RESAMPLED_ROTATIONS = 3;
  * ```ts
  * import { loadModel } from "../../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * const options = { answers: [" the", " a"] as const, nodes: ["L1H6"], rotations: 4, samples: 0 };
+ * const options = { answers: [" the", " a"] as const, nodes: ["L1H5"], rotations: 4, samples: 0 };
  * const { rows: [row] } = await checkAttribution(model, "I like tea and", options);
  * console.log(row.dla, row.effect.logits);
  * ```

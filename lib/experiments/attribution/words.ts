@@ -36,7 +36,7 @@ const within = ({ share, interval }: Pick<Credit, "share" | "interval">, low: nu
  * import { loadModel } from "../../transformer/load.ts";
  * import { checkAttribution } from "./check_attribution.ts";
  * const model = await loadModel("tiny-gelu-4l");
- * const options = { nodes: ["L1H6"], rotations: 4, samples: 0 };
+ * const options = { nodes: ["L1H5"], rotations: 4, samples: 0 };
  * const check = await checkAttribution(model, "I like tea and", options);
  * console.log(attributionInWords(check).join("\n"));
  * ```

@@ -18,7 +18,7 @@ const within = ({ interval: [low, high] }: Estimate) => `95 %: ${number(low)} to
  * import { retention } from "./retention.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 16, length: 64 });
- * const { writers } = await retention(model, prompts, { writer: "L1H6", rotations: 2 });
+ * const { writers } = await retention(model, prompts, { writer: "L1H5", rotations: 2 });
  * console.log(retentionInWords(writers[0]));
  * ```
  */
@@ -52,8 +52,8 @@ export function retentionInWords(
  * import { retention } from "./retention.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 16, length: 64 });
- * const { cleaners } = await retention(model, prompts, { writer: "L1H6", rotations: 2 });
- * console.log(cleanersInWords("L1H6", cleaners));
+ * const { cleaners } = await retention(model, prompts, { writer: "L1H5", rotations: 2 });
+ * console.log(cleanersInWords("L1H5", cleaners));
  * ```
  */
 export function cleanersInWords(writer: string, cleaners: readonly CleanerRow[]): string {

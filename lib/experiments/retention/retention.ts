@@ -108,7 +108,7 @@ export interface RetentionResult {
  * import { loadModel, promptsFor } from "../../transformer/load.ts";
  * const model = await loadModel("tiny-gelu-4l");
  * const prompts = await promptsFor(model, { count: 16 });
- * const { writers: [row] } = await retention(model, prompts, { writer: "L1H6", rotations: 2 });
+ * const { writers: [row] } = await retention(model, prompts, { writer: "L1H5", rotations: 2 });
  * console.log(row.left.value, "is left; of the same output rotated", row.control!.value);
  * ```
  */

@@ -11,11 +11,11 @@ import { randomPrompts } from "../../transformer/models.ts";
 
 Deno.test("of the embedded model: a cleaner's parts add up to its response, and so do its positions", async () => {
   const model = await loadModel(), prompts = await promptsFor(model, { count: 4, length: 40 });
-  const options = { writer: "L1H6", rotations: 2 };
+  const options = { writer: "L1H5", rotations: 2 };
   const { responses } = await retention(model, prompts, options);
   const { cleaners, lens } = await cleanersInDetail(model, prompts, {
     ...options,
-    cleaners: ["L2H3", "L3H1", "MLP2", "MLP3"],
+    cleaners: ["L2H4", "L3H1", "MLP2", "MLP3"],
   });
   for (const { node, response, control } of cleaners) {
     const ratio = (run: string) => responses.find((row) => row.node === node && row.run === run)!.ratio;

@@ -81,7 +81,7 @@ Deno.test("reuse() of a planted model that erases nothing says so, and concludes
 
 Deno.test('reuse(): "helps" is of the largest λ, in whatever order they are given', async () => {
   const model = await loadModel(), few = await embeddedPrompts(3, 16);
-  const given = { writer: "L1H6", cleaners: ["L2H3"], other: "L1H5", rotations: 2 };
+  const given = { writer: "L1H5", cleaners: ["L2H4"], other: "L1H6", rotations: 2 };
   const [rising, falling] = [
     await reuse(model, few, { ...given, lambdas: [0.5, 1] }),
     await reuse(model, few, { ...given, lambdas: [1, 0.5] }),
@@ -95,7 +95,7 @@ Deno.test('reuse(): "helps" is of the largest λ, in whatever order they are giv
 
 Deno.test("reuse() tells its progress, from the first run to the end", async () => {
   const model = await loadModel(), few = await embeddedPrompts(3, 16);
-  for (const given of [{}, { writer: "L0H3" }, { cleaners: ["L2H3"], other: "L1H5" }]) {
+  for (const given of [{}, { writer: "L0H3" }, { cleaners: ["L2H4"], other: "L1H6" }]) {
     const told: number[] = [];
     await reuse(model, few, {
       ...given,
@@ -110,8 +110,8 @@ Deno.test("reuse() refuses what it cannot mean", async () => {
   const model = await loadModel(), few = await embeddedPrompts(3, 16);
   const cases: [Record<string, unknown>, string][] = [
     [{ writer: "L9H0" }, 'no node "L9H0"'],
-    [{ other: "L1H6" }, "got L1H6 as the node that is not erased"],
-    [{ cleaners: ["L0H0"] }, "L0H0 does not read L1H6, so it is no cleaner of it"],
+    [{ other: "L1H5" }, "got L1H5 as the node that is not erased"],
+    [{ cleaners: ["L0H0"] }, "L0H0 does not read L1H5, so it is no cleaner of it"],
     [{ cleaners: ["L2H0", "L2H0"] }, "each once"],
     [{ energy: 0 }, "got 0 for energy; expected a number in 0.01 … 1"],
     [{ rotations: 1 }, "got 1 for rotations; expected a whole number of at least 2"],

@@ -25,15 +25,17 @@ Deno.test("scan(): other prompts and another length give the same writers of the
   const [a, b] = [first, second].map((result) => foundWriters(result).map(({ writer }) => writer));
   assertEquals(
     [a[0], b[0]],
-    ["L1H6", "L1H6"],
+    ["L1H5", "L1H5"],
     "the writer of cleanup.json is the most erased of the stream in both",
   );
   const same = a.filter((writer) => b.includes(writer));
   assert(same.length >= 3, `found in both: ${same}; ${a} and ${b}`);
   const examined = inBoth(first, second);
-  // A writer that one scan finds is at least examined by the other, and no two intervals of one node's
-  // specific erasure lie apart.
-  for (const writer of new Set([...a, ...b])) {
+  // A writer of which one scan is sure that a tenth is erased is at least examined by the other, and no two
+  // intervals of one node's specific erasure lie apart.
+  const sure = [...first.writers, ...second.writers].filter(({ specific }) => specific.interval[0] >= 0.1);
+  assert(sure.length >= 4);
+  for (const { writer } of sure) {
     assert(examined.some((e) => e.writer === writer), `${writer} is missing in one`);
   }
   for (const { writer, one, other } of examined) {

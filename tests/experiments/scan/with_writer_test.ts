@@ -74,11 +74,11 @@ Deno.test("withCleanup() is the same model with another writer, which has no adv
   assertEquals([other.cleanup, other.writersLayer], [cleanup, 0]);
   assertEquals([other.knownAdversarial, other.weights === model.weights], [undefined, true]);
   assertStrictEquals(other.params, model.params); // made anew, they would be sent to no device
-  assertEquals(model.cleanup.writer, "L1H6");
+  assertEquals(model.cleanup.writer, "L1H5");
   const logits = async (m: typeof model) =>
     (await run({ logits: m.forward().logits }, feed(prompts))).logits.data;
   assertEquals(await logits(other), await logits(model));
-  const same = model.withCleanup({ ...cleanup, writer: "L1H6" });
+  const same = model.withCleanup({ ...cleanup, writer: "L1H5" });
   assertEquals(same.knownAdversarial, model.knownAdversarial);
   assertThrows(
     () => model.withCleanup({ ...cleanup, cleaners: ["L0H1"] }),
