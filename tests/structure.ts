@@ -17,7 +17,7 @@ export const MAY_IMPORT: Record<string, string[]> = {
   platform: [],
   jupyter: [],
   stats: [],
-  tensor: ["stats"],
+  tensor: ["stats", "platform"],
   checkpoints: ["tensor", "stats", "platform"],
   transformer: ["checkpoints", "tensor", "stats"],
   metrics: BELOW_METRICS,

@@ -7,6 +7,7 @@
  */
 import { dirname, join, resolve } from "node:path";
 import { HUB_VARIABLES } from "../checkpoints/hub/settings.ts";
+import { TELEMETRY_OFF } from "../tensor/no_telemetry.ts";
 import { STARTED_BY } from "./signals.ts";
 
 /** Values of Deno's permissions; `true` where what is needed cannot be named. */
@@ -111,7 +112,7 @@ function model(start: Start): Permissions {
     read: [root, ...mayBePaths(args, cwd), ...write, ...hub.read, ...packages(start)],
     write,
     net: hubHosts(env),
-    env: [...HUB_VARIABLES, STARTED_BY],
+    env: [...HUB_VARIABLES, STARTED_BY, TELEMETRY_OFF],
     sys: MODEL_SYS,
     ffi: true,
   };

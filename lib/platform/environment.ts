@@ -5,6 +5,16 @@ import { fileURLToPath } from "node:url";
 /** The value of an environment variable. @throws where Deno was not permitted to read it */
 export const environment = (name: string): string | undefined => process.env[name];
 
+/**
+ * Gives an environment variable a value, for native code too, unless it has one. Where Deno would have to ask
+ * whether it may, it is left as it is.
+ */
+export function setUnlessSet(name: string, value: string): void {
+  const permissions = (globalThis as { Deno?: typeof Deno }).Deno?.permissions;
+  if (permissions && permissions.querySync({ name: "env", variable: name }).state !== "granted") return;
+  process.env[name] ??= value;
+}
+
 export const isWindows: boolean = process.platform === "win32";
 
 /**

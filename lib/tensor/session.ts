@@ -3,6 +3,7 @@
  * they are cheap to make and are cached by their graph.
  */
 import { parse } from "node:path";
+import "./no_telemetry.ts"; // before the runtime
 import * as ort from "onnxruntime-node";
 import { checkDevice, type Device, deviceFailed, deviceMissing } from "./device.ts";
 import { copyGraph, DeviceArrays } from "./device_arrays.ts";

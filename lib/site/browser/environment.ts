@@ -5,6 +5,9 @@ const VARIABLES: Readonly<Record<string, string>> = { CLEANUP_LENS_OUT: "/out", 
 
 export const environment = (name: string): string | undefined => VARIABLES[name];
 
+/** A page has no variables, and its runtime reports to nobody. */
+export function setUnlessSet(_name: string, _value: string): void {}
+
 export const isWindows = false;
 
 export function packageFile({ name }: { name: string }, file: string): string {
