@@ -8,13 +8,13 @@ import { writeTorch } from "./write_torch.ts";
 
 Deno.test("openModelFolder() opens the embedded model with tokenizer and cleanup", async () => {
   const { config, checkpoint, tokenizer, cleanup } = await openModelFolder(dataPath("models/tiny-gelu-4l"));
-  assertEquals([config.n_layers, config.n_heads, config.d_model, config.d_vocab], [4, 8, 64, 4096]);
+  assertEquals([config.n_layers, config.n_heads, config.d_model, config.d_vocab], [4, 8, 128, 4096]);
   let parameters = 0;
   for (const name of checkpoint.names()) parameters += (await checkpoint.read(name)).length;
   // Embedding and unembedding, positions, b_U and ln_final; in each layer two LayerNorms, Q K V O with
   // biases, and the MLP.
-  const layer = 4 * 64 + (4 * 8 * 64 * 16 + 3 * 8 * 16 + 64) + (2 * 64 * 512 + 512 + 64);
-  assertEquals(parameters, 2 * 4096 * 64 + 256 * 64 + 4096 + 2 * 64 + 4 * layer);
+  const layer = 4 * 128 + (4 * 8 * 128 * 16 + 3 * 8 * 16 + 128) + (2 * 128 * 512 + 512 + 128);
+  assertEquals(parameters, 2 * 4096 * 128 + 256 * 128 + 4096 + 2 * 128 + 4 * layer);
   assertEquals(tokenizer?.size, config.d_vocab);
   assert(cleanup && cleanup.cleaners.length > 0);
   checkpoint.close();

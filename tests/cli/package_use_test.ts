@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { writeTinyFolder } from "../tiny_folders.ts";
-import { execute, isThere, project, tarball } from "./package/install.ts";
+import { execute, executeWith, isThere, project, tarball } from "./package/install.ts";
 
 const NPM = Deno.build.os !== "windows" && await isThere("npm") && await isThere("node");
 if (!NPM) console.log("package_use_test: npm and node are not there, or may not be run.");
@@ -43,10 +43,11 @@ Deno.test({
       await t.step("npx cleanup-lens scan, in an empty home folder", async () => {
         const home = join(folder, "home");
         await Deno.mkdir(home);
-        const set = [`HOME=${home}`, `npm_config_cache=${join(folder, "npm")}`, "npm_config_offline=true"];
+        const npm = join(folder, "npm");
+        const variables = { HOME: home, npm_config_cache: npm, npm_config_offline: "true" };
         const small = ["--max-tokens", "2048", "--length", "64", "--examine", "1", "--rotations", "2"];
-        const command = ["npx", "--no-install", "cleanup-lens", "scan", "tiny-gelu-4l", ...small];
-        const { success, text } = await execute(app, "env", ...set, ...command, "--out", "out");
+        const command = ["--no-install", "cleanup-lens", "scan", "tiny-gelu-4l", ...small, "--out", "out"];
+        const { success, text } = await executeWith(variables, app, "npx", ...command);
         assert(success, text);
         assertStringIncludes(text, "Open out/report.html");
         const { writers } = JSON.parse(await Deno.readTextFile(join(app, "out", "report.json")));

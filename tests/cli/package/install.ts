@@ -17,8 +17,18 @@ export interface Ended {
 }
 
 /** Runs a command to its end. */
-export async function execute(cwd: string, command: string, ...args: string[]): Promise<Ended> {
-  const env = { NO_COLOR: "1", HF_HOME: join(cwd, "hf"), CI: "true" };
+export function execute(cwd: string, command: string, ...args: string[]): Promise<Ended> {
+  return executeWith({}, cwd, command, ...args);
+}
+
+/** The same with these environment variables. */
+export async function executeWith(
+  variables: Record<string, string>,
+  cwd: string,
+  command: string,
+  ...args: string[]
+): Promise<Ended> {
+  const env = { NO_COLOR: "1", HF_HOME: join(cwd, "hf"), CI: "true", ...variables };
   const { success, stdout, stderr } = await new Deno.Command(NAME(command), { args, cwd, env, stdin: "null" })
     .output();
   const out = new TextDecoder().decode(stdout);
