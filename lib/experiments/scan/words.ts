@@ -141,13 +141,11 @@ function leftInWords({ writer, left, control, specific }: ExaminedWriter): strin
  * Beside the other heads of its layer: where most of a layer is erased, a specific erasure alone is nothing
  * special.
  */
-function amongPeers({ left, peers }: ExaminedWriter): string {
+function amongPeers({ peers }: ExaminedWriter): string {
   if (!peers) return "";
   const [low, median, high] = peers;
   const range = `${number(low)} to ${number(high)} (median ${number(median)})`;
-  return left.interval[1] < low
-    ? `Less is left of it than of any other head of its layer: ${range}.`
-    : `Of the other heads of its layer ${range} is left.`;
+  return `Of the other heads of its layer ${range} was left when the nodes were screened.`;
 }
 
 /**
