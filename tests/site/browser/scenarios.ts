@@ -235,6 +235,10 @@ async function lateUpdate(window: Window): Promise<void> {
   await runCell(page, "setup");
   await type(page, "experiment", "await later();");
   await runCell(page, "experiment");
+  // The update goes another way than the end of the cell that waits for it, and may come after.
+  for (let wait = 0; wait < 100 && !/^all of it/.test(await text(page, "setup")); wait++) {
+    await page.waitForTimeout(100);
+  }
   expect(await text(page, "setup"), /^all of it/);
 }
 
