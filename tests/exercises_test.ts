@@ -7,7 +7,7 @@ import { exercisesOf, shownBy } from "./exercises.ts";
 const NOTEBOOKS = join(import.meta.dirname!, "..", "notebooks");
 
 /** The notebooks of a workshop. */
-const IN_GUIDE = /^(00_|fig|check_|cleaners|reuse|role)/;
+const GRADED = /^(00_|fig|check_|cleaners|reuse|role)/;
 
 const names = (await Array.fromAsync(Deno.readDir(NOTEBOOKS)))
   .map(({ name }) => name).filter((name) => name.endsWith(".ipynb")).sort();
@@ -38,7 +38,7 @@ Deno.test("every notebook of a figure, and the first, has two exercises or more,
 
 Deno.test("exercises are graded, from easy to hard, in the text and for programs that read notebooks", async () => {
   const levels = ["easy", "medium", "hard"];
-  for (const name of names.filter((name) => IN_GUIDE.test(name))) {
+  for (const name of names.filter((name) => GRADED.test(name))) {
     const { cells } = await readNotebook(join(NOTEBOOKS, name));
     const find = (id: string) => cells.find((cell) => cell.id === id)!;
     let before = 0;
@@ -68,7 +68,7 @@ Deno.test("exercises are graded, from easy to hard, in the text and for programs
 });
 
 Deno.test("every notebook ends with an open question and what it does not show", async () => {
-  for (const name of names.filter((name) => IN_GUIDE.test(name))) {
+  for (const name of names.filter((name) => GRADED.test(name))) {
     const { cells } = await readNotebook(join(NOTEBOOKS, name));
     assertEquals(cells.slice(-2).map(({ id }) => id), ["open-question", "limits"], name);
     assertEquals(cells.at(-2)!.metadata.tags, ["open-question"], name);

@@ -11,7 +11,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { announce } from "../../lib/cli/scan_cost.ts";
 import { scan } from "../../lib/experiments/scan/scan.ts";
@@ -20,6 +19,7 @@ import { modelDigest } from "../../lib/experiments/scan/state.ts";
 import { peakMemory } from "../../lib/platform/peak_memory.ts";
 import { loadModel } from "../../lib/transformer/load.ts";
 import { randomPrompts } from "./gelu_4l_config.ts";
+import { inProcess } from "./in_process.ts";
 import { makeFolder, SHAPES } from "./large_folder.ts";
 
 const { values, positionals } = parseArgs({
@@ -69,25 +69,6 @@ async function measure(name: string): Promise<Took> {
   };
 }
 
-async function inProcess(name: string): Promise<Took> {
-  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--frozen",
-      "--allow-read",
-      "--allow-ffi",
-      fileURLToPath(import.meta.url),
-      `--measure=${name}`,
-      `--prompts=${count}`,
-      `--length=${length}`,
-    ],
-    stdout: "piped",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`the scan of ${name} failed`);
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
-
 if (values.measure) console.log(JSON.stringify(await measure(values.measure)));
 else {
   const rows: Record<string, string | number>[] = [];
@@ -96,7 +77,12 @@ else {
     const folder = shape in SHAPES ? mkdtempSync(join(tmpdir(), "announced-")) : undefined;
     try {
       if (folder) makeFolder(folder, SHAPES[shape](layers ? Number(layers) : undefined));
-      const { seconds, gib } = await inProcess(folder ?? name);
+      const { seconds, gib } = await inProcess<Took>(
+        import.meta.url,
+        ["--allow-read", "--allow-ffi"],
+        [`--measure=${folder ?? name}`, `--prompts=${count}`, `--length=${length}`],
+        `the scan of ${folder ?? name}`,
+      );
       const ratio = (a: number, b: number) => Number((a / b).toFixed(2));
       rows.push({
         model: name,

@@ -12,7 +12,6 @@
 import * as ort from "onnxruntime-node";
 import { availableParallelism } from "node:os";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { figures1to3 } from "../../lib/experiments/figures_1_to_3.ts";
 import { run, type RunOptions } from "../../lib/tensor/run.ts";
@@ -20,6 +19,7 @@ import { loadModel, promptsFor } from "../../lib/transformer/load.ts";
 import { feed } from "../../lib/transformer/model.ts";
 import { medianOf } from "./devices_rows.ts";
 import { GELU_4L, randomModel, randomPrompts } from "./gelu_4l.ts";
+import { inProcess } from "./in_process.ts";
 
 const { values } = parseArgs({
   options: {
@@ -74,24 +74,13 @@ async function measure({ threads, spinning }: Setting): Promise<Took> {
   return took;
 }
 
-async function inProcess(setting: Setting): Promise<Took> {
-  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--frozen",
-      "--allow-read",
-      "--allow-ffi",
-      "--allow-sys",
-      fileURLToPath(import.meta.url),
-      `--measure=${JSON.stringify(setting)}`,
-      `--seconds=${values.seconds}`,
-    ],
-    stdout: "piped",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`a process failed: ${JSON.stringify(setting)}`);
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
+const alone = (setting: Setting): Promise<Took> =>
+  inProcess(
+    import.meta.url,
+    ["--allow-read", "--allow-ffi", "--allow-sys"],
+    [`--measure=${JSON.stringify(setting)}`, `--seconds=${values.seconds}`],
+    `the process with ${JSON.stringify(setting)}`,
+  );
 
 if (values.measure) console.log(JSON.stringify(await measure(JSON.parse(values.measure))));
 else {
@@ -105,8 +94,8 @@ else {
   const found = new Map<string, { one: number[]; two: number[]; cpu: number[]; cpu2: number[] }>();
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const setting of settings) {
-      const one = await inProcess(setting);
-      const two = await Promise.all([inProcess(setting), inProcess(setting)]);
+      const one = await alone(setting);
+      const two = await Promise.all([alone(setting), alone(setting)]);
       for (const name of Object.keys(one)) {
         const key = `${name} | ${setting.threads ?? cores} | ${setting.spinning}`;
         const all = found.get(key) ?? { one: [], two: [], cpu: [], cpu2: [] };

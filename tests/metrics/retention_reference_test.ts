@@ -10,6 +10,7 @@ import { run } from "../../lib/tensor/run.ts";
 import { input, param, type Tensor } from "../../lib/tensor/tensor.ts";
 import { rotated } from "../../lib/metrics/rotation.ts";
 import { loadModel } from "../../lib/transformer/load.ts";
+import { rounding } from "./rounding.ts";
 
 const file = await SafetensorsFile.open(
   new URL("../reference/data/retention-tiny-gelu-4l.safetensors", import.meta.url).pathname,
@@ -34,12 +35,6 @@ const dims = [{ name: "batch", size: "batch" }, { name: "pos", size: "pos" }];
  * In units of max(1, |value|): a ratio to the writer's square magnifies float32 rounding where that is small.
  */
 const TOLERANCE = 1e-4;
-
-/**
- * What four units in the last place of a stream of length 1 are of a writer. Next to nothing for a head that
- * writes; layer 0's heads of the embedded model are 0.00001 to 0.0003 long.
- */
-const rounding = (norm2: number) => 2 ** -21 / Math.sqrt(norm2);
 
 /** Largest error against values of [row, batch, pos from 1 on], in units of max(1, |value|). */
 function worst(

@@ -19,11 +19,11 @@ import { modelNodes } from "../../lib/transformer/nodes.ts";
 import { ALL_STEPS } from "../../lib/transformer/processing.ts";
 import { dot, letterModel, minus, plainRun, vector } from "../experiments/plain_values.ts";
 import { embeddedPrompts, randomPrompts, small } from "../transformer/models.ts";
+import { rounding } from "./rounding.ts";
 
 /**
  * Largest |R - (1 + Σ ρ)| over locations, positions from 1 on and all nodes that write, in units of
- * max(1, |R|) and beyond four units in the last place of a stream of length 1: of a head that writes next to
- * nothing these are much.
+ * max(1, |R|) and beyond what rounding makes of a head that writes next to nothing.
  */
 async function offIdentity(model: Model, prompts: Prompts, route: Route): Promise<number> {
   const clean = model.forward();
@@ -42,7 +42,7 @@ async function offIdentity(model: Model, prompts: Prompts, route: Route): Promis
         if (t % prompts.length === 0) return assertEquals(R, 0, "position 0 is left alone");
         let sum = 1;
         for (let i = 0; i < after; i++) sum += made.rho.data[t * nodes.length + i];
-        const error = Math.abs(R - sum) - 2 ** -21 / Math.sqrt(made.square.data[t]);
+        const error = Math.abs(R - sum) - rounding(made.square.data[t]);
         worst = Math.max(worst, error / Math.max(1, Math.abs(R)));
       });
     }
