@@ -4,18 +4,25 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import { quoted, shown } from "./quoted.ts";
-import { errorReason, refuseLfsPointer } from "./random_access_file.ts";
+import { errorReason, NO_FILE, refuseLfsPointer } from "./random_access_file.ts";
 
 /** Larger than any tokenizer.json; a file beyond this is something else. */
 const maxBytes = 64 * 1024 * 1024;
+/** How text in UTF-16 begins, which some editors on Windows save. */
+const UTF16 = [[0xFF, 0xFE], [0xFE, 0xFF]];
 
 /** The object in a JSON file. @throws when the file is missing, too large, not JSON, or not an object. */
 export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
-    const { size } = await stat(path);
+    const info = await stat(path), { size } = info;
+    if (!info.isFile()) throw new Error(NO_FILE);
     if (size > maxBytes) throw new Error(`it has ${size} bytes, more than the limit of ${maxBytes}.`);
-    text = await readFile(path, "utf8");
+    const bytes = await readFile(path);
+    if (UTF16.some(([a, b]) => bytes[0] === a && bytes[1] === b)) {
+      throw new Error("it is text in UTF-16; save it as UTF-8.");
+    }
+    text = new TextDecoder().decode(bytes); // without a byte order mark
     refuseLfsPointer(text);
   } catch (error) {
     throw new Error(`Cannot read ${path}: ${errorReason(error)}`, { cause: error });

@@ -17,6 +17,9 @@ export interface ByteSource {
   close(): void;
 }
 
+/** What is opened to be read has to be a file: a device has no end, and a pipe may have no writer. */
+export const NO_FILE = "it is a folder, a pipe or a device, and a file was expected.";
+
 export class RandomAccessFile implements ByteSource {
   readonly path: string;
   readonly size: number;
@@ -35,7 +38,7 @@ export class RandomAccessFile implements ByteSource {
     try {
       file = await OpenFile.toRead(path);
       const info = await file.stat();
-      if (!info.isFile) throw new Error("it is a folder or a device, and a file was expected.");
+      if (!info.isFile) throw new Error(NO_FILE);
       const opened = new RandomAccessFile(path, info.size, file);
       if (info.size <= LFS_POINTER_BYTES) {
         const bytes = new Uint8Array(info.size);

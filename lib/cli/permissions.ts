@@ -41,9 +41,13 @@ function option(args: readonly string[], name: string): string | undefined {
   return args[at].includes("=") ? args[at].slice(args[at].indexOf("=") + 1) : args[at + 1];
 }
 
+/** Options whose value is text, and no path. */
+const TEXTS = ["--text", "--answers", "--nodes"];
+
 /** Every argument that may be a path: what stands alone, and what an option is given. */
 function mayBePaths(args: readonly string[], cwd: string): string[] {
-  const values = args.map((arg) =>
+  const isText = (arg: string, i: number) => TEXTS.includes(args[i - 1]) || TEXTS.includes(arg.split("=")[0]);
+  const values = args.filter((arg, i) => !isText(arg, i)).map((arg) =>
     arg.startsWith("--") ? arg.slice(arg.indexOf("=") + 1 || arg.length) : arg
   );
   return values.filter((value) => value !== "").map((value) => resolve(cwd, value));

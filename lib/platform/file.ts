@@ -6,6 +6,8 @@
 import * as fs from "node:fs";
 
 const { O_RDONLY, O_RDWR, O_CREAT } = fs.constants;
+/** Opening a pipe that nobody writes to would wait for ever; Windows has no such flag. */
+const AT_ONCE = fs.constants.O_NONBLOCK ?? 0;
 
 export class OpenFile {
   #pending = 0;
@@ -15,7 +17,7 @@ export class OpenFile {
 
   /** Opens a file to read. @throws the system's error, see errors.ts */
   static async toRead(path: string): Promise<OpenFile> {
-    return await OpenFile.#open(path, O_RDONLY);
+    return await OpenFile.#open(path, O_RDONLY | AT_ONCE);
   }
 
   /** Opens a file to write, and makes it where there is none. What is in it stays. */

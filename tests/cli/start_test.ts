@@ -27,6 +27,14 @@ Deno.test("Permissions: a model's folder and prompts are read from where the use
   assertEquals([net, run, ffi], [["huggingface.co", "*.hf.co"], [], true]);
 });
 
+Deno.test("Permissions: what an option is given as text is no path, and a comma in it is nothing to Deno", () => {
+  const given = start(["m", "--text", "/etc", "--answers= a, b", "--nodes", "L0H0,MLP1", "--prompts", "t"]);
+  const { read } = TASKS.attribution(given);
+  assertEquals(["/etc", "/p/sub/L0H0,MLP1"].filter((path) => (read as string[]).includes(path)), []);
+  for (const path of ["/p/sub/m", "/p/sub/t"]) assertEquals((read as string[]).includes(path), true, path);
+  assertEquals(flagsOf(TASKS.attribution(given)) !== undefined, true);
+});
+
 Deno.test("Permissions: scan merge asks no host, and writes to its first folder or --out alone", () => {
   const of = (...args: string[]) => TASKS.scan(start(["merge", ...args]));
   assertEquals([of("a", "b").write, of("a", "b").net], [["/p/sub/a"], []]);

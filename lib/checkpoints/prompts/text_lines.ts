@@ -3,7 +3,7 @@
  * string can hold.
  */
 import { OpenFile } from "../../platform/file.ts";
-import { errorReason } from "../random_access_file.ts";
+import { errorReason, NO_FILE } from "../random_access_file.ts";
 
 const PIECE_BYTES = 1 << 18;
 /** Longer than any document that is trained on; beyond it a file has no lines. */
@@ -14,6 +14,10 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
   let file: OpenFile;
   try {
     file = await OpenFile.toRead(path);
+    if (!(await file.stat()).isFile) {
+      file.close();
+      throw new Error(NO_FILE);
+    }
   } catch (error) {
     throw new Error(`Cannot read ${path}: ${errorReason(error)}`, { cause: error });
   }
