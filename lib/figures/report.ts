@@ -65,7 +65,7 @@ export function writersPlot({ writers }: ScanResult): PlotElement | undefined {
 
 /**
  * What is left at the end of what is written in each layer, whatever it says. `undefined` with fewer than two
- * layers.
+ * layers, and where none writes anything.
  *
  * @example
  * ```ts
@@ -83,7 +83,9 @@ export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
   const names = distinct(layers.filter((l) => l.kind !== "embed").map((l) => `${l.layer}`));
   if (names.length < 2) return undefined;
   const series = kinds.flatMap((kind) => {
-    const points = layers.filter((l) => l.kind === kind && !isWide(l)).map((l) => ({
+    // A layer that writes nothing has no retention.
+    const drawn = layers.filter((l) => l.kind === kind && Number.isFinite(l.left) && !isWide(l));
+    const points = drawn.map((l) => ({
       location: `${l.layer}`,
       median: l.left,
     }));
@@ -91,6 +93,7 @@ export function layersPlot({ layers }: ScanResult): PlotElement | undefined {
     const [name, style] = kind === "head" ? ["heads", styles.clean] : ["MLPs", styles.cleaner];
     return [{ name, points, style, label: true }];
   });
+  if (series.length === 0) return undefined;
   return compose({
     title: "What happens to anything that is written: retention of rotated outputs, by layer",
     panels: [{

@@ -1,6 +1,7 @@
 /** Figures 6 to 10, the appendix and the heat map. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { NormRow, PairResponseRow } from "../../lib/experiments/rows.ts";
+import type { ScanResult } from "../../lib/experiments/scan/scan.ts";
 import { appendix } from "../../lib/figures/appendix.ts";
 import { fig10 } from "../../lib/figures/fig10.ts";
 import { fig6, fig6Shared } from "../../lib/figures/fig6.ts";
@@ -8,6 +9,7 @@ import { fig7 } from "../../lib/figures/fig7.ts";
 import { fig8 } from "../../lib/figures/fig8.ts";
 import { fig9 } from "../../lib/figures/fig9.ts";
 import { heatMap } from "../../lib/figures/heat_map.ts";
+import { layersPlot } from "../../lib/figures/report.ts";
 import { toSvg } from "../../lib/figures/svg.ts";
 import { Random } from "../../lib/stats/random.ts";
 import { locationNames, locationRows } from "./made_up_rows.ts";
@@ -225,4 +227,13 @@ Deno.test("the other figures refuse no rows as well", () => {
   assertThrows(() => fig10([]), Error, "Drawing Figure 10 failed: got no rows");
   assertThrows(() => appendix([]), Error, "Drawing the appendix failed: got no rows");
   assertThrows(() => heatMap([]), Error, "Drawing the heat map failed: got no rows");
+});
+
+Deno.test("layersPlot() leaves out what writes nothing, and there is none where nothing writes", () => {
+  const of = (...lefts: [kind: "head" | "mlp", layer: number, left: number][]) =>
+    layersPlot({
+      layers: lefts.map(([kind, layer, left]) => ({ kind, layer, left, low: left - 0.1, high: left + 0.1 })),
+    } as ScanResult);
+  assertSound(toSvg(of(["head", 0, 0.5], ["mlp", 0, NaN], ["head", 1, 0.4], ["mlp", 1, NaN])!));
+  assertEquals(of(["head", 0, NaN], ["head", 1, NaN]), undefined);
 });

@@ -55,9 +55,15 @@ function isPart(value: unknown): value is Part {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const MODELS = ["BPE", "Unigram", "WordPiece"];
+
 function checkVocabulary({ model, added_tokens }: Part): void {
   if (!isPart(model)) refuse(`"model" is ${quoted(model)}.`);
-  const { vocab, merges } = model as Part;
+  const { vocab, merges, type } = model as Part;
+  // Old files leave it out.
+  if (type != null && !MODELS.includes(type as string)) {
+    refuse(`"model.type" is ${quoted(type)}; ${MODELS.join(", ")} are supported.`);
+  }
   const check = (id: unknown, of: unknown) => {
     if (Number.isInteger(id) && id as number >= 0 && id as number < MOST_IDS) return;
     refuse(`${quoted(of)} has the id ${quoted(id)}; a whole number from 0 to ${MOST_IDS - 1} was expected.`);

@@ -48,6 +48,9 @@ const refusals: [what: string, parts: Json, message: string][] = [
     { normalizer: { type: "Precompiled", precompiled_charsmap: "" } },
     '"Precompiled"',
   ],
+  ["an algorithm that there is not", {
+    model: { type: "Nosuch", vocab: { a: 0 }, merges: [] },
+  }, '"model.type" is "Nosuch"; BPE, Unigram, WordPiece are supported'],
   ["a regular expression that takes for ever", {
     pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated", invert: false },
   }, '"(a+)+$" repeats a repetition'],
