@@ -179,10 +179,13 @@ async function main(): Promise<number> {
       options: { cases: option("10000"), seed: option("1"), from: option("0") },
     });
     targets = positionals.length ? positionals : Object.keys(TARGETS);
-    numbers = [values.cases, values.seed, values.from].map(Number);
+    numbers = (["cases", "seed", "from"] as const).map((name) => {
+      const number = Number(values[name]), least = name === "cases" ? 1 : 0;
+      if (Number.isSafeInteger(number) && number >= least) return number;
+      throw new Error(`--${name}: got "${values[name]}"; expected a whole number of at least ${least}`);
+    });
     const unknown = targets.find((name) => !Object.hasOwn(TARGETS, name));
     if (unknown !== undefined) throw new Error(`there is no target "${unknown}"`);
-    if (!numbers.every((n) => Number.isSafeInteger(n) && n >= 0)) throw new Error("expected whole numbers");
   } catch (error) {
     console.error(`fuzz: ${(error as Error).message}\n${USAGE}`);
     return 2;

@@ -29,10 +29,12 @@ function readArguments(args: string[]) {
       faults: { type: "string", default: FAULTS.join() },
     },
   });
-  const [times, seed] = [values.times, values.seed].map(Number);
-  if (![times, seed].every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new Error("expected whole numbers");
-  }
+  const whole = (name: "times" | "seed", least: number) => {
+    const number = Number(values[name]);
+    if (Number.isSafeInteger(number) && number >= least) return number;
+    throw new Error(`--${name}: got "${values[name]}"; expected a whole number of at least ${least}`);
+  };
+  const times = whole("times", 1), seed = whole("seed", 0);
   const faults = values.faults.split(",") as Fault[];
   const unknown = faults.find((fault) => !FAULTS.includes(fault));
   if (unknown !== undefined) throw new Error(`there is no fault "${unknown}"`);
@@ -49,6 +51,13 @@ async function main(): Promise<number> {
     return 2;
   }
   const folder = await Deno.makeTempDir({ prefix: "cleanup-lens-torture-" });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      mounted?.remove(); // what is in memory stays there otherwise
+      Deno.removeSync(folder, { recursive: true });
+      Deno.exit(1);
+    });
+  }
   try {
     return await torture(folder, options);
   } finally {
@@ -67,7 +76,7 @@ async function torture(
     console.error(`torture: there is no scenario "${unknown}"\n${USAGE}`);
     return 2;
   }
-  let failures = 0;
+  let failures = 0, trials = 0;
   for (const name of chosen.length > 0 ? chosen : Object.keys(project.scenarios)) {
     const scenario = project.scenarios[name];
     await scenario.prepare?.();
@@ -90,7 +99,7 @@ async function torture(
       for (let i = 0; i < times; i++) {
         const out = `${folder}/${name}-${fault}-${i}`;
         const random = randomSource(Math.floor(moments() * 2 ** 31));
-        const disk: Disk = fault === "disk" ? mountDisk(out) : NO_DISK;
+        const disk: Disk = fault === "disk" ? mounted = mountDisk(out) : NO_DISK;
         try {
           const { moment, ended, wrong } = await trial({
             project,
@@ -107,7 +116,9 @@ async function torture(
         } finally {
           real &&= disk.real;
           disk.remove();
+          mounted = undefined;
         }
+        trials++;
         await Deno.remove(out, { recursive: true });
       }
       failures += counts.failures;
@@ -118,8 +129,15 @@ async function torture(
       );
     }
   }
-  return failures > 0 ? 1 : 0;
+  if (trials > 0) return failures > 0 ? 1 : 0;
+  console.error(
+    `torture: nothing was run: no scenario that was asked for has a fault among ${faults.join(", ")}`,
+  );
+  return 2;
 }
+
+/** The disk of the trial that runs. */
+let mounted: Disk | undefined;
 
 const NO_DISK: Disk = { real: true, fill() {}, empty() {}, remove() {} };
 
