@@ -1,5 +1,6 @@
 /** A file whose contents are used where they lie, for as long as it stays what it was. */
 import * as fs from "node:fs";
+import { isNotCapable } from "./errors.ts";
 
 /** A file on disk as it was when it was opened. */
 export class DiskFile {
@@ -10,8 +11,17 @@ export class DiskFile {
 
   /** @throws the system's error where there is no such file */
   constructor(path: string) {
-    this.path = fs.realpathSync(path);
-    this.stamp = stampOf(this.path);
+    try {
+      this.path = fs.realpathSync(path);
+      this.stamp = stampOf(this.path);
+    } catch (error) {
+      if (!isNotCapable(error)) throw error;
+      throw new Error(
+        `Cannot use ${path}: it is a link out of the folders that Deno may read. A task reads the model's folder, the ` +
+          `prompts and Hugging Face's cache: set HF_HUB_CACHE to the cache that it leads to, or copy the file.`,
+        { cause: error },
+      );
+    }
   }
 
   /** Some of its bytes. */
