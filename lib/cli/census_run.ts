@@ -1,13 +1,18 @@
 /**
  * The models of a census one after the other, and the report after each. A model that was measured
- * before, with the same weights, prompts and settings, is taken from report.json. The first pass of each
- * is kept as a scan keeps it, and that of a scan of the same is used.
+ * before, with the same weights, prompts and settings, is taken from report.json. What of
+ * the others an interrupted run had measured is kept (census_files.ts).
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeWhole } from "../checkpoints/write_whole.ts";
-import { census, type CensusResult, DEFAULT_EARLY, DEFAULT_REPAIR } from "../experiments/census/census.ts";
-import { censusCost } from "../experiments/census/cost.ts";
+import {
+  type CensusResult,
+  DEFAULT_EARLY,
+  DEFAULT_REPAIR,
+  keptCensus,
+} from "../experiments/census/census.ts";
+import { censusBytes, censusCost } from "../experiments/census/cost.ts";
 import { passes } from "../experiments/scan/prompts.ts";
 import { Passes } from "../experiments/scan/passes.ts";
 import { planOf, scanFacts } from "../experiments/scan/result.ts";
@@ -15,13 +20,14 @@ import { aboutNext, modelDigest, textDigest } from "../experiments/scan/state.ts
 import { checkSettings, type ScanSettings } from "../experiments/scan/settings.ts";
 import { isMissing } from "../platform/errors.ts";
 import type { Device } from "../tensor/device.ts";
+import type { Progress } from "../tensor/run.ts";
+import { CensusFiles, fromJson } from "./census_files.ts";
 import { renderCensus } from "./census_page.ts";
 import { prepareFolder } from "./out_folder.ts";
-import { PassFile } from "./pass_file.ts";
 import { type ProgressTarget, stderrTarget } from "./progress.ts";
 import { afterwards, announce, announcement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
-import { keptAfter, scanInput } from "./scan_run.ts";
+import { scanInput } from "./scan_run.ts";
 import { modelFileName } from "./typed.ts";
 
 /** Files in the output folder. */
@@ -65,13 +71,13 @@ async function finished(path: string): Promise<Entry[]> {
     `${path} is no census, which would be written there. Give another --out, or move it away.`,
   );
   try {
-    const { format, models } = JSON.parse(text, (_, value) => value === null ? NaN : value);
+    const { format, models } = fromJson(text);
     if (format === FORMAT && Array.isArray(models)) return models;
   } catch { /* no JSON */ }
   throw foreign;
 }
 
-/** Numbers to 6 digits. JSON has no NaN: such a number is null, and is read as NaN. */
+/** Numbers to 6 digits. */
 const asJson = (models: readonly Entry[]): string => {
   const short = (_: string, value: unknown) =>
     typeof value === "number" && Number.isFinite(value) && !Number.isInteger(value)
@@ -80,7 +86,13 @@ const asJson = (models: readonly Entry[]): string => {
   return JSON.stringify({ format: FORMAT, models }, short) + "\n";
 };
 
-async function oneModel(name: string, command: CensusCommand, done: readonly Entry[]): Promise<Entry> {
+interface Measured {
+  entry: Entry;
+  /** What it was kept in while it was measured; none where it was measured before. */
+  files?: CensusFiles;
+}
+
+async function oneModel(name: string, command: CensusCommand, done: readonly Entry[]): Promise<Measured> {
   const { outDir, signal, target = stderrTarget(), early, repair } = command;
   const say = (text: string) => target.write(`${text}\n`);
   const { model, prompts, settings } = await scanInput({ ...command, model: name }, target);
@@ -95,34 +107,40 @@ async function oneModel(name: string, command: CensusCommand, done: readonly Ent
   const before = done.find((entry) => entry.key === key);
   if (before) {
     say(`${model.name}: measured before, with the same prompts and settings.`);
-    return { ...before, model: { ...before.model, name: model.name } };
+    return { entry: { ...before, model: { ...before.model, name: model.name } } };
   }
-  const statePath = join(outDir, `screen-${screenHash.slice(0, 16)}.safetensors`);
-  const scanned = join(outDir, "..", `scan-${modelFileName(name)}`, "screen.safetensors");
-  const screenFile = new PassFile(statePath, about);
-  const state = await screenFile.load(measured, screened.count, say) ??
-    await new PassFile(scanned, about).load(measured, screened.count, say, "ignore");
-  const resumed = state !== undefined;
-  const expected = await announce(model, prompts, settings, censusCost(model, prompts, settings, asked));
+  const progress = new ScanProgress(target);
+  const files = new CensusFiles({
+    folder: outDir,
+    key,
+    digest,
+    screened,
+    examined,
+    scanned: join(outDir, "..", `scan-${modelFileName(name)}`, "screen.safetensors"),
+  }, (text) => {
+    progress.finish();
+    say(text);
+  });
+  const cost = censusCost(model, prompts, settings, asked),
+    bytes = censusBytes(model, prompts, settings, asked);
+  const expected = await announce(model, prompts, settings, cost, bytes);
   say(announcement(model, prompts, expected));
   const startedAt = performance.now();
-  const progress = new ScanProgress(target);
   try {
-    const result = await census(model, prompts, {
+    const wanted = {
       ...asked,
-      ...(state && { screened: state }),
       ...(signal && { signal }),
-      onPass: (pass, count) => progress.pass(pass, count),
-      onProgress: (p) => progress.update(p),
-      onScreened: (part) => screenFile.save(part),
-    });
-    await screenFile.flush();
+      onPass: (pass: string, count: number) => progress.pass(pass, count),
+      onProgress: (p: Progress) => progress.update(p),
+    };
+    const result = await keptCensus(model, prompts, wanted, files);
     progress.finish();
-    say(afterwards(expected, performance.now() - startedAt, resumed));
-    return { key, ...result };
+    say(afterwards(expected, performance.now() - startedAt, files.resumed));
+    return { entry: { key, ...result }, files };
   } catch (error) {
     progress.stop();
-    await keptAfter(error, screenFile);
+    await files.broken(error);
+    signal?.throwIfAborted(); // rather than that what was measured could not be kept
     throw error;
   }
 }
@@ -145,8 +163,11 @@ export async function runCensus(command: CensusCommand): Promise<CensusOutcome> 
   const results: Entry[] = [], failed: CensusOutcome["failed"] = [];
   for (const name of models) {
     signal?.throwIfAborted();
+    let files: CensusFiles | undefined;
     try {
-      results.push(await oneModel(name, command, known));
+      const measured = await oneModel(name, command, known);
+      files = measured.files;
+      results.push(measured.entry);
     } catch (error) {
       if (signal?.aborted) throw error;
       failed.push({ model: name, reason: (error as Error).message });
@@ -156,6 +177,7 @@ export async function runCensus(command: CensusCommand): Promise<CensusOutcome> 
     const others = known.filter(({ key }) => results.every((one) => one.key !== key));
     await writeWhole(join(outDir, REPORT), asJson([...results, ...others]));
     await writeWhole(join(outDir, PAGE), renderCensus([...results, ...others]));
+    await files?.clear();
   }
   return { results, failed };
 }

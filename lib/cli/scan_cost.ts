@@ -39,12 +39,14 @@ const PASSES = 3, ENOUGH_MS = 5000;
 /**
  * Time: from shapes alone but for the machine's speed, which is the fastest of some plain forward passes in
  * batches of the scan's size. Memory: what is there after these, and what the graphs to come will hold.
+ * @param activations bytes of the activations of the largest graph
  */
 export async function announce(
   model: Model,
   prompts: Prompts,
   settings: ScanSettings,
   { screen, rest, flops }: ScanCost = scanCost(model, prompts, settings),
+  activations = activationBytes(model, prompts, settings),
 ): Promise<Announced> {
   const { batch } = batchesOf(model, prompts.length);
   const count = Math.min(passes(prompts, settings).screened.count, batch);
@@ -71,8 +73,7 @@ export async function announce(
     flops: screen.forward * flops,
     bytes: Math.max(
       peakMemory() * 2 ** 30,
-      there + activationBytes(model, prompts, settings) + statisticsBytes(model, prompts, settings) +
-        GRAPH_BYTES,
+      there + activations + statisticsBytes(model, prompts, settings) + GRAPH_BYTES,
     ),
     weights,
   };

@@ -87,6 +87,35 @@ Deno.test("runCensus() does not write over somebody's report, and ends where it 
   });
 });
 
+Deno.test("runCensus() goes on from what an interrupted run finished: the same report, nothing measured twice", async () => {
+  await withModels(async (run, folder) => {
+    const models = ["erasing"];
+    const whole = await run({ models, outDir: `${folder}/whole` });
+    const report = await Deno.readTextFile(`${folder}/whole/report.json`);
+    for (const step of ["examining", "cosines", "DLA of early heads", "self-repair"]) {
+      const outDir = `${folder}/stopped at ${step}`, stop = new AbortController();
+      const write = (text: string) => {
+        if (text.startsWith(step) && text.includes("prompts …")) stop.abort(new Error("interrupted"));
+      };
+      const stopping = { isTerminal: false, columns: 100, write };
+      await assertRejects(() => run({ models, outDir, target: stopping, signal: stop.signal }), Error);
+      const again = log();
+      assertEquals((await run({ models, outDir, target: again })).results, whole.results);
+      const said = again.lines.join("");
+      assertStringIncludes(said, "First pass: 49 of 49 runs are done");
+      assertEquals(
+        said.includes("cosines of sublayers with the stream: measured before"),
+        /DLA|repair/.test(step),
+      );
+      assertEquals(said.includes("DLA of early heads: measured before"), step === "self-repair");
+      assertStringIncludes(said, "for all of it from the beginning");
+      assertEquals(await Deno.readTextFile(`${outDir}/report.json`), report);
+      const left = Array.from(Deno.readDirSync(outDir), ({ name }) => name.replace(/-.*\./, ".")).sort();
+      assertEquals(left, ["report.html", "report.json", "screen.safetensors"]);
+    }
+  });
+});
+
 Deno.test("runCensus() that is stopped says so, also where what it measured cannot be kept", async () => {
   await withModels(async (run, folder) => {
     const out = `${folder}/gone`, stop = new AbortController();

@@ -24,7 +24,7 @@ import type { ExaminedWriter } from "../scan/examine.ts";
 import { Passes } from "../scan/passes.ts";
 import { checkScanPrompts, passes } from "../scan/prompts.ts";
 import { planOf, scanFacts, type ScanResult } from "../scan/result.ts";
-import { scanSink } from "../scan/scan.ts";
+import { type ScanKeeper, scanSink } from "../scan/scan.ts";
 import type { ScreenedNode } from "../scan/screen.ts";
 import { checkSettings, type ScanSettings } from "../scan/settings.ts";
 import type { Sink } from "../scan/sinks.ts";
@@ -43,12 +43,19 @@ export interface CensusOptions extends RunOptions {
   early?: number;
   /** Self-repair of so many heads and MLPs, those with the largest direct effect. Default 16. */
   repair?: number;
-  /** What an interrupted first pass, or that of a scan, over the same prompts had measured. */
-  screened?: Part;
-  /** Called with what the first pass has measured so far, so that it can be kept. */
-  onScreened?: (part: Part) => void | Promise<void>;
   /** Told at the start of each pass. */
   onPass?: (name: string, prompts: number) => void;
+}
+
+/**
+ * Keeps what a census has measured, so that one that was stopped goes on where it was.
+ * @internal
+ */
+export interface CensusKeeper {
+  /** Of the two passes that are a scan's. */
+  passes: ScanKeeper;
+  /** Rows of a later step: what an earlier run kept of it, or what `measure` gives, which it then keeps. */
+  rows<Row>(step: string, measure: () => Promise<Row[]>): Promise<Row[]>;
 }
 
 const OPTIONS: Record<keyof CensusOptions, true> = {
@@ -56,8 +63,6 @@ const OPTIONS: Record<keyof CensusOptions, true> = {
   settings: true,
   early: true,
   repair: true,
-  screened: true,
-  onScreened: true,
   onPass: true,
 };
 
@@ -115,34 +120,64 @@ export async function census(
 ): Promise<CensusResult> {
   checkArguments("census", { model, prompts });
   checkOptions("census", options, OPTIONS);
+  return await keptCensus(model, prompts, options);
+}
+
+/**
+ * `census`, with a place where what it measures is kept.
+ * @internal
+ */
+export async function keptCensus(
+  model: Model,
+  prompts: Prompts,
+  options: CensusOptions,
+  keeper?: CensusKeeper,
+): Promise<CensusResult> {
   const settings = checkSettings(options.settings);
   const { early = DEFAULT_EARLY, repair = DEFAULT_REPAIR } = options;
   checkNumber("census", "early", early, { least: 1 });
   checkNumber("census", "repair", repair, { least: 1 });
   checkScanPrompts(prompts);
-  const { onPass, screened: done, onScreened, settings: _, early: __, repair: ___, ...run } = options;
+  const { onPass, settings: _, early: __, repair: ___, ...run } = options;
   const { seed, rotations } = settings, drawn = { seed, rotations };
   const { screened, examined } = passes(prompts, settings);
   const facts = scanFacts(model, prompts, settings), scanned = new Passes(planOf(facts));
-  const part = await scanned.measure(model, wholeOf(screened), {
-    ...run,
-    ...(onPass && { onPass }),
-    ...(done && { done }),
-    ...(onScreened && { onMeasured: onScreened }),
-  });
-  scanned.take(part);
-  scanned.take(await scanned.measure(model, wholeOf(examined), { ...run, ...(onPass && { onPass }) }));
+  /** Measures and takes the scan's next pass. */
+  const pass = async (over: Prompts): Promise<Part> => {
+    const { pass } = scanned.next!, done = await keeper?.passes.load(scanned);
+    const part = await scanned.measure(model, wholeOf(over), {
+      ...run,
+      ...(onPass && { onPass }),
+      ...(done && { done }),
+      ...(keeper && { onMeasured: (part) => keeper.passes.save(pass, part) }),
+    });
+    await keeper?.passes.done(pass, part);
+    scanned.take(part);
+    return part;
+  };
+  const part = await pass(screened);
+  await pass(examined);
   const { nodes, sizes } = scanned.screen;
 
-  onPass?.("cosines of sublayers with the stream", examined.count);
-  const cosines = await sublayerCosines(model, examined, { ...run, seed });
-  let earlyRows: EarlyRow[] = [], repairRows: SelfRepairRow[] = [];
-  if (outputSize(model.config) > 0) {
-    onPass?.("DLA of early heads", examined.count);
-    earlyRows = await earlyHeads(model, examined, { ...run, ...drawn, most: early });
-    onPass?.("self-repair", examined.count);
-    repairRows = await selfRepair(model, examined, { ...run, ...drawn, most: repair });
-  }
+  /** The rows of a step, unless they were kept. */
+  const rows = <Row>(step: string, measure: () => Promise<Row[]>): Promise<Row[]> => {
+    const announced = () => {
+      onPass?.(step, examined.count);
+      return measure();
+    };
+    return keeper ? keeper.rows(step, announced) : announced();
+  };
+  const asked = outputSize(model.config) > 0;
+  const cosines = await rows(
+    "cosines of sublayers with the stream",
+    () => sublayerCosines(model, examined, { ...run, seed }),
+  );
+  const earlyRows = !asked
+    ? []
+    : await rows("DLA of early heads", () => earlyHeads(model, examined, { ...run, ...drawn, most: early }));
+  const repairRows = !asked
+    ? []
+    : await rows("self-repair", () => selfRepair(model, examined, { ...run, ...drawn, most: repair }));
   const sunk = await scanSink(model, screened, scanned, run);
   return {
     model: facts.model,

@@ -1,13 +1,16 @@
-/** What a census costs before it runs: plain forward passes of a token, from the shapes alone. */
+/** What a census costs before it runs: plain forward passes of a token, from the shapes alone; and bytes. */
 import { outputSize } from "../../checkpoints/config.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
 import type { Model } from "../../transformer/model.ts";
 import { modelNodes } from "../../transformer/nodes.ts";
-import { RESPONSES, type ScanCost, scanCost } from "../scan/cost.ts";
+import { cost } from "../../tensor/run.ts";
+import { LEAST_TOKENS } from "../retention/sums.ts";
+import { activationBytes, RESPONSES, type ScanCost, scanCost } from "../scan/cost.ts";
 import { passes } from "../scan/prompts.ts";
 import type { ScanSettings } from "../scan/settings.ts";
 import { DEFAULT_EARLY, DEFAULT_REPAIR } from "./census.ts";
 import { earlyLayers } from "./early_heads.ts";
+import { repairGraphs, repairOutputs } from "./self_repair.ts";
 
 /**
  * Part of the nodes that is examined, as far as the settings let it: in small models a third, in large
@@ -42,4 +45,24 @@ export function censusCost(
   const logits = asked ? 2 * d_model * d_vocab / flops : 0;
   const forward = examined.count * examined.length * (runs + 8 + logits);
   return { screen, rest: { ...rest, forward }, flops };
+}
+
+/**
+ * Bytes of the activations of the largest graphs: those of a scan, or the first of self-repair, whose nodes
+ * have the most layers after them. The graphs of early heads are smaller.
+ */
+export function censusBytes(
+  model: Model,
+  prompts: Prompts,
+  settings: ScanSettings,
+  { repair = DEFAULT_REPAIR }: { repair?: number } = {},
+): number {
+  const scanned = activationBytes(model, prompts, settings);
+  if (outputSize(model.config) === 0) return scanned;
+  const { examined } = passes(prompts, settings), clean = model.forward();
+  const nodes = modelNodes(model.config).filter(({ kind }) => kind !== "embed").map(({ name }) => name);
+  const [first] = repairGraphs(model, clean, nodes.slice(0, repair), settings);
+  const pos = prompts.length - 1, batch = Math.min(examined.count, Math.ceil(LEAST_TOKENS / pos));
+  const { peakBytes } = cost(repairOutputs(model, clean, first), { batch, pos }, model.device);
+  return Math.max(scanned, peakBytes);
 }

@@ -9,6 +9,7 @@ import { atPositions } from "../../metrics/retention.ts";
 import { rotated, rotationsFrom } from "../../metrics/rotation.ts";
 import { ControlDraws } from "../../stats/control_draws.ts";
 import type { RunOptions } from "../../tensor/run.ts";
+import { createOnce } from "../../tensor/session.ts";
 import type { Model } from "../../transformer/model.ts";
 import { findNode, modelNodes } from "../../transformer/nodes.ts";
 import { Credits } from "../attribution/credits.ts";
@@ -16,6 +17,7 @@ import { ask } from "../attribution/question.ts";
 import { columnsAfter, measureTaken, type Taken } from "../attribution/runs.ts";
 import { draws, estimate } from "../estimates.ts";
 import { BLOCKS } from "../retention/removal_stats.ts";
+import { LEAST_TOKENS } from "../retention/sums.ts";
 import { largest } from "./largest.ts";
 import type { EarlyRow } from "./rows.ts";
 
@@ -43,7 +45,9 @@ export async function earlyHeads(
   });
   const blocks = Math.min(BLOCKS, prompts.count);
   const place = { look: "rest" as const, length: prompts.length, blocks };
-  const found = await measureTaken(model, clean, taken, feeds, place, runOptions);
+  // Each graph runs once: a session that is kept would keep its memory.
+  const once = { leastTokens: LEAST_TOKENS, createSession: createOnce, ...runOptions };
+  const found = await measureTaken(model, clean, taken, feeds, place, once);
   const drawn = draws(blocks, seed), { takenBack, effect } = columnsAfter(0);
   /** Of the head at that place among the chosen; draw 0 is its own output's. */
   const credits = (place: number, draw: number) => found[place * (1 + rotations) + draw][0].credits;

@@ -50,7 +50,31 @@ interface Exchange {
   delta: Tensor;
 }
 
-function outputsOf(model: Model, clean: Forward, exchanges: readonly Exchange[]): Record<string, Tensor> {
+/** Each node's exchange and its controls, in graphs of bearable size. */
+export function repairGraphs(
+  model: Model,
+  clean: Forward,
+  chosen: readonly string[],
+  { seed, rotations }: { seed: number; rotations: number },
+): Exchange[][] {
+  const other = model.forward({ tokens: model.tokens("other") });
+  const turns = rotationsFrom(model.config, seed, rotations);
+  return graphs(
+    model,
+    chosen.flatMap((writer): Exchange[] => {
+      const delta = atPositions(clean.node(writer).sub(other.node(writer)));
+      const controls = turns.map((Q, i) => ({ key: `${writer} ${i}`, writer, delta: rotated(delta, Q) }));
+      return [{ key: writer, writer, delta }, ...controls];
+    }),
+  );
+}
+
+/** What is measured of the exchanges of one graph. */
+export function repairOutputs(
+  model: Model,
+  clean: Forward,
+  exchanges: readonly Exchange[],
+): Record<string, Tensor> {
   const direction = rightToken(model, clean);
   const u = attributionVector(clean, direction);
   const outputs: Record<string, Tensor> = {};
@@ -89,15 +113,8 @@ export async function selfRepair(
   const clean = model.forward(), u = attributionVector(clean, rightToken(model, clean));
   const nodes = modelNodes(model.config).filter(({ kind }) => kind !== "embed");
   const chosen = await largest(clean, u, nodes, most, feeds, runOptions);
-  const other = model.forward({ tokens: model.tokens("other") });
-  const turns = rotationsFrom(model.config, seed, rotations);
-  const exchanges = chosen.flatMap((writer): Exchange[] => {
-    const delta = atPositions(clean.node(writer).sub(other.node(writer)));
-    const controls = turns.map((Q, i) => ({ key: `${writer} ${i}`, writer, delta: rotated(delta, Q) }));
-    return [{ key: writer, writer, delta }, ...controls];
-  });
   const measured = new Map<string, Tokens>();
-  const groups = graphs(model, exchanges);
+  const groups = repairGraphs(model, clean, chosen, { seed, rotations });
   const part = inParts(
     { leastTokens: LEAST_TOKENS, createSession: createOnce, ...runOptions },
     groups.length,
@@ -108,7 +125,7 @@ export async function selfRepair(
     group.forEach(({ key }) =>
       measured.set(key, { whole: sizes(), exchanged: sizes(), lost: sizes(), head: sizes(), mlp: sizes() })
     );
-    for await (const { start, results } of stream(outputsOf(model, clean, group), feeds, part(g))) {
+    for await (const { start, results } of stream(repairOutputs(model, clean, group), feeds, part(g))) {
       group.forEach(({ key }, i) => {
         for (const [name, values] of Object.entries(measured.get(key)!)) {
           const made = results[`${name}${i}`]; // no heads or MLPs may come later
