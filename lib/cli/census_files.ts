@@ -44,7 +44,7 @@ export class CensusFiles implements CensusKeeper {
 
   readonly passes = {
     load: async (measured: Passes) => {
-      const { folder, digest, screened, examined, scanned } = this.#place;
+      const { digest, screened, examined, scanned } = this.#place;
       const first = measured.next!.pass === "screen", { count } = first ? screened : examined;
       const about = await aboutNext(measured, digest, first ? screened : examined);
       const path = await this.#path(about.pass, JSON.stringify(about), "safetensors");
