@@ -34,7 +34,7 @@ export class CensusFiles implements CensusKeeper {
   readonly #say: (text: string) => void;
   #steps: Record<string, unknown[]> | undefined;
   #pass: PassFile | undefined;
-  /** Files that are of no use once the model is done: all but the first pass, which serves other thresholds. */
+  /** Of no use once the model is done: all but the first pass, which serves other thresholds. */
   readonly #passing: string[] = [];
 
   constructor(place: CensusPlace, say: (text: string) => void) {
