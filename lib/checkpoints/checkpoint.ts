@@ -108,7 +108,8 @@ export async function openCheckpoint(
   const names: string[] = [];
   try {
     for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (!entry.isDirectory()) names.push(entry.name);
+      // A folder in the weights' place is said where they are opened.
+      if (!entry.isDirectory() || PREFERRED.includes(entry.name)) names.push(entry.name);
     }
   } catch (error) {
     const missing = isMissing(error);

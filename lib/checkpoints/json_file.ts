@@ -4,7 +4,8 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import { quoted, shown } from "./quoted.ts";
-import { errorReason, NO_FILE, refuseLfsPointer } from "./random_access_file.ts";
+import { cannotRead, NO_FILE } from "./file_faults.ts";
+import { refuseLfsPointer } from "./random_access_file.ts";
 
 /** Larger than any tokenizer.json; a file beyond this is something else. */
 const maxBytes = 64 * 1024 * 1024;
@@ -25,7 +26,7 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
     text = new TextDecoder().decode(bytes); // without a byte order mark
     refuseLfsPointer(text);
   } catch (error) {
-    throw new Error(`Cannot read ${path}: ${errorReason(error)}`, { cause: error });
+    throw await cannotRead(path, error);
   }
   let value: unknown;
   try {

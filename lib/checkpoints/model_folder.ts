@@ -3,13 +3,13 @@
  * (cleanup.json, adversarial.json, prompts.json). Opened and checked as a whole, so that contradictions show
  * before anything is computed.
  */
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename } from "node:path";
-import { isMissing } from "../platform/errors.ts";
 import { type AdversarialPrompts, readAdversarial } from "./adversarial.ts";
 import { type Checkpoint, checkpointOf, openCheckpoint } from "./checkpoint.ts";
 import { type Cleanup, readCleanup } from "./cleanup.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
+import { ifThere } from "./file_faults.ts";
 import { type GgufModel, openGguf } from "./gguf/gguf_model.ts";
 import { readJsonObject } from "./json_file.ts";
 import { type PromptSource, readPromptSource } from "./prompts/prompt_source.ts";
@@ -115,7 +115,7 @@ async function readTokenizer(path: string, config: Record<string, unknown>): Pro
 
 /** The only GGUF file of a folder that has no config.json. */
 async function onlyGguf(folder: string): Promise<string | undefined> {
-  if (await ifThere(`${folder}/config.json`).catch(() => undefined) !== undefined) return undefined;
+  if (await ifThere(`${folder}/config.json`) !== undefined) return undefined;
   const found: string[] = [];
   try {
     for (const name of await readdir(folder)) {
@@ -124,13 +124,4 @@ async function onlyGguf(folder: string): Promise<string | undefined> {
   } catch { /* said where config.json is read */ }
   if (found.length < 2) return found[0];
   throw new Error(`${folder} holds ${found.length} GGUF files: give the path of the one that is meant.`);
-}
-
-async function ifThere(path: string): Promise<string | undefined> {
-  try {
-    return (await stat(path)).isFile() ? path : undefined;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
 }

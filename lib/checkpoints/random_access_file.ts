@@ -2,8 +2,8 @@
  * A file on disk from which ranges are read, so that no checkpoint is ever held in memory as a whole.
  */
 import { DiskFile } from "../platform/disk_file.ts";
-import { isForbidden, isMissing, isNotCapable } from "../platform/errors.ts";
 import { OpenFile } from "../platform/file.ts";
+import { cannotRead, NO_FILE } from "./file_faults.ts";
 
 /** What the formats' readers need of a file. */
 export interface ByteSource {
@@ -16,9 +16,6 @@ export interface ByteSource {
   onDisk?(): DiskFile;
   close(): void;
 }
-
-/** What is opened to be read has to be a file: a device has no end, and a pipe may have no writer. */
-export const NO_FILE = "it is a folder, a pipe or a device, and a file was expected.";
 
 export class RandomAccessFile implements ByteSource {
   readonly path: string;
@@ -48,7 +45,7 @@ export class RandomAccessFile implements ByteSource {
       return opened;
     } catch (error) {
       file?.close();
-      throw new Error(`Cannot open ${path}: ${errorReason(error)}`, { cause: error });
+      throw await cannotRead(path, error, "open");
     }
   }
 
@@ -93,14 +90,4 @@ export function refuseLfsPointer(text: string): void {
       size ? ` of ${size} bytes` : ""
     }: fetch it with "git lfs pull".`,
   );
-}
-
-/** The message of an error that the system reported, in words a reader can act on. */
-export function errorReason(error: unknown): string {
-  if (isMissing(error)) return "there is no such file.";
-  if (isForbidden(error)) return "the system does not permit reading it.";
-  if (isNotCapable(error)) {
-    return `Deno was started without the permission to do so (${error.message}).`;
-  }
-  return error instanceof Error ? error.message : String(error);
 }

@@ -6,6 +6,7 @@ import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { chooseWeightFile } from "./checkpoint.ts";
 import { dataFolder, dataPath } from "./data_folder.ts";
+import { ifThere } from "./file_faults.ts";
 import { fileSize } from "./hub/cache.ts";
 import { HubClient, type HubClientOptions, type HubFile, type Repo } from "./hub/client.ts";
 import { HubRefusal } from "./hub/errors.ts";
@@ -71,7 +72,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
     return { name, folder, source: folder };
   }
   const [, repo, revision] = repoPattern.exec(name) ?? [];
-  if (await fileSize(name).catch(() => undefined) !== undefined) {
+  if (await ifThere(name) !== undefined) {
     if (/\.gguf$/i.test(name)) return { name, folder: dirname(name), ggufFile: name, source: name };
     throw new Error(
       `${

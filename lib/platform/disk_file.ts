@@ -1,32 +1,24 @@
 /** A file whose contents are used where they lie, for as long as it stays what it was. */
 import * as fs from "node:fs";
-import { isNotCapable } from "./errors.ts";
 
 /** A file on disk as it was when it was opened. */
 export class DiskFile {
-  /** With links followed: a download's weights are links into a cache. */
+  /** With links followed, for the runtime; here it is read by the path that was given, which may be a link. */
   readonly path: string;
   /** Size, time of the last change, and place: another file under the name has another stamp. */
   readonly stamp: string;
+  readonly #given: string;
 
   /** @throws the system's error where there is no such file */
   constructor(path: string) {
-    try {
-      this.path = fs.realpathSync(path);
-      this.stamp = stampOf(this.path);
-    } catch (error) {
-      if (!isNotCapable(error)) throw error;
-      throw new Error(
-        `Cannot use ${path}: it is a link out of the folders that Deno may read. A task reads the model's folder, the ` +
-          `prompts and Hugging Face's cache: set HF_HUB_CACHE to the cache that it leads to, or copy the file.`,
-        { cause: error },
-      );
-    }
+    this.#given = path;
+    this.path = fs.realpathSync(path);
+    this.stamp = stampOf(path);
   }
 
   /** Some of its bytes. */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(length), fd = fs.openSync(this.path, "r");
+    const bytes = new Uint8Array(length), fd = fs.openSync(this.#given, "r");
     try {
       return bytes.subarray(0, fs.readSync(fd, bytes, 0, length, offset));
     } finally {
@@ -38,7 +30,7 @@ export class DiskFile {
   mustBeUnchanged(): void {
     let now: string;
     try {
-      now = stampOf(this.path);
+      now = stampOf(this.#given);
     } catch (error) {
       throw new Error(
         `${this.path} is gone: the weights are read from it while the model runs. Put it back, and load the model again.`,

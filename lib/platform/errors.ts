@@ -3,7 +3,8 @@
  * `code`; what Deno's permissions forbid it reports as `NotCapable`, by name.
  */
 
-const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+/** What the system calls the error, such as ENOENT. */
+export const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 
 /** There is no such file or folder. */
 export const isMissing = (error: unknown): boolean => codeOf(error) === "ENOENT";

@@ -3,7 +3,7 @@
  * string can hold.
  */
 import { OpenFile } from "../../platform/file.ts";
-import { errorReason, NO_FILE } from "../random_access_file.ts";
+import { cannotRead, NO_FILE } from "../file_faults.ts";
 
 const PIECE_BYTES = 1 << 18;
 /** Longer than any document that is trained on; beyond it a file has no lines. */
@@ -19,7 +19,7 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
       throw new Error(NO_FILE);
     }
   } catch (error) {
-    throw new Error(`Cannot read ${path}: ${errorReason(error)}`, { cause: error });
+    throw await cannotRead(path, error);
   }
   using _ = file;
   const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -29,7 +29,7 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
     try {
       count = await file.read(buffer, at);
     } catch (error) {
-      throw new Error(`Cannot read ${path}: ${errorReason(error)}`, { cause: error });
+      throw await cannotRead(path, error);
     }
     const bytes = buffer.subarray(0, count);
     try {
