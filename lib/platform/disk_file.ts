@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 
 /** A file on disk as it was when it was opened. */
 export class DiskFile {
-  /** With links followed, for the runtime; here it is read by the path that was given, which may be a link. */
+  /** With links followed, for the runtime; here it is read by the path that was given. */
   readonly path: string;
   /** Size, time of the last change, and place: another file under the name has another stamp. */
   readonly stamp: string;
