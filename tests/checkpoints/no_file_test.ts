@@ -1,5 +1,5 @@
-// What stands in a file's place: pipes, devices, folders and links to nowhere are refused at once, and by their
-// name; so is text in UTF-16. What is not there at all is not there.
+// What stands in a file's place: pipes, devices, folders and links to nowhere are refused at once, and by
+// their name; so is text in UTF-16. What is not there at all is not there.
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { readJsonObject } from "../../lib/checkpoints/json_file.ts";
