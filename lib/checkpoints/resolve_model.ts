@@ -2,7 +2,7 @@
  * A model's name → the files on this machine: the embedded model, the post's model, any repository of the
  * Hub, or a folder.
  */
-import { stat } from "node:fs/promises";
+import { readlink, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { chooseWeightFile } from "./checkpoint.ts";
 import { dataFolder, dataPath } from "./data_folder.ts";
@@ -72,7 +72,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
     return { name, folder, source: folder };
   }
   const [, repo, revision] = repoPattern.exec(name) ?? [];
-  if (await ifThere(name) !== undefined) {
+  if (await isAnything(name) && await ifThere(name) !== undefined) {
     if (/\.gguf$/i.test(name)) return { name, folder: dirname(name), ggufFile: name, source: name };
     throw new Error(
       `${
@@ -268,4 +268,10 @@ async function isFolder(path: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Whether a file, a pipe or a link has this name: a name that no file can have may be one of the Hub. */
+async function isAnything(path: string): Promise<boolean> {
+  const is = (found: Promise<unknown>) => found.then(() => true, () => false);
+  return await is(stat(path)) || await is(readlink(path));
 }
