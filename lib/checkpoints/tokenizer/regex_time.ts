@@ -1,8 +1,8 @@
 /**
- * Regular expressions in a tokenizer.json, which anyone may have written. Nothing can interrupt one that runs,
- * and a matcher that goes back tries every way in which a text can be shared out among the repetitions: 28
- * letters take `(a+)+$` 20 s, and forty dots `.?.?….…` longer. So these ways are counted before: one that may
- * have too many is refused. The published ones have 35 million at most.
+ * Regular expressions in a tokenizer.json, which anyone may have written. Nothing can interrupt one that
+ * runs, and a matcher that goes back tries every way in which a text can be shared out among the repetitions:
+ * 28 letters take `(a+)+$` 20 s, and forty dots `.?.?….…` longer. So these ways are counted before: one that
+ * may have too many is refused. The published ones have 35 million at most.
  *
  * What remains: two repetitions side by side (`.*.*X`) take the square of a line's length from each place on.
  */
