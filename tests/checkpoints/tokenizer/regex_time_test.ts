@@ -112,7 +112,8 @@ Deno.test("checkPattern() is done at once with twenty thousand characters of cho
   for (const piece of ["(?:\\p{L}|\\p{N})*", "(", "(a|", "[", "a{1,9}"]) {
     const started = performance.now();
     const Regex = piece.repeat(Math.floor(20_000 / piece.length));
-    if (piece.startsWith("(") && !piece.endsWith("*")) checkPattern({ Regex }); // refused where it is compiled
+    const open = piece.startsWith("(") && !piece.endsWith("*"); // refused where it is compiled
+    if (open) checkPattern({ Regex });
     else assertThrows(() => checkPattern({ Regex }), Error);
     assert(performance.now() - started < 5000, piece);
   }
