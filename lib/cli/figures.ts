@@ -7,6 +7,7 @@
  *     deno task figures fig1 fig3          those whose names begin so
  *     deno task figures --in-place         also renews notebooks/, data/expected/rows, data/pictures
  *     deno task figures --out out/trial    another folder
+ *     deno task figures --kernels 1        one notebook at a time
  *
  * Each notebook writes into a folder of its own, out/.partial-…, named to it by the environment variable
  * CLEANUP_LENS_OUT. When its last cell has succeeded, its files are renamed into place one by one; otherwise
@@ -25,10 +26,12 @@ import {
   type RunRecord,
   runRecord,
 } from "./index_page.ts";
+import { atOnce } from "./at_once.ts";
 import { prepareFolder } from "./out_folder.ts";
 import { makePartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
 import { onInterrupt } from "./signals.ts";
+import { numberOption } from "./typed.ts";
 
 /** Notebooks of the project; what else lies in the folder is somebody's own. */
 const KNOWN = /^(00_|fig|check_|(reuse|role|cleaners|findings)$)/;
@@ -52,7 +55,17 @@ export interface FiguresOptions {
   cellTimeoutMs?: number;
   signal?: AbortSignal;
   progress?: ProgressTarget;
+  /** Notebooks that run at the same time, each in a kernel of its own. Default: `KERNELS`. */
+  kernels?: number;
 }
+
+/**
+ * Two kernels at a time: while one starts, compiles cells or waits for outputs, the other computes. More
+ * would share the same cores, and take the memory of one more each.
+ */
+const KERNELS = Math.min(2, navigator.hardwareConcurrency);
+/** More would only wait for one another. */
+const MOST_KERNELS = 16;
 
 /**
  * Names (without .ipynb) of the notebooks to run, in order.
@@ -97,8 +110,16 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
   const progress = new Progress(names.length, options.progress);
   await prepareFolder(outDir);
   await removeLeftovers(outDir);
-  for (const name of names) {
-    progress.start(name);
+  let turn = Promise.resolve();
+  /** One notebook's results are put in place at a time: the page is made of all that lie there. */
+  const inTurn = (work: () => Promise<void>) => {
+    const done = turn.then(work);
+    turn = done.catch(() => {});
+    return done;
+  };
+  const runOne = async (name: string) => {
+    signal?.throwIfAborted();
+    const bar = progress.start(name);
     await using folder = await makePartialFolder(outDir);
     const partial = folder.path;
     try {
@@ -111,7 +132,7 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
         env: { CLEANUP_LENS_OUT: await Deno.realPath(partial), NO_COLOR: "1" },
         timeoutMs: options.cellTimeoutMs ?? CELL_TIMEOUT_MS,
         signal,
-        onCell: ({ codeCell, codeCells }) => progress.cell(codeCell, codeCells),
+        onCell: ({ codeCell, codeCells }) => bar.cell(codeCell, codeCells),
       });
       const run: RunRecord = {
         files: await fileNames(partial),
@@ -119,18 +140,21 @@ export async function runFigures(options: FiguresOptions): Promise<string[]> {
       };
       const recorded = { ...executed, metadata: { ...executed.metadata, cleanup_lens: run } };
       await writeNotebook(`${partial}/${name}.ipynb`, recorded);
-      await publish(partial, outDir, name, run);
-      if (inPlace) {
-        await writeNotebook(path, executed);
-        if (options.committed) await renew(outDir, run.files, options.committed);
-      }
-      await writeIndex(outDir);
-      progress.finish();
+      await inTurn(async () => {
+        await publish(partial, outDir, name, run);
+        if (inPlace) {
+          await writeNotebook(path, executed);
+          if (options.committed) await renew(outDir, run.files, options.committed);
+        }
+        await writeIndex(outDir);
+      });
+      bar.finish();
     } catch (error) {
-      progress.fail();
+      bar.fail();
       throw error;
     }
-  }
+  };
+  await atOnce(names, options.kernels ?? KERNELS, runOne);
   return names;
 }
 
@@ -175,10 +199,11 @@ async function writeIndex(outDir: string): Promise<void> {
   await writeTextFileAtomic(`${outDir}/index.html`, renderIndex(sections));
 }
 
-const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR]
+const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR] [--kernels N]
   NAME        beginning of a notebook's name, such as fig1; default: all of the project's
   --in-place  also renew what is committed: notebooks, rows in data/expected/rows, the README's pictures
-  --out DIR   where the results go; default: out`;
+  --out DIR   where the results go; default: out
+  --kernels N notebooks that run at the same time; default: ${KERNELS}`;
 
 const WRONG_USAGE = 2;
 
@@ -186,14 +211,27 @@ function readArguments(args: string[]) {
   return parseArgs({
     args,
     allowPositionals: true,
-    options: { "in-place": { type: "boolean" }, out: { type: "string" }, help: { type: "boolean" } },
+    options: {
+      "in-place": { type: "boolean" },
+      out: { type: "string" },
+      kernels: { type: "string" },
+      help: { type: "boolean" },
+    },
   });
 }
 
+/** @throws for what is no whole number of kernels */
+function kernelsOption(values: { kernels?: string }): number {
+  const kernels = numberOption(values, "kernels") ?? KERNELS;
+  if (Number.isInteger(kernels) && kernels >= 1 && kernels <= MOST_KERNELS) return kernels;
+  throw new Error(`--kernels: got "${values.kernels}"; expected a whole number from 1 to ${MOST_KERNELS}`);
+}
+
 async function main(): Promise<number> {
-  let parsed;
+  let parsed, kernels;
   try {
     parsed = readArguments(Deno.args);
+    kernels = kernelsOption(parsed.values);
   } catch (error) {
     console.error(`figures: ${(error as Error).message}\n${USAGE}`);
     return WRONG_USAGE;
@@ -215,6 +253,7 @@ async function main(): Promise<number> {
       inPlace: values["in-place"],
       committed: { rows: join(root, "data/expected/rows"), pictures: join(root, "data/pictures") },
       signal: interrupt.signal,
+      kernels,
     });
     const took = formatSeconds((performance.now() - startedAt) / 1000);
     console.log(`${counted(names.length, "notebook")} in ${took}. Open ${join(outDir, "index.html")}`);

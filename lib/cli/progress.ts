@@ -1,6 +1,7 @@
 /**
- * Progress of `deno task figures`: on a terminal one line that redraws itself (notebook, bar, cell, elapsed
- * time), elsewhere one plain line when a notebook starts and one when it ends, so that a log stays readable.
+ * Progress of `deno task figures`: on a terminal one line that redraws itself (the notebooks that run, each
+ * with bar, cell and elapsed time), elsewhere one plain line when a notebook starts and one when it ends, so
+ * that a log stays readable.
  */
 import { writeSync } from "node:fs";
 import process from "node:process";
@@ -51,14 +52,30 @@ export function bar(done: number, total: number, width = BAR_CELLS): string {
   return "█".repeat(filled) + "░".repeat(width - filled);
 }
 
+/** One notebook while it runs. */
+interface Running {
+  /** "[3/17] fig2_nodes". */
+  label: string;
+  cell: number;
+  cells: number;
+  startedAt: number;
+}
+
+/** What a notebook that runs reports. */
+export interface NotebookProgress {
+  /** A cell begins: the `cell`th of `cells` code cells. */
+  cell(cell: number, cells: number): void;
+  /** The notebook is done. */
+  finish(): void;
+  /** The notebook failed, which its error says when what runs beside it has ended. */
+  fail(): void;
+}
+
 export class Progress {
   readonly #target: ProgressTarget;
   readonly #total: number;
-  #index = 0;
-  #name = "";
-  #cell = 0;
-  #cells = 0;
-  #startedAt = 0;
+  readonly #running = new Set<Running>();
+  #started = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** @param total number of notebooks that will run */
@@ -67,48 +84,48 @@ export class Progress {
     this.#target = target;
   }
 
-  start(name: string): void {
-    this.#index++;
-    [this.#name, this.#cell, this.#cells, this.#startedAt] = [name, 0, 0, performance.now()];
-    if (!this.#target.isTerminal) return this.#target.write(`[${this.#index}/${this.#total}] ${name} …\n`);
+  /** A notebook starts, beside those that run. */
+  start(name: string): NotebookProgress {
+    const label = `[${++this.#started}/${this.#total}] ${name}`;
+    const notebook: Running = { label, cell: 0, cells: 0, startedAt: performance.now() };
+    this.#running.add(notebook);
+    if (this.#target.isTerminal) this.#timer ??= setInterval(() => this.#draw(), REDRAW_MS);
+    else this.#target.write(`${label} …\n`);
     this.#draw();
-    this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
+    return {
+      cell: (cell, cells) => {
+        [notebook.cell, notebook.cells] = [cell, cells];
+        this.#draw();
+      },
+      finish: () => this.#end(notebook, counted(notebook.cells, "cell")),
+      fail: () => this.#end(notebook, "not finished"),
+    };
   }
 
-  /** A cell begins: the `cell`th of `cells` code cells. */
-  cell(cell: number, cells: number): void {
-    [this.#cell, this.#cells] = [cell, cells];
-    if (this.#target.isTerminal) this.#draw();
-  }
-
-  /** The notebook is done. */
-  finish(): void {
-    this.#stop();
-    const took = formatSeconds(this.#seconds());
-    this.#target.write(
-      `[${this.#index}/${this.#total}] ${this.#name}: ${counted(this.#cells, "cell")}, ${took}\n`,
-    );
-  }
-
-  /** The notebook failed: leaves a clean line for the error that follows. */
-  fail(): void {
-    this.#stop();
-  }
-
-  #stop(): void {
-    clearInterval(this.#timer);
+  #end(notebook: Running, how: string): void {
+    this.#running.delete(notebook);
+    if (this.#running.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
     if (this.#target.isTerminal) this.#target.write(ERASE_LINE);
-  }
-
-  #seconds(): number {
-    return (performance.now() - this.#startedAt) / 1000;
+    this.#target.write(`${notebook.label}: ${how}, ${formatSeconds(secondsOf(notebook))}\n`);
+    this.#draw();
   }
 
   #draw(): void {
-    const done = Math.max(0, this.#cell - 1); // the current cell has begun, not ended
-    const line = `[${this.#index}/${this.#total}] ${this.#name} ${bar(done, this.#cells)} ` +
-      (this.#cell === 0 ? "starting" : `cell ${this.#cell}/${this.#cells}`) +
-      ` ${formatSeconds(this.#seconds())}`;
-    this.#target.write(ERASE_LINE + line.slice(0, this.#target.columns - 1));
+    if (!this.#target.isTerminal || this.#running.size === 0) return;
+    const width = Math.floor(BAR_CELLS / this.#running.size);
+    const parts = [...this.#running].map((notebook) => {
+      const { label, cell, cells } = notebook;
+      const done = Math.max(0, cell - 1); // the current cell has begun, not ended
+      return `${label} ${bar(done, cells, width)} ${cell === 0 ? "starting" : `cell ${cell}/${cells}`}` +
+        ` ${formatSeconds(secondsOf(notebook))}`;
+    });
+    this.#target.write(ERASE_LINE + parts.join("  ").slice(0, this.#target.columns - 1));
   }
+}
+
+function secondsOf({ startedAt }: Running): number {
+  return (performance.now() - startedAt) / 1000;
 }

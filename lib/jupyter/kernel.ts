@@ -75,8 +75,8 @@ export class Kernel {
   }
 
   /**
-   * Starts a kernel and waits until it answers. A kernel that ends at once is started again, twice: another
-   * process may have taken one of its ports.
+   * Starts a kernel and waits until it answers. When another process has taken one of its ports, the kernel
+   * ends at once, or what answers is no kernel: then it is started again, twice.
    * @throws KernelDiedError with what it wrote; KernelTimeoutError; the signal's reason.
    */
   static async start(options: KernelOptions): Promise<Kernel> {
@@ -87,7 +87,8 @@ export class Kernel {
         return kernel;
       } catch (error) {
         await kernel.kill();
-        if (attempt === 3 || !(error instanceof KernelDiedError)) throw error;
+        const inVain = error instanceof KernelTimeoutError || options.signal?.aborted;
+        if (attempt === 3 || inVain) throw error;
       }
     }
   }

@@ -133,7 +133,7 @@ Deno.test("runFigures(): a failing cell leaves out/ and the notebook as they wer
     await project.run({ names: ["fig1"] });
     const before = await Promise.all(project.out().map((name) => project.read(`out/${name}`)));
     await project.put("fig1", bad);
-    const error = await assertRejects(() => project.run({ inPlace: true }), CellError);
+    const error = await assertRejects(() => project.run({ inPlace: true, kernels: 1 }), CellError);
     assertStringIncludes(error.message, "fig1, cell 3 failed:\n  | throw new Error('boo')\nError: boo");
     // and fig2 did not run
     assertEquals(project.out(), ["fig1.ipynb", "fig1.json", "fig1.svg", "index.html"]);
@@ -171,6 +171,21 @@ Deno.test("runFigures(): notebooks that were finished before a failure stay, and
     const page = await project.read("out/index.html");
     assertStringIncludes(page, "Good figure");
     assert(!page.includes("Bad figure"));
+  });
+});
+
+Deno.test("runFigures(): notebooks run side by side, what runs beside a failure is finished, nothing new begins", async () => {
+  // each waits until the other runs
+  const meets = (own: string, other: string) =>
+    `Deno.writeTextFileSync("${own}", "");
+while (!Deno.readDirSync(".").some(({ name }) => name === "${other}")) await new Promise((r) => setTimeout(r, 20));`;
+  const bad = notebookText("# F", meets("a", "b"), "throw new Error('boo')");
+  const good = notebookText("# G", meets("b", "a"), "await new Promise((r) => setTimeout(r, 500))");
+  const notebooks = { "fig1": bad, "fig2": good, "fig3": notebookText("# H", "1") };
+  await withNotebooks(notebooks, async (project) => {
+    await assertRejects(() => project.run({ kernels: 2, cellTimeoutMs: 60_000 }), CellError, "fig1, cell 3");
+    assertEquals(project.out(), ["fig2.ipynb", "index.html"]);
+    assertStringIncludes(await project.read("out/index.html"), "G");
   });
 });
 

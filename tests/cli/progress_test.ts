@@ -32,25 +32,25 @@ Deno.test("bar() fills in proportion and is never longer than its width", () => 
 Deno.test("Progress writes two plain lines a notebook where there is no terminal", () => {
   const target = recorder(false);
   const progress = new Progress(2, target);
-  progress.start("fig1");
-  progress.cell(1, 3);
-  progress.cell(3, 3);
-  progress.finish();
-  progress.start("fig2");
-  progress.fail();
+  const fig1 = progress.start("fig1");
+  fig1.cell(1, 3);
+  fig1.cell(3, 3);
+  fig1.finish();
+  progress.start("fig2").fail();
   const lines = target.text().split("\n");
   assertEquals(lines[0], "[1/2] fig1 …");
   assert(/^\[1\/2\] fig1: 3 cells, \d+\.\d s$/.test(lines[1]), lines[1]);
-  assertEquals(lines.slice(2), ["[2/2] fig2 …", ""]);
+  assertEquals(lines[2], "[2/2] fig2 …");
+  assert(/^\[2\/2\] fig2: not finished, \d+\.\d s$/.test(lines[3]), lines[3]);
+  assertEquals(lines.slice(4), [""]);
   assert(!target.text().includes("\x1b"));
 });
 
 Deno.test("Progress redraws one line on a terminal and never exceeds its width", () => {
   const target = recorder(true, 40);
-  const progress = new Progress(1, target);
-  progress.start("fig1_with_a_name_that_is_rather_long");
-  progress.cell(2, 4);
-  progress.finish();
+  const notebook = new Progress(1, target).start("fig1_with_a_name_that_is_rather_long");
+  notebook.cell(2, 4);
+  notebook.finish();
   const drawn = target.text().split("\r\x1b[K");
   assertStringIncludes(drawn[1], "[1/1] fig1_with");
   for (const line of drawn.slice(0, -1)) assert(line.length < 40, line);
@@ -59,11 +59,29 @@ Deno.test("Progress redraws one line on a terminal and never exceeds its width",
 
 Deno.test("Progress shows notebook, bar, cell and time; the running cell is not counted as done", () => {
   const target = recorder(true, 100);
-  const progress = new Progress(3, target);
-  progress.start("fig1");
-  progress.cell(3, 4);
-  progress.fail();
+  const notebook = new Progress(3, target).start("fig1");
+  notebook.cell(3, 4);
+  notebook.fail();
   const drawn = target.text().split("\r\x1b[K");
   assertStringIncludes(drawn[1], "[1/3] fig1 ░");
   assertStringIncludes(drawn[2], `[1/3] fig1 ${bar(2, 4)} cell 3/4 0.0 s`);
+});
+
+Deno.test("Progress shows notebooks that run side by side in one line, and each that ends in a line of its own", () => {
+  const target = recorder(true, 200);
+  const progress = new Progress(3, target);
+  const first = progress.start("fig1"), second = progress.start("fig2");
+  first.cell(2, 2);
+  second.cell(1, 4);
+  second.finish();
+  first.finish();
+  const drawn = target.text().split("\r\x1b[K");
+  assertStringIncludes(
+    drawn[4],
+    `[1/3] fig1 ${bar(1, 2, 12)} cell 2/2 0.0 s  [2/3] fig2 ${bar(0, 4, 12)} cell 1/4 0.0 s`,
+  );
+  assert(/^\[2\/3\] fig2: 4 cells, \d+\.\d s\n$/.test(drawn[5]), drawn[5]);
+  assertStringIncludes(drawn[6], "[1/3] fig1 ");
+  assert(!drawn[6].includes("fig2"), drawn[6]);
+  assertEquals(drawn.at(-1)!.match(/\[1\/3\] fig1: 2 cells/)?.index, 0);
 });

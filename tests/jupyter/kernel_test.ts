@@ -167,6 +167,29 @@ Deno.test("Kernel: the connection file is private, and gone with the kernel", as
   }
 });
 
+Deno.test("Kernel.start() goes on when another program has taken one of its ports", async () => {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response(),
+  );
+  const { listen } = Deno, dir = await Deno.makeTempDir();
+  let asked = 0;
+  Deno.listen = ((options: Deno.TcpListenOptions) => {
+    const listener = listen(options);
+    if (++asked !== 2) return listener; // the second port of the first connection is iopub's
+    listener.close();
+    return { addr: server.addr, close: () => {} };
+  }) as typeof Deno.listen;
+  try {
+    await using kernel = await Kernel.start({ cwd: dir, runtimeDir: dir });
+    assertEquals((await kernel.execute("1")).status, "ok");
+    assertEquals(asked, 10);
+  } finally {
+    Deno.listen = listen;
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 Deno.test("Kernel.start() that cannot write its connection file says so; one that is aborted leaves nothing", async () => {
   const dir = await Deno.makeTempDir();
   try {
