@@ -55,7 +55,7 @@ function isPart(value: unknown): value is Part {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const MODELS = ["BPE", "Unigram", "WordPiece"];
+const MODELS = ["BPE", "Unigram", "WordPiece", "WordLevel"];
 
 function checkVocabulary({ model, added_tokens }: Part): void {
   if (!isPart(model)) refuse(`"model" is ${quoted(model)}.`);
@@ -64,9 +64,17 @@ function checkVocabulary({ model, added_tokens }: Part): void {
   if (type != null && !MODELS.includes(type as string)) {
     refuse(`"model.type" is ${quoted(type)}; ${MODELS.join(", ")} are supported.`);
   }
-  const check = (id: unknown, of: unknown) => {
-    if (Number.isInteger(id) && id as number >= 0 && id as number < MOST_IDS) return;
-    refuse(`${quoted(of)} has the id ${quoted(id)}; a whole number from 0 to ${MOST_IDS - 1} was expected.`);
+  const ids = new Map<string, unknown>(), texts = new Map<unknown, string>();
+  const check = (text: string, id: unknown) => {
+    if (!(Number.isInteger(id) && id as number >= 0 && id as number < MOST_IDS)) {
+      const expected = `a whole number from 0 to ${MOST_IDS - 1} was expected.`;
+      return refuse(`${quoted(text)} has the id ${quoted(id)}; ${expected}`);
+    }
+    const otherId = ids.get(text) ?? id, otherText = texts.get(id) ?? text;
+    if (otherId !== id) refuse(`${quoted(text)} has two ids, ${otherId} and ${id}.`);
+    if (otherText !== text) refuse(`${quoted(otherText)} and ${quoted(text)} have one id, ${id}.`);
+    ids.set(text, id);
+    texts.set(id, text);
   };
   if (Array.isArray(vocab)) {
     if (vocab.length > MOST_IDS) refuse(`its vocabulary has ${vocab.length} entries.`);
@@ -74,7 +82,7 @@ function checkVocabulary({ model, added_tokens }: Part): void {
       !(Array.isArray(entry) && typeof entry[0] === "string" && Number.isFinite(entry[1]))
     );
     if (odd !== undefined) refuse(`its vocabulary holds ${quoted(odd)}; [text, score] was expected.`);
-  } else for (const [text, id] of Object.entries(vocab as Part)) check(id, text);
+  } else for (const [text, id] of Object.entries(vocab as Part)) check(text, id);
   if (model.type === "BPE") {
     const isMerge = (m: unknown) =>
       typeof m === "string" ||
@@ -90,7 +98,7 @@ function checkVocabulary({ model, added_tokens }: Part): void {
     if (!isPart(token) || typeof token.content !== "string" || token.content === "") {
       return refuse(`"added_tokens" holds ${quoted(token)}; {"id", "content"} was expected.`);
     }
-    check(token.id, token.content);
+    check(token.content, token.id);
   }
 }
 

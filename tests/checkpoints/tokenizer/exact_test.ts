@@ -49,7 +49,7 @@ const refusals: [what: string, parts: Json, message: string][] = [
   ],
   ["an algorithm that there is not", {
     model: { type: "Nosuch", vocab: { a: 0 }, merges: [] },
-  }, '"model.type" is "Nosuch"; BPE, Unigram, WordPiece are supported'],
+  }, '"model.type" is "Nosuch"; BPE, Unigram, WordPiece, WordLevel are supported'],
   ["a regular expression that takes for ever", {
     pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated", invert: false },
   }, '"(a+)+$" may have to try more than 100000000 ways'],
@@ -60,6 +60,17 @@ const refusals: [what: string, parts: Json, message: string][] = [
     added_tokens: [{ id: 1e9, content: "<x>", special: true }],
   }, '"<x>" has the id 1000000000; a whole number from 0 to 16777215'],
   ["an id that is text", { added_tokens: [{ id: "7", content: "<x>" }] }, '"<x>" has the id "7"'],
+  ["two texts of one id", {
+    model: { type: "BPE", vocab: { a: 0, b: 1, c: 1 }, merges: [] },
+  }, '"b" and "c" have one id, 1.'],
+  ["an added token with the id of another text", {
+    model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: [] },
+    added_tokens: [{ id: 0, content: "<x>" }],
+  }, '"a" and "<x>" have one id, 0.'],
+  ["an added token with another id than in the vocabulary, which the Rust library would not use", {
+    model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: [] },
+    added_tokens: [{ id: 2, content: "b" }],
+  }, '"b" has two ids, 1 and 2.'],
   ["a replacement that is no text", {
     normalizer: {
       type: "Sequence",
