@@ -5,7 +5,6 @@
  */
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import type { Prompts } from "../checkpoints/mod.ts";
 import { writeWhole } from "../checkpoints/write_whole.ts";
 import {
@@ -23,6 +22,7 @@ import { attributionWaterfall } from "../figures/waterfall.ts";
 import type { Device } from "../tensor/device.ts";
 import { loadModel } from "../transformer/load.ts";
 import { called } from "./called.ts";
+import { commandArguments } from "./command_arguments.ts";
 import { attributionText } from "./attribution_text.ts";
 import { outFolder, prepareFolder } from "./out_folder.ts";
 import { downloadProgress, type ProgressTarget, stderrTarget } from "./progress.ts";
@@ -153,13 +153,9 @@ const NUMBERS = ["position", "most", "rotations", "samples", "seed", "length", "
  */
 export function readArguments(args: string[]): Omit<AttributionCommand, "signal" | "target"> | "help" {
   const texts = ["text", "answers", "nodes", "removed-at", "prompts", "out", "device", ...NUMBERS];
-  const parsed = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      ...Object.fromEntries(texts.map((name) => [name, { type: "string" as const }])),
-      help: { type: "boolean" as const },
-    },
+  const parsed = commandArguments(args, {
+    ...Object.fromEntries(texts.map((name) => [name, "string" as const])),
+    help: "boolean",
   });
   const values = parsed.values as Record<string, string | undefined>, { positionals } = parsed;
   if (values.help) return "help";

@@ -5,7 +5,6 @@
  */
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { DEFAULT_EARLY, DEFAULT_REPAIR } from "../experiments/census/census.ts";
 import {
   checkSettings,
@@ -15,6 +14,7 @@ import {
 } from "../experiments/scan/settings.ts";
 import type { Device } from "../tensor/device.ts";
 import { called } from "./called.ts";
+import { commandArguments } from "./command_arguments.ts";
 import { type CensusCommand, PAGE, runCensus } from "./census_run.ts";
 import { censusText } from "./census_text.ts";
 import { outFolder } from "./out_folder.ts";
@@ -50,13 +50,9 @@ const WRONG_USAGE = 2;
 export function readArguments(args: string[]): Omit<CensusCommand, "signal" | "target"> | "help" {
   const numbers = ["length", "max-tokens", "early", "repair", ...TAKEN.map(optionName)];
   const texts = ["prompts", "out", "device", ...numbers];
-  const parsed = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      ...Object.fromEntries(texts.map((name) => [name, { type: "string" as const }])),
-      help: { type: "boolean" as const },
-    },
+  const parsed = commandArguments(args, {
+    ...Object.fromEntries(texts.map((name) => [name, "string" as const])),
+    help: "boolean",
   });
   const values = parsed.values as Record<string, string | undefined>, { positionals: models } = parsed;
   if (values.help) return "help";

@@ -16,7 +16,6 @@
  * the end would throw those away.
  */
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { executeNotebook } from "../jupyter/execute.ts";
 import { readNotebook, writeNotebook, writeTextFileAtomic } from "../jupyter/notebook.ts";
 import {
@@ -27,6 +26,7 @@ import {
   runRecord,
 } from "./index_page.ts";
 import { atOnce } from "./at_once.ts";
+import { commandArguments } from "./command_arguments.ts";
 import { prepareFolder } from "./out_folder.ts";
 import { makePartialFolder, removeLeftovers } from "./partial_folder.ts";
 import { counted, formatSeconds, Progress, type ProgressTarget } from "./progress.ts";
@@ -207,18 +207,8 @@ const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR] [--kernels 
 
 const WRONG_USAGE = 2;
 
-function readArguments(args: string[]) {
-  return parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      "in-place": { type: "boolean" },
-      out: { type: "string" },
-      kernels: { type: "string" },
-      help: { type: "boolean" },
-    },
-  });
-}
+const readArguments = (args: string[]) =>
+  commandArguments(args, { "in-place": "boolean", out: "string", kernels: "string", help: "boolean" });
 
 /** @throws for what is no whole number of kernels */
 function kernelsOption(values: { kernels?: string }): number {

@@ -7,8 +7,8 @@
  * from another place than the registry.
  */
 import { dirname, join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { CARRIED } from "../checkpoints/carried.ts";
+import { commandArguments } from "./command_arguments.ts";
 
 /** What a package of npm is called; on JSR it has a scope besides. */
 const NAME = "cleanup-lens";
@@ -166,7 +166,7 @@ export async function packFolder(folder: string, into: string): Promise<string> 
 
 if (import.meta.main) {
   const root = join(import.meta.dirname!, "..", "..");
-  const { values } = parseArgs({ options: { out: { type: "string" } } });
+  const { values } = commandArguments(Deno.args, { out: "string" });
   const out = resolve(values.out ?? join(root, "out"));
   await buildPackage(root, join(out, "package"));
   console.log(await packFolder(join(out, "package"), out));

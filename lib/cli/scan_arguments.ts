@@ -1,5 +1,4 @@
 /** What `deno task scan` is told: its arguments, and its usage. */
-import { parseArgs } from "node:util";
 import {
   checkSettings,
   DEFAULT_SETTINGS,
@@ -11,6 +10,7 @@ import type { Device } from "../tensor/device.ts";
 import { outFolder } from "./out_folder.ts";
 import type { ScanCommandOptions } from "./scan_run.ts";
 import { called } from "./called.ts";
+import { commandArguments } from "./command_arguments.ts";
 import { modelFileName, numberOption, optionName } from "./typed.ts";
 
 export const USAGE = `${
@@ -46,15 +46,10 @@ export interface MergeArguments {
 /** Options of the command from its arguments. @throws for an unknown option or a value that is no number */
 export function readArguments(args: string[]): ScanArguments | MergeArguments | "help" {
   const numbers = ["length", "max-tokens", ...Object.keys(SETTINGS).map(optionName)];
-  const parsed = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      ...Object.fromEntries(
-        ["prompts", "out", "device", "shard", ...numbers].map((name) => [name, { type: "string" as const }]),
-      ),
-      help: { type: "boolean" as const },
-    },
+  const texts = ["prompts", "out", "device", "shard", ...numbers];
+  const parsed = commandArguments(args, {
+    ...Object.fromEntries(texts.map((name) => [name, "string" as const])),
+    help: "boolean",
   });
   const values = parsed.values as Record<string, string | undefined>, { positionals } = parsed;
   if (values.help) return "help";

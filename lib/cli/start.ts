@@ -1,7 +1,8 @@
 /**
  * Starts a task with the permissions that it needs, and no more: `start.ts scan MODEL --out DIR` runs scan.ts
  * with write access to DIR. Signals are passed on, the exit code is the task's, and relative paths start
- * where the user stands.
+ * where the user stands. A second Ctrl-C ends a task at once that does not come to an end by itself: nothing
+ * interrupts native code, or a regular expression. All files are whole or not there, then as well.
  */
 import { join } from "node:path";
 import { makePartialFolder, type PartialFolder, removeLeftovers } from "./partial_folder.ts";
@@ -10,6 +11,21 @@ import { exitCodeOf, type Signal, SIGNALS, STARTED_BY } from "./signals.ts";
 
 /** What the file of a certificate authority is called by other programs; Deno reads DENO_CERT. */
 const CERTIFICATES = "SSL_CERT_FILE";
+
+/** Signals within this time are one: a terminal and who started this pass on the same Ctrl-C. */
+const ONE_MS = 500;
+const SAID_AFTER_MS = 3000;
+const ENDING = "it ends after the step that runs now. Ctrl-C again ends it at once.";
+
+/** What is passed on of each signal that comes: itself, and SIGKILL from the second on. */
+export function passing(now: () => number): (signal: Signal) => Signal {
+  let firstAt = Infinity;
+  return (signal) => {
+    const again = now() > firstAt + ONE_MS;
+    firstAt = Math.min(firstAt, now());
+    return again ? "SIGKILL" : signal;
+  };
+}
 
 /** Runs a task to its end. Returns its exit code. @throws for a name that is no task */
 export async function start(task: string, args: readonly string[]): Promise<number> {
@@ -39,10 +55,13 @@ export async function start(task: string, args: readonly string[]): Promise<numb
       env: { [STARTED_BY]: String(Deno.pid), ...(certificates ? { DENO_CERT: certificates } : {}) },
       stdin: "inherit",
     }).spawn();
+    const passed = passing(() => performance.now());
+    let saying: number | undefined;
     const pass = SIGNALS.map((signal) => {
       const listener = () => {
+        saying ??= setTimeout(() => console.error(`${task}: ${ENDING}`), SAID_AFTER_MS);
         try {
-          child.kill(signal);
+          child.kill(passed(signal));
         } catch { /* it has ended */ }
       };
       Deno.addSignalListener(signal, listener);
@@ -50,6 +69,7 @@ export async function start(task: string, args: readonly string[]): Promise<numb
     });
     const { code, signal } = await child.status;
     pass.forEach((remove) => remove());
+    clearTimeout(saying);
     return signal ? exitCodeOf(signal as Signal) : code;
   } catch (error) {
     throw withLibraries(error as Error, task, args) ?? error;

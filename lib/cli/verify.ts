@@ -11,7 +11,6 @@
  * measured.
  */
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { type Prompts, shorten } from "../checkpoints/mod.ts";
 import { type Expected, loadExpected } from "../experiments/expected.ts";
 import { figureSteps, quickChecks } from "../experiments/verification.ts";
@@ -20,6 +19,7 @@ import type { Device } from "../tensor/device.ts";
 import { loadModel, promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
 import { called } from "./called.ts";
+import { commandArguments } from "./command_arguments.ts";
 import { counted, downloadProgress, formatSeconds, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { RunProgress } from "./run_progress.ts";
 import { onInterrupt } from "./signals.ts";
@@ -180,17 +180,13 @@ const WRONG_USAGE = 2;
 export async function main(): Promise<number> {
   let parsed;
   try {
-    parsed = parseArgs({
-      args: process.argv.slice(2),
-      allowPositionals: true,
-      options: {
-        figures: { type: "string" },
-        prompts: { type: "string" },
-        expected: { type: "string" },
-        device: { type: "string" },
-        all: { type: "boolean" },
-        help: { type: "boolean" },
-      },
+    parsed = commandArguments(process.argv.slice(2), {
+      figures: "string",
+      prompts: "string",
+      expected: "string",
+      device: "string",
+      all: "boolean",
+      help: "boolean",
     });
     if (parsed.positionals.length > 1) {
       throw new Error(`got models ${parsed.positionals.join(", ")}; expected one`);

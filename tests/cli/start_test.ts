@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { flagsOf, type Start, TASKS } from "../../lib/cli/permissions.ts";
+import { passing } from "../../lib/cli/start.ts";
 import { withFolder } from "../checkpoints/small_model.ts";
 import { taskCommand } from "../task_command.ts";
 
@@ -77,6 +78,16 @@ Deno.test("flagsOf() names every value, and gives up on a comma, at which Deno w
     "--allow-run=/bin/deno",
   ]);
   assertEquals(flagsOf({ ...permissions, write: ["/a,b"] }), undefined);
+});
+
+Deno.test("passing(): a second Ctrl-C ends a task at once; one that comes by two ways is one", () => {
+  let now = 1000;
+  const passed = passing(() => now);
+  assertEquals(passed("SIGINT"), "SIGINT");
+  now += 20;
+  assertEquals(passed("SIGINT"), "SIGINT");
+  now += 2000;
+  assertEquals([passed("SIGTERM"), passed("SIGINT")], ["SIGKILL", "SIGKILL"]);
 });
 
 /** Runs a task with the flags that deno.json gives it, and no others. */

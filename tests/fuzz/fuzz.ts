@@ -9,8 +9,10 @@
  *
  * A new kind of input is one entry in targets.ts.
  */
+import { dirname } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { commandArguments } from "../../lib/cli/command_arguments.ts";
+import { makePartialFolder, type PartialFolder, removeLeftovers } from "../../lib/cli/partial_folder.ts";
 import { TARGETS } from "./targets.ts";
 import { caseOf, type Order, type Result } from "./worker.ts";
 
@@ -67,32 +69,39 @@ export async function fuzz(
   { from = 0, cpuMs = MOST_CPU_MS, wallMs = MOST_WALL_MS, worker = WORKER }: FuzzOptions = {},
 ): Promise<Tally> {
   const tally: Tally = { target, cases: 0, accepted: 0, refused: 0, failures: [], again: [] };
-  const folder = await Deno.makeTempDir({ prefix: "cleanup-lens-fuzz-" });
+  await using made = await makeFolder();
+  const folder = made.path;
   const run = (from: number, to: number) =>
     session({ target, seed, from, to, folder }, tally, { cpuMs, wallMs }, worker);
   const fail = (index: number, what: string) => {
     tally.cases++;
     tally.failures.push({ target, seed, index, what });
   };
-  try {
-    for (let next = from; next < from + cases;) {
-      const end = await run(next, from + cases);
-      if (end === "done") break;
-      next = end.index + 1;
-      if (!end.late) {
-        fail(end.index, end.what);
-        continue;
-      }
-      tally.again.push(end.index);
-      const alone = await run(end.index, next);
-      if (alone !== "done") {
-        fail(end.index, alone.what + (alone.late ? ", twice, the second time alone" : ""));
-      }
+  for (let next = from; next < from + cases;) {
+    const end = await run(next, from + cases);
+    if (end === "done") break;
+    next = end.index + 1;
+    if (!end.late) {
+      fail(end.index, end.what);
+      continue;
     }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+    tally.again.push(end.index);
+    const alone = await run(end.index, next);
+    if (alone !== "done") {
+      fail(end.index, alone.what + (alone.late ? ", twice, the second time alone" : ""));
+    }
   }
   return tally;
+}
+
+const PREFIX = "cleanup-lens-fuzz-";
+
+/** A folder for files, locked: what a run that was killed has left is removed. */
+async function makeFolder(): Promise<PartialFolder> {
+  const some = await Deno.makeTempDir(), parent = dirname(some);
+  await Deno.remove(some);
+  await removeLeftovers(parent, PREFIX).catch(() => {}); // another user's may not be looked at
+  return await makePartialFolder(parent, PREFIX);
 }
 
 /** Where a worker was stopped. `late`: by the clock alone. */
@@ -172,12 +181,12 @@ targets: ${Object.keys(TARGETS).join(", ")}`;
 async function main(): Promise<number> {
   let targets: string[], numbers: number[];
   try {
-    const option = (fallback: string) => ({ type: "string" as const, default: fallback });
-    const { values, positionals } = parseArgs({
-      args: Deno.args,
-      allowPositionals: true,
-      options: { cases: option("10000"), seed: option("1"), from: option("0") },
+    const { values: given, positionals } = commandArguments(Deno.args, {
+      cases: "string",
+      seed: "string",
+      from: "string",
     });
+    const values = { cases: "10000", seed: "1", from: "0", ...given };
     targets = positionals.length ? positionals : Object.keys(TARGETS);
     numbers = (["cases", "seed", "from"] as const).map((name) => {
       const number = Number(values[name]), least = name === "cases" ? 1 : 0;

@@ -6,7 +6,7 @@
  *
  * Linux alone: it looks at /proc, for which Deno asks for every permission.
  */
-import { parseArgs } from "node:util";
+import { commandArguments } from "../../lib/cli/command_arguments.ts";
 import { randomSource } from "../reference/random.ts";
 import { type Disk, mountDisk } from "./disk.ts";
 import { difference, look } from "./files.ts";
@@ -20,15 +20,12 @@ scenarios: figures, scan, shard, merge, attribution, download; default: all
   --times N   random moments for each scenario and fault; default 50`;
 
 function readArguments(args: string[]) {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      times: { type: "string", default: "50" },
-      seed: { type: "string", default: "1" },
-      faults: { type: "string", default: FAULTS.join() },
-    },
+  const { values: given, positionals } = commandArguments(args, {
+    times: "string",
+    seed: "string",
+    faults: "string",
   });
+  const values = { times: "50", seed: "1", faults: FAULTS.join(), ...given };
   const whole = (name: "times" | "seed", least: number) => {
     const number = Number(values[name]);
     if (Number.isSafeInteger(number) && number >= least) return number;
