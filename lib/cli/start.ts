@@ -56,7 +56,7 @@ export async function start(task: string, args: readonly string[]): Promise<numb
       stdin: "inherit",
     }).spawn();
     const passed = passing(() => performance.now());
-    let saying: number | undefined;
+    let saying: ReturnType<typeof setTimeout> | undefined;
     const pass = SIGNALS.map((signal) => {
       const listener = () => {
         saying ??= setTimeout(() => console.error(`${task}: ${ENDING}`), SAID_AFTER_MS);
