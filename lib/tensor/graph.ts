@@ -84,6 +84,7 @@ export class Graph {
     return made;
   }
 
+  /** A few numbers, such as a shape: they stand in the graph and in its key. What is long is a `param`. */
   constant(
     values: readonly number[],
     type: ElementType = "int64",

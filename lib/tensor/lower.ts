@@ -7,6 +7,7 @@ import { type Dim, has, names, product, type Sizes, without } from "./dims.ts";
 import { Graph, type Value } from "./graph.ts";
 import { lowerAttention } from "./lower_attention.ts";
 import { canTakeBias, lowerContract } from "./lower_contract.ts";
+import { counted } from "./memo.ts";
 import type { DType, Node, Op, View } from "./node.ts";
 import { canonicalise } from "./canonical.ts";
 import { checkReach, placesOf, takePart } from "./lower_part.ts";
@@ -95,7 +96,7 @@ export class Lowering {
       case "constant":
         return { ...result, name: g.constant([op.value], node.dtype, []) };
       case "iota":
-        return { ...result, name: g.constant([...Array(result.shape[0]).keys()], "float32") };
+        return g.param(counted(result.shape[0], "float32"), dims);
       case "unary": {
         const x = this.#value(inputs[0]);
         const attributes = op.approximate ? { approximate: op.approximate } : undefined;

@@ -3,6 +3,7 @@
  * what two expressions make of the same numbers has to be one array. It is held weakly: when no expression
  * uses it any more, it goes.
  */
+import type { Data, DType } from "./node.ts";
 
 /** `make`, which depends on its arguments alone: plain values, compared as JSON. Finite numbers only. */
 export function memo<Args extends readonly unknown[], T extends ArrayBufferView>(
@@ -22,3 +23,10 @@ export function memo<Args extends readonly unknown[], T extends ArrayBufferView>
     return value;
   };
 }
+
+/** 0, 1, 2 … below `end`. */
+export const counted = memo((end: number, type: DType): Data => {
+  const values = type === "float32" ? new Float32Array(end) : new Int32Array(end);
+  for (let i = 0; i < end; i++) values[i] = i;
+  return values;
+});

@@ -3,6 +3,7 @@
  */
 import { product } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
+import { counted } from "./memo.ts";
 
 /** log softmax over the last dim: x - m - log Σ exp(x - m), with m the largest. */
 export function logSoftmax(graph: Graph, x: Value): string {
@@ -18,8 +19,8 @@ export function logSoftmax(graph: Graph, x: Value): string {
 
 /** 64-bit indices below `end` as 32-bit integers: cards do not cast them, but look them up. */
 export function asInt32(graph: Graph, indices: string, end: number, bytes: number): string {
-  const counted = graph.constant([...Array(end).keys()], "int32");
-  return graph.emit("Gather", [counted, indices], [bytes], { axis: 0 })[0];
+  const { name } = graph.param(counted(end, "int32"), [{ name: "index", size: end }]);
+  return graph.emit("Gather", [name, indices], [bytes], { axis: 0 })[0];
 }
 
 /**

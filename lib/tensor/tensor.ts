@@ -294,7 +294,7 @@ export function constant(value: number): Tensor {
 }
 
 /**
- * 0, 1, 2 … along one dimension.
+ * 0, 1, 2 … along one dimension, as float32: exact up to 2^24.
  *
  * @example
  * ```ts

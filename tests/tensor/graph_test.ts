@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { layerNorm } from "../../lib/tensor/layers.ts";
 import { Lowering } from "../../lib/tensor/lower.ts";
 import { cost } from "../../lib/tensor/run.ts";
-import { input, param, type Tensor } from "../../lib/tensor/tensor.ts";
+import { input, iota, param, type Tensor, where } from "../../lib/tensor/tensor.ts";
 
 const sizes = { batch: 2, pos: 3 };
 const weights = (label: string, a: string, b: string, seed = 1) =>
@@ -44,6 +44,21 @@ Deno.test("Lowering: different constants, parameters, dims and attributes stay d
   assertEquals(operations({ p: x().gelu(), q: x().gelu("tanh") }).Gelu, 2);
   assertEquals(operations({ p: x().sum("a"), q: x().sum("pos") }).ReduceSum, 2);
   assertEquals(operations({ p: x().sum("a"), q: x().mean("a") }), { ReduceSum: 1, ReduceMean: 1 });
+});
+
+Deno.test("Lowering: no values stand in a graph or in its key, however long a run is", () => {
+  // 2^26 numbers, written out, are more than a string holds
+  const long = { ...sizes, pos: 2 ** 26 };
+  const counted = iota("pos", "pos"), first = where(counted, "Less", 1, 0, 1);
+  const { graph } = new Lowering(
+    { sum: counted.mul(first).sum("pos"), ids: counted.topK("pos", 1).indices },
+    long,
+    "webgpu",
+  );
+  const made = graph.finish();
+  assert(JSON.stringify(made).length < 5000, `${JSON.stringify(made).length}`);
+  const { data } = [...graph.params.values()].find(({ data }) => data instanceof Float32Array)!;
+  assertEquals([data.length, data[2], data[2 ** 24], data.at(-1)], [2 ** 26, 2, 2 ** 24, 2 ** 26]);
 });
 
 Deno.test("Lowering: one LayerNormalization gives the normalised values and the scale", () => {
