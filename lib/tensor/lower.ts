@@ -11,7 +11,7 @@ import { counted } from "./memo.ts";
 import type { DType, Node, Op, View } from "./node.ts";
 import { canonicalise } from "./canonical.ts";
 import { checkReach, placesOf, takePart } from "./lower_part.ts";
-import { isLarge, productInBlocks, rawPart, reduceInBlocks } from "./lower_stored.ts";
+import { inBlocks, productInBlocks, rawPart, reduceInBlocks } from "./lower_stored.ts";
 import { asInt32, logSoftmax } from "./spelt_out.ts";
 import { shareAttention } from "./share_attention.ts";
 
@@ -110,7 +110,7 @@ export class Lowering {
         return made(g.emit("Where", [condition, then, otherwise], bytes));
       }
       case "contract":
-        return this.#inBlocks(node) ??
+        return productInBlocks(g, node, (other) => this.#value(other)) ??
           lowerContract(g, this.#value(inputs[0]), this.#value(inputs[1]), op.over);
       case "reduce": {
         const inBlocks = reduceInBlocks(g, op.op, inputs[0], op.over);
@@ -233,13 +233,6 @@ export class Lowering {
     });
   }
 
-  /** A product with a stored weight that is too large to be read at once. */
-  #inBlocks({ op, inputs }: Node): Value | undefined {
-    const at = inputs.findIndex((input) => input.op.kind === "stored");
-    if (op.kind !== "contract" || at < 0) return undefined;
-    return productInBlocks(this.graph, () => this.#value(inputs[1 - at]), inputs[at], op.over);
-  }
-
   /** contract + bias as one GEMM, when nothing else needs the sum without the bias. */
   #biased({ op, inputs, dims }: Node): Value | undefined {
     if (op.kind !== "binary" || op.op !== "Add") return;
@@ -249,7 +242,7 @@ export class Lowering {
     if (bias.op.kind !== "param" || product.op.kind !== "contract" || product.dims.length !== dims.length) {
       return;
     }
-    if (isLarge(this.graph, product.inputs)) return;
+    if (inBlocks(this.graph, product)) return;
     const [left, right] = product.inputs.map((n) => this.#value(n));
     if (!canTakeBias(this.graph, left, right, product.op.over, names(bias.dims))) return;
     return lowerContract(this.graph, left, right, product.op.over, this.#value(bias));

@@ -1,7 +1,9 @@
 /**
  * Lowers what is computed from values that lie in a file. Parts are taken of them as they lie there and only
  * these become float32; a weight that is large as float32 becomes so in blocks, so that a run holds one block
- * and not the whole (the unembedding of Llama-3.2-1B: 1.05 GB).
+ * and not the whole (the unembedding of Llama-3.2-1B: 1.05 GB). With few rows of activations, blocks are as
+ * small as the processor's caches: a block is then read as float32 where it was just written, and not from
+ * memory.
  */
 import { has, names, product, without } from "./dims.ts";
 import type { Graph, Value } from "./graph.ts";
@@ -9,8 +11,11 @@ import { lowerContract } from "./lower_contract.ts";
 import { placesOf, takePart } from "./lower_part.ts";
 import { type Node, type ReduceKind, STORED_BYTES, type StoredType, type StoredValues } from "./node.ts";
 
-/** Float32 bytes of the largest block. Twice as many are no faster. */
-const BLOCK_BYTES = 128 * 2 ** 20;
+/**
+ * Float32 bytes of the largest block, and of one for up to so many rows of activations: more rows take so
+ * long that reading the weight does not count, and each block is a step (tests/bench/results.md).
+ */
+const BLOCK_BYTES = 128 * 2 ** 20, SMALL_BLOCK = 4 * 2 ** 20, FEW_ROWS = 64;
 
 export type Raw = Value & { type: StoredType };
 
@@ -51,37 +56,46 @@ function rowsFrom(values: StoredValues, first: number, row: readonly number[]): 
 }
 
 /** The blocks of rows of a stored weight that is too large to be read at once; undefined for all else. */
-function* blocks(graph: Graph, node: Node): Generator<Value> {
+function* blocks(graph: Graph, node: Node, bytes = BLOCK_BYTES): Generator<Value> {
   if (node.op.kind !== "stored") return;
   const [rows, ...row] = node.dims.map((d) => graph.size(d));
-  const each = Math.max(1, Math.floor(BLOCK_BYTES / (4 * product(row))));
+  const each = Math.max(1, Math.floor(bytes / (4 * product(row))));
   for (let start = 0; start < rows; start += each) {
     const dims = [{ ...node.dims[0], size: Math.min(each, rows - start) }, ...node.dims.slice(1)];
     yield graph.read(graph.stored(rowsFrom(node.op.values, start, row), dims));
   }
 }
 
-/** Whether one of the nodes is a stored weight that is read in blocks. */
-export function isLarge(graph: Graph, nodes: readonly Node[]): boolean {
-  return nodes.some(({ op, dims }) =>
-    op.kind === "stored" && 4 * product(dims.map((d) => graph.size(d))) > BLOCK_BYTES
-  );
+/** Whether a node is a stored weight of more bytes, as float32. */
+function isLarge(graph: Graph, { op, dims }: Node, bytes = BLOCK_BYTES): boolean {
+  return op.kind === "stored" && 4 * product(dims.map((d) => graph.size(d))) > bytes;
 }
 
 /**
- * x · W block by block, where W is a large stored weight and its first dim is none that is summed or shared;
- * else undefined.
+ * Of a product with a stored weight that is too large to be read at once, and whose first dim is none that is
+ * summed or shared: which operand the weight is, and the bytes of a block; else undefined.
  */
+export function inBlocks(graph: Graph, { op, inputs }: Node): { at: number; bytes: number } | undefined {
+  const at = inputs.findIndex((input) => input.op.kind === "stored");
+  if (op.kind !== "contract" || at < 0) return undefined;
+  const [first] = inputs[at].dims, { dims } = inputs[1 - at];
+  if (op.over.includes(first.name) || has(dims, first.name)) return undefined;
+  const rows = product(without(dims, op.over).map((d) => graph.size(d)));
+  const bytes = rows > FEW_ROWS ? BLOCK_BYTES : SMALL_BLOCK;
+  return isLarge(graph, inputs[at], bytes) ? { at, bytes } : undefined;
+}
+
+/** x · W block by block; undefined where `inBlocks` is. */
 export function productInBlocks(
   graph: Graph,
-  activations: () => Value,
-  W: Node,
-  over: readonly string[],
+  node: Node,
+  valueOf: (node: Node) => Value,
 ): Value | undefined {
-  if (!isLarge(graph, [W])) return undefined;
-  const [first] = W.dims, x = activations();
-  if (over.includes(first.name) || has(x.dims, first.name)) return undefined;
-  return joined(graph, W, [...blocks(graph, W)].map((block) => lowerContract(graph, x, block, over)));
+  const { op, inputs } = node, found = inBlocks(graph, node);
+  if (!found || op.kind !== "contract") return undefined;
+  const W = inputs[found.at], x = valueOf(inputs[1 - found.at]);
+  const parts = [...blocks(graph, W, found.bytes)].map((block) => lowerContract(graph, x, block, op.over));
+  return joined(graph, W, parts);
 }
 
 /** What was made of the blocks of W, side by side along its first dim. */
@@ -99,7 +113,7 @@ export function reduceInBlocks(
   W: Node,
   over: readonly string[],
 ): Value | undefined {
-  if (!isLarge(graph, [W])) return undefined;
+  if (!isLarge(graph, W)) return undefined;
   const acrossBlocks = over.includes(W.dims[0].name);
   // A mean of means weighs the last block, which is shorter, too much.
   const each = op === "ReduceMean" && acrossBlocks ? "ReduceSum" : op;

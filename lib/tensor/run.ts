@@ -164,6 +164,8 @@ async function* batches(outputs: Flat<View>, feeds: Feeds, options: RunOptions):
   }
   const began = performance.now();
   const create = options.createSession ?? createSession;
+  const mustBeUnchanged = () => files.forEach((file) => file.mustBeUnchanged());
+  mustBeUnchanged(); // else the runtime refuses the graph
   const prepared = files.length > 0
     ? await withKept(lightened(outputs), createOnce, options.threads)
     : outputs;
@@ -171,6 +173,7 @@ async function* batches(outputs: Flat<View>, feeds: Feeds, options: RunOptions):
   try {
     for (let start = 0; start < total; start += size) {
       options.signal?.throwIfAborted();
+      mustBeUnchanged();
       const count = Math.min(size, total - start);
       if (compiled?.size !== count) {
         await compiled?.session.release?.();
@@ -178,7 +181,6 @@ async function* batches(outputs: Flat<View>, feeds: Feeds, options: RunOptions):
         const session = await create(lowering.graph.finish(), options.threads, device);
         compiled = { lowering, session, size: count };
       }
-      for (const file of files) file.mustBeUnchanged();
       const { lowering, session } = compiled;
       const fed = new Map<string, Fed>(lowering.graph.params);
       for (const name of inputs.keys()) {
