@@ -61,7 +61,7 @@ export function checkpointOf(file: TensorFile): Checkpoint {
     dtype: (name) => find(name).dtype,
     async read(name) {
       find(name);
-      const values = toFloat32(await file.read(prefix + name), name);
+      const values = toFloat32(await file.read(prefix + name), name, file.path);
       checkFinite(values, name, file.path);
       return values;
     },

@@ -78,14 +78,15 @@ export function elementCount(dims: readonly number[]): number {
  *
  * @throws for integers and booleans, which are never weights.
  */
-export function toFloat32(tensor: RawTensor, name: string): Float32Array<ArrayBuffer> {
+export function toFloat32(tensor: RawTensor, name: string, path?: string): Float32Array<ArrayBuffer> {
   const { dtype, data } = tensor;
   if (data instanceof Float32Array) return data;
   if (data instanceof Float64Array) return Float32Array.from(data);
   if (dtype === "F16") return widen(data as Uint16Array, halfTable());
   if (dtype === "BF16") return widenBfloat(data as Uint16Array);
   throw new Error(
-    `Tensor ${quoted(name)} was asked for as floating-point weights, but it is stored as ${dtype}.`,
+    `Tensor ${quoted(name)}${path === undefined ? "" : ` in ${path}`} is wanted as floating-point weights, ` +
+      `and is stored as ${dtype}.`,
   );
 }
 

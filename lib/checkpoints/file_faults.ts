@@ -3,21 +3,11 @@
  * model in Hugging Face's cache consists of them.
  */
 import { readlink, stat } from "node:fs/promises";
-import { codeOf, isForbidden, isMissing, isNotCapable } from "../platform/errors.ts";
+import { inWords, isMissing } from "../platform/errors.ts";
 import { quoted } from "./quoted.ts";
 
 /** What is opened to be read has to be a file: a device has no end, and a pipe may have no writer. */
 export const NO_FILE = "it is a folder, a pipe or a device, and a file was expected.";
-
-const REASONS: Readonly<Record<string, string>> = {
-  ELOOP: "it is a link that leads back to itself.",
-  ENOTDIR: "a part of its path is a file, where a folder was expected.",
-  EISDIR: NO_FILE,
-  ENAMETOOLONG: "its name is longer than the system allows.",
-  EMFILE: "this process has too many files open.",
-  EIO: "the disk reports an error; is it damaged, or was it removed?",
-  ESTALE: "it was replaced on its server while it was read. Try again.",
-};
 
 /** The error of an attempt to read `path`, from what the system reported. */
 export async function cannotRead(path: string, error: unknown, attempt = "read"): Promise<Error> {
@@ -31,11 +21,7 @@ async function reasonOf(path: string, error: unknown): Promise<string> {
       ? "there is no such file."
       : `it is a link to ${quoted(target, 200)}, and there is no such file.`;
   }
-  if (isForbidden(error)) return "the system does not permit reading it.";
-  if (isNotCapable(error)) {
-    return `Deno was started without the permission to do so (${error.message}).`;
-  }
-  return REASONS[String(codeOf(error))] ?? (error instanceof Error ? error.message : String(error));
+  return inWords(error);
 }
 
 /**

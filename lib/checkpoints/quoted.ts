@@ -25,11 +25,18 @@ export function shown(text: string, most = MOST): string {
   return cut.replace(HIDDEN, escape);
 }
 
+/** Numbers that JSON.stringify would show as others: 1e999 of a file is infinite here. */
+const asWritten = (_key: string, value: unknown) =>
+  typeof value === "bigint" || (typeof value === "number" && !Number.isFinite(value)) || Object.is(value, -0)
+    ? `\uE000${Object.is(value, -0) ? "-0" : value}`
+    : value;
+const WRITTEN = /"\uE000(-?\w+)"/g;
+
 /** A JSON value in one line, cut to `most` characters. Texts stand in double quotes. */
 export function quoted(value: unknown, most = MOST): string {
   if (typeof value === "string") return shown(JSON.stringify(value.slice(0, most + 1)), most);
   try {
-    return shown(JSON.stringify(value) ?? String(value), most);
+    return shown(JSON.stringify(value, asWritten)?.replace(WRITTEN, "$1") ?? String(value), most);
   } catch {
     return `a deeply nested ${Array.isArray(value) ? "list" : "value"}`;
   }

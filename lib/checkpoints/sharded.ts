@@ -14,7 +14,10 @@ import { TorchFile } from "./torch/torch_file.ts";
 /** No model is split into more files. */
 const MOST_FILES = 2000;
 
-/** Opens the index and all its files. @throws when they contradict each other. */
+/**
+ * Opens the index and all its files. @throws where a tensor lies in another file than the index says, or in
+ * two of which it names neither; and for a file that is missing or damaged
+ */
 export async function openSharded(indexPath: string): Promise<TensorFile> {
   const { weight_map } = await readJsonObject(indexPath);
   if (typeof weight_map !== "object" || weight_map === null || Array.isArray(weight_map)) {
@@ -40,7 +43,14 @@ export async function openSharded(indexPath: string): Promise<TensorFile> {
     for (const [fileName, file] of files) {
       for (const name of file.tensors.keys()) {
         const stated = fileOf.get(name);
-        if (stated !== undefined && stated !== fileName) continue;
+        if (stated !== undefined && stated !== fileName) {
+          if (files.get(stated as string)?.tensors.has(name)) continue; // it is read from there
+          throw new Error(
+            `${indexPath}: it says that ${quoted(name)} is in ${quoted(stated)}, and ${
+              quoted(fileName)
+            } holds it.`,
+          );
+        }
         if (place.has(name)) {
           throw new Error(`${indexPath}: two files hold ${quoted(name)}, and it names neither.`);
         }

@@ -70,9 +70,9 @@ export function checkTensors(checkpoint: Checkpoint, { shapes, optional, ignored
   );
   if (unknown.length) {
     throw new Error(
-      `${checkpoint.path} holds ${unknown.length} tensors that config.json does not account for, such as ${
-        quoted(unknown[0])
-      }.`,
+      `${checkpoint.path} holds ${
+        unknown.length === 1 ? "a tensor" : `${unknown.length} tensors`
+      } that config.json does not account for, such as ${quoted(unknown[0])}.`,
     );
   }
 }

@@ -6,7 +6,7 @@
  */
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { isMissing } from "../platform/errors.ts";
+import { inWords, isMissing } from "../platform/errors.ts";
 import { OpenFile, syncFolder } from "../platform/file.ts";
 import { type Lock, tryLock } from "../platform/lock.ts";
 
@@ -33,9 +33,7 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
     }
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw new Error(`Cannot write ${path}: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+    throw new Error(`Cannot write ${path}: ${inWords(error)}`, { cause: error });
   }
 }
 

@@ -6,6 +6,8 @@ import { existsSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { shown } from "../checkpoints/quoted.ts";
+import { inWords } from "../platform/errors.ts";
 
 /**
  * Path of a folder in `out`: that of the project, or of the current folder where this runs as a package. It
@@ -35,13 +37,13 @@ export async function prepareFolder(path: string, files: readonly string[] = [])
     await mkdir(path, { recursive: true });
     for (const name of files) {
       const there = await stat(join(path, name)).catch(() => undefined);
-      if (there?.isDirectory()) throw new Error(`${name} is a folder there, where a file is to be written`);
+      if (there?.isDirectory()) throw new Error(`${name} is a folder there, where a file is to be written.`);
     }
   } catch (error) {
     throw new Error(
-      `cannot write to ${path}: ${
-        (error as Error).message
-      }. Give another folder with --out, or make room there.`,
+      `cannot write to ${shown(path, 200)}: ${
+        inWords(error)
+      } Give another folder with --out, or make room there.`,
       { cause: error },
     );
   }

@@ -61,6 +61,10 @@ Deno.test("openCheckpoint() reads weights that are split over files", async () =
     await wrong({ ...weight_map, [names[0]]: "../one.safetensors" }, "beside it");
     await wrong({ ...weight_map, [names[0]]: "three.safetensors" }, "no such file");
     await wrong({}, "names 0 files");
+    await wrong(
+      { ...weight_map, [names[0]]: "two.safetensors" },
+      `it says that "${names[0]}" is in "two.safetensors", and "one.safetensors" holds it.`,
+    );
     // As in transformers: what a file holds is read, named or not; a name that no file holds is none.
     const { [names[0]]: _left, ...rest } = weight_map;
     await Deno.writeTextFile(index, JSON.stringify({ weight_map: { ...rest, extra: "one.safetensors" } }));

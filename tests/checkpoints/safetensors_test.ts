@@ -78,7 +78,11 @@ Deno.test("toFloat32() widens F16 and BF16 exactly", () => {
   }
   const nan = toFloat32({ dtype: "F16", dims: [1], data: new Uint16Array([0x7e00]) }, "x");
   assert(Number.isNaN(nan[0]));
-  assertThrows(() => toFloat32(sample.ids, "ids"), Error, '"ids"');
+  assertThrows(
+    () => toFloat32(sample.ids, "ids", "/m/a.safetensors"),
+    Error,
+    'Tensor "ids" in /m/a.safetensors is wanted as floating-point weights, and is stored as',
+  );
 });
 
 Deno.test("encodeSafetensors() refuses data that do not fill the dims", () => {

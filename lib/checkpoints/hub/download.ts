@@ -10,6 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdir, rename, rm } from "node:fs/promises";
+import { inWords } from "../../platform/errors.ts";
 import { OpenFile, syncFolder } from "../../platform/file.ts";
 import { bodyOf, HubTooSlow } from "./body.ts";
 import { fileSize, type RepoCache } from "./cache.ts";
@@ -135,7 +136,7 @@ async function append(output: OpenFile, at: number, piece: Uint8Array, path: str
   try {
     await output.write(piece, at);
   } catch (error) {
-    throw new Error(`Cannot write ${path}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`Cannot write ${path}: ${inWords(error)}`, { cause: error });
   }
 }
 

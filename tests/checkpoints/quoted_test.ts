@@ -1,0 +1,25 @@
+// Values of files as they stand in messages.
+import { assertEquals } from "@std/assert";
+import { quoted, shown } from "../../lib/checkpoints/quoted.ts";
+
+Deno.test("quoted() shows a value as the file has it, in one line, cut", () => {
+  const cases: [value: unknown, text: string][] = [
+    ['a\n"b"', '"a\\n\\"b\\""'],
+    [JSON.parse("1e999"), "Infinity"],
+    [JSON.parse("[-1e999, 2]"), "[-Infinity,2]"],
+    [NaN, "NaN"],
+    [JSON.parse("-0"), "-0"],
+    [5n, "5"],
+    [{ a: 12n ** 12n }, '{"a":8916100448256}'],
+    [undefined, "undefined"],
+    [null, "null"],
+    ["x".repeat(100), `"${"x".repeat(78)}…`],
+    [JSON.parse("[".repeat(200_000) + "]".repeat(200_000)), "a deeply nested list"],
+  ];
+  for (const [value, text] of cases) assertEquals(quoted(value), text);
+});
+
+Deno.test("shown() writes out what a terminal would obey, and cuts", () => {
+  assertEquals(shown("a\u202eb\x1b[2J\u2028"), "a\\u202eb\\u001b[2J\\u2028");
+  assertEquals(shown("abcdef", 4), "abc…");
+});
