@@ -195,6 +195,31 @@ export type {
   Repair,
   SelfRepairRow,
 } from "./experiments/census/rows.ts";
+
+// The post's three open questions, claim by claim.
+export { findings, type FindingsOptions } from "./experiments/findings/findings.ts";
+export { claimsOf } from "./experiments/findings/claims.ts";
+export type { Claim, Question, Unit, Verdict } from "./experiments/findings/claim.ts";
+export { besideThePost } from "./experiments/findings/occurrence.ts";
+export {
+  type CheckedNumber,
+  type Emergence,
+  emergence,
+  emergenceInWords,
+  type EmergenceRow,
+  emergenceRows,
+  type KnownFindings,
+  knownFindings,
+  type TrainedModel,
+} from "./experiments/findings/known.ts";
+export type {
+  Compared,
+  Findings,
+  NodeFinding,
+  ReuseFinding,
+  RoleFinding,
+  WriterFinding,
+} from "./experiments/findings/rows.ts";
 export type { PublishedRow } from "./experiments/census/published.ts";
 export { type Document, documents } from "./checkpoints/prompts/documents.ts";
 export { type PackOptions, packPrompts } from "./checkpoints/prompts/packed_prompts.ts";

@@ -7,7 +7,7 @@ import { exercisesOf, shownBy } from "./exercises.ts";
 const NOTEBOOKS = join(import.meta.dirname!, "..", "notebooks");
 
 /** The notebooks of a workshop. */
-const GRADED = /^(00_|fig|check_|cleaners|reuse|role)/;
+const GRADED = /^(00_|fig|check_|cleaners|reuse|role|findings)/;
 
 const names = (await Array.fromAsync(Deno.readDir(NOTEBOOKS)))
   .map(({ name }) => name).filter((name) => name.endsWith(".ipynb")).sort();

@@ -32,6 +32,9 @@ export { layersPlot, type ReportFigure, scanHeatMap, writerFigures, writersPlot 
 // Of a census.
 export { contractionPlot, cosinePlot, earlyPlot, modelsPlot, selfRepairPlot } from "./census_plots.ts";
 
+// Of the account of what was found.
+export { claimsPlot, type ErasurePanel, erasurePlot } from "./findings_plots.ts";
+
 // As a file.
 export { type PngOptions, toPng } from "./png.ts";
 export { toSvg } from "./svg.ts";

@@ -1,0 +1,166 @@
+/** What `reuse` and `role` say of a writer, claim by claim; and all claims on one model. */
+import { listed } from "../numbers_in_words.ts";
+import type { Estimate } from "../rows.ts";
+import { type Claim, claim, verdictOf } from "./claim.ts";
+import { occurrence } from "./occurrence.ts";
+import type { Compared, Findings, ReuseFinding, RoleFinding } from "./rows.ts";
+
+/**
+ * All claims on one model that its numbers allow, in the order of the post's questions.
+ *
+ * @example
+ * ```ts
+ * import { knownFindings } from "./known.ts";
+ * const known = await knownFindings();
+ * for (const { sentence, refutedIf } of claimsOf(known, "SmolLM2-135M")) console.log(sentence, refutedIf);
+ * ```
+ */
+export function claimsOf(findings: Findings, model: string = findings.model.name): Claim[] {
+  return [
+    ...findings.reuse.flatMap((one) => reuseClaims(one, model)),
+    ...findings.role.flatMap((one) => roleClaims(one, model)),
+    ...occurrence(findings, model),
+  ];
+}
+
+function reuseClaims({ writer, cleaners, content, needed, putBack }: ReuseFinding, model: string): Claim[] {
+  const subject = { question: "reuse" as const, model, node: writer };
+  const later = cleaners.length > 0 ? "" : ", which nobody surely erases";
+  const claims = [claim(
+    {
+      ...subject,
+      asked: "other content in the writer's directions",
+      unit: "share",
+      refutedIf: "on other texts random directions hold as much of the stream's end",
+    },
+    content,
+    {
+      more: `More other content stands in the directions of ${writer}${later} than in random ones`,
+      less: `Less other content stands in the directions of ${writer}${later} than in random ones`,
+      "not shown":
+        `That another amount of other content stands in the directions of ${writer}${later} than in random ones is not shown`,
+    },
+    "in random ones",
+  )];
+  if (needed) {
+    claims.push(claim(
+      {
+        ...subject,
+        asked: "change of predictions without it",
+        unit: "nats",
+        refutedIf: "on other texts predictions depend as much on random directions",
+      },
+      needed,
+      {
+        more: `The predictions depend more on what stands there at the end than on random directions`,
+        less: `The predictions depend less on what stands there at the end than on random directions`,
+        "not shown":
+          `That the predictions depend more on what stands there at the end than on random directions is not shown`,
+      },
+      "of random ones",
+    ));
+  }
+  if (putBack) claims.push(helps(subject, putBack));
+  return claims;
+}
+
+/** Erasing helps where the loss rises with the output put back: surely, and more than with any such vector. */
+function helps(subject: { question: "reuse"; model: string; node: string }, putBack: Compared): Claim {
+  const verdict = verdictOf(putBack.own, putBack.control, putBack.more), { node } = subject;
+  const better = putBack.own.interval[1] < 0, worse = putBack.own.interval[0] > 0;
+  return claim(
+    {
+      ...subject,
+      asked: "loss with what was erased put back",
+      unit: "nats",
+      refutedIf: "on other texts the loss rises as much with the same vector rotated, or falls",
+    },
+    putBack,
+    {
+      more: better
+        ? `Erasing ${node} does not help, the model predicts better with it put back`
+        : worse
+        ? `Erasing ${node} helps, the loss rises with it put back, more than with a rotated vector`
+        : `Put back, ${node} costs more than a rotated vector; that the loss rises is not shown`,
+      less: better
+        ? `Erasing ${node} does not help, the model predicts better with it put back`
+        : `Put back, ${node} costs less than a rotated vector, so it is not in the way of what comes after`,
+      "not shown": better
+        ? `Erasing ${node} does not help, the model predicts better with it put back`
+        : `That ${node}, put back, costs more than a rotated vector is not shown, so nor is that erasing it helps`,
+    },
+    "rotated",
+    verdict,
+  );
+}
+
+const FACTOR: Record<RoleFinding["about"]["factor"], string> = {
+  position: "the position",
+  token: "the token",
+  previous: "the token before",
+  prompt: "the prompt",
+};
+
+function roleClaims({ writer, says, about, lost }: RoleFinding, model: string): Claim[] {
+  const subject = { question: "role" as const, model, node: writer };
+  const claims: Claim[] = [];
+  if (says) {
+    const { dla: own, rotated } = says, token = JSON.stringify(says.token);
+    const value = rotated.reduce((a, b) => a + b, 0) / rotated.length;
+    const control: Estimate = { value, interval: [Math.min(...rotated), Math.max(...rotated)] };
+    claims.push(claim(
+      {
+        ...subject,
+        asked: "largest mean DLA of any token",
+        unit: "logits",
+        refutedIf: "another rotation speaks as much for some token",
+      },
+      { own, control },
+      {
+        more: `${writer} speaks, on average, for ${token} more than its rotated output speaks for any token`,
+        less: `${writer} speaks, on average, less for any token than its rotated output does`,
+        "not shown":
+          `That ${writer} speaks for any token more than its rotated output does is not shown; its first is ${token}`,
+      },
+      `rotated (range of ${rotated.length})`,
+    ));
+  }
+  const chance: Estimate = { value: about.shuffled, interval: [about.shuffled, about.shuffled] };
+  const factor = FACTOR[about.factor];
+  const others = listed(Object.values(FACTOR).filter((name) => name !== factor));
+  claims.push(claim(
+    {
+      ...subject,
+      asked: "variance that one label explains",
+      unit: "share",
+      refutedIf: "on other texts shuffled labels explain as much",
+    },
+    { own: about.last, control: chance },
+    {
+      more: `Part of ${writer}'s variance is explained by ${factor}, and by none of ${others}`,
+      less: `Of ${writer}'s variance ${factor} explains less than shuffled labels do`,
+      "not shown":
+        `That ${factor} explains more of ${writer}'s variance than shuffled labels do is not shown`,
+    },
+    "shuffled",
+  ));
+  if (lost) {
+    claims.push(claim(
+      {
+        ...subject,
+        asked: "loss without the output",
+        unit: "nats",
+        refutedIf: "on other texts the loss is as high without a rotated vector",
+      },
+      lost,
+      {
+        more: `Without ${writer} the loss is higher, by more than without a rotated vector`,
+        less: `Without ${writer} the loss rises by less than without a rotated vector`,
+        "not shown":
+          `That the loss without ${writer} rises by more than without a rotated vector is not shown`,
+      },
+      "rotated",
+    ));
+  }
+  return claims;
+}

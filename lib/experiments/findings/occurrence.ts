@@ -1,0 +1,113 @@
+/** Whether clean-up occurs in a model, above all in its early heads; and what is otherwise than in the post. */
+import { estimate, listed, number, percent } from "../numbers_in_words.ts";
+import type { Estimate } from "../rows.ts";
+import { type Claim, claim } from "./claim.ts";
+import type { Findings } from "./rows.ts";
+
+/** Names that stand in a sentence. */
+const NAMED = 6;
+
+/** Of a whole model: outputs that are erased, and what becomes of the attribution of early heads. */
+export function occurrence({ writers, count, threshold, early }: Findings, model: string): Claim[] {
+  const claims: Claim[] = [], found = writers.filter((one) => one.found);
+  const subject = { question: "occurrence" as const, model };
+  const most =
+    (found.length > 0 ? found : writers).toSorted((a, b) => b.specific.value - a.specific.value)[0];
+  if (most) {
+    const who = `${found.length} of ${writers.length} examined nodes (of ${count})`;
+    const names = found.length > 0 && found.length <= 6
+      ? `, ${listed(found.map(({ writer }) => writer))},`
+      : "";
+    const { writer: node, left: own, control, specific } = most;
+    claims.push(claim(
+      {
+        ...subject,
+        node,
+        asked: "left of the most erased output",
+        unit: "retention",
+        refutedIf: "on other texts as little is left of the rotated outputs of these nodes",
+        expected: "less",
+      },
+      { own, control, more: negative(specific) },
+      {
+        more:
+          `Of none of ${writers.length} examined nodes (of ${count}) is less left than of its rotated output`,
+        less:
+          `The outputs of ${who}${names} are erased by ${threshold} or more beyond their control; of the most erased, ${node}, there is left`,
+        "not shown":
+          `That any of ${writers.length} examined nodes (of ${count}) is erased by ${threshold} or more beyond its control is not shown; of the nearest, ${node}, there is left`,
+      },
+      "of it rotated",
+      found.length > 0 ? "less" : "not shown",
+    ));
+  }
+  const all = early.find(({ node }) => node === "all");
+  if (all) {
+    const single = early.filter((row) => row !== all && row.beyond.interval[0] > 0).map(({ node }) => node);
+    const heads = early.length - 1, some = single.length > 0 ? `; one by one of ${listed(single)} alone` : "";
+    claims.push(claim(
+      {
+        ...subject,
+        node: "all",
+        asked: "early heads’ DLA that is taken back",
+        unit: "share",
+        refutedIf:
+          "on other texts as much is taken back of the attribution of the same heads' rotated outputs",
+      },
+      { own: all.takenBack, control: all.control, more: all.beyond },
+      {
+        more:
+          `Of the attribution of the ${heads} early heads with the largest more is taken back than of their rotated outputs'`,
+        less:
+          `Of the attribution of the ${heads} early heads with the largest less is taken back than of their rotated outputs'`,
+        "not shown":
+          `That of the attribution of the ${heads} early heads with the largest more is taken back than of their rotated outputs' is not shown${some}`,
+      },
+      "rotated",
+    ));
+  }
+  return claims;
+}
+
+const negative = ({ value, interval: [low, high] }: Estimate): Estimate => ({
+  value: -value,
+  interval: [-high, -low],
+});
+
+/** Where what was found is otherwise than in the post, one sentence each. */
+export function besideThePost({ writers, model: { layers } }: Findings, model: string): string[] {
+  const found = writers.filter((one) => one.found), said: string[] = [];
+  if (found.length === 0) return [`${model}: no writer is found, so nothing stands beside the post's.`];
+  const [most] = found;
+  const fall = 1 - most.left.value;
+  if (fall > 0) {
+    said.push(
+      `The post has no control. In ${model} ${
+        number(most.left.value)
+      } of what ${most.writer} writes is left at ` +
+        `the end, ${number(most.control.value)} of the same rotated: ${
+          percent(most.specific.value / fall)
+        } of ` +
+        `the fall from 1 is about what it says (specific erasure ${estimate(most.specific)}).`,
+    );
+  }
+  const third = Math.ceil(layers / 3);
+  const early = found.filter(({ writer }) => layerOf(writer) >= 0 && layerOf(writer) < third);
+  said.push(
+    `The post's writer is in the first layer. In ${model} ${early.length} of ${found.length} found are in the ` +
+      `first third of the layers${
+        early.length > 0 ? ` (${listed(early.map(({ writer }) => writer))})` : ""
+      }.`,
+  );
+  const cleaners = found.flatMap((one) => one.cleaners), mlps = cleaners.filter((name) => /^MLP/.test(name));
+  if (cleaners.length > 0) {
+    said.push(
+      `The post's cleaners are heads of one layer. In ${model} ${mlps.length} of ${cleaners.length} cleaners ` +
+        `(writer by writer) are MLPs.`,
+    );
+  }
+  return said;
+}
+
+/** Of embeddings −1. */
+const layerOf = (node: string): number => Number(/^(?:L|MLP)(\d+)/.exec(node)?.[1] ?? -1);

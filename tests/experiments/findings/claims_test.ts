@@ -1,0 +1,213 @@
+// Each sentence stands on a condition that makes it true: numbers on all sides of it.
+import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import { type Claim, verdictOf } from "../../../lib/experiments/findings/claim.ts";
+import { claimsOf } from "../../../lib/experiments/findings/claims.ts";
+import {
+  emergence,
+  emergenceInWords,
+  emergenceRows,
+  wilson,
+} from "../../../lib/experiments/findings/known.ts";
+import { besideThePost } from "../../../lib/experiments/findings/occurrence.ts";
+import type { Compared, Findings } from "../../../lib/experiments/findings/rows.ts";
+import type { Estimate } from "../../../lib/experiments/rows.ts";
+
+const at = (value: number, half = 0.05): Estimate => ({ value, interval: [value - half, value + half] });
+const compared = (own: number, control: number, half = 0.05): Compared => ({
+  own: at(own, half),
+  control: at(control, half),
+  more: at(own - control, half),
+});
+
+const NONE: Findings = {
+  model: { name: "m", layers: 6, heads: 2 },
+  nodes: [],
+  count: 20,
+  writers: [],
+  threshold: 0.15,
+  early: [],
+  reuse: [],
+  role: [],
+  assumptions: {},
+};
+
+const reuse = (more: Partial<Findings["reuse"][number]>): Findings => ({
+  ...NONE,
+  reuse: [{ writer: "L1H0", k: 2, cleaners: ["L3H0"], content: compared(0.5, 0.1), ...more }],
+});
+const writer = (name: string, left: number, control: number, found: boolean, cleaners = ["MLP4"]) => ({
+  writer: name,
+  left: at(left),
+  control: at(control),
+  specific: at(control - left),
+  found,
+  cleaners,
+});
+const early = (node: string, back: number, control: number) => ({
+  node,
+  layer: 0,
+  dla: 1,
+  takenBack: at(back),
+  control: at(control),
+  beyond: at(back - control),
+  effect: at(0.5),
+});
+
+const asked = (claims: Claim[], text: string) => claims.find((one) => one.asked.includes(text))!;
+
+Deno.test("verdictOf(): the difference's interval decides; without one, whether both lie apart", () => {
+  assertEquals(verdictOf(at(1), at(1), at(0.2)), "more");
+  assertEquals(verdictOf(at(1), at(0), at(0.02)), "not shown");
+  assertEquals(verdictOf(at(0), at(1), at(-0.2)), "less");
+  assertEquals(verdictOf(at(1), at(0.8)), "more");
+  assertEquals(verdictOf(at(1), at(0.92)), "not shown");
+  assertEquals(verdictOf(at(0.8), at(1)), "less");
+});
+
+Deno.test("claims on content and on what predictions depend on: more, less, not shown; each with its control", () => {
+  for (
+    const [own, control, beginning] of [
+      [0.5, 0.1, "More other content"],
+      [0.1, 0.5, "Less other content"],
+      [0.3, 0.28, "That another amount of other content"],
+    ] as const
+  ) {
+    const [claim] = claimsOf(reuse({ content: compared(own, control) }), "M");
+    assert(claim.sentence.startsWith(beginning), claim.sentence);
+    assertStringIncludes(claim.sentence, `${(100 * own).toFixed(1)} %`);
+    assertStringIncludes(claim.sentence, `in random ones ${(100 * control).toFixed(1)} %`);
+    assertEquals([claim.model, claim.node, claim.question], ["M", "L1H0", "reuse"]);
+  }
+  const [nobody] = claimsOf(reuse({ cleaners: [] }));
+  assertStringIncludes(nobody.sentence, "L1H0, which nobody surely erases");
+  const needs = (own: number, control: number) =>
+    asked(claimsOf(reuse({ needed: compared(own, control, 0.01) })), "predictions without").sentence;
+  assertStringIncludes(needs(0.2, 0.1), "The predictions depend more on what stands there");
+  assertStringIncludes(needs(0.1, 0.2), "The predictions depend less on what stands there");
+  assertStringIncludes(needs(0.1, 0.105), "is not shown");
+  assertEquals(claimsOf(reuse({})).length, 1, "a base model has no predictions");
+});
+
+Deno.test("that erasing helps is said only where the loss rises, and by more than with a rotated vector", () => {
+  const helps = (own: number, control: number) =>
+    asked(claimsOf(reuse({ putBack: compared(own, control, 0.01) })), "put back");
+  const said: [number, number, string][] = [
+    [0.10, 0.05, "Erasing L1H0 helps, the loss rises"],
+    [0.005, -0.05, "costs more than a rotated vector; that the loss rises is not shown"],
+    [0.05, 0.10, "costs less than a rotated vector"],
+    [0.05, 0.045, "is not shown, so nor is that erasing it helps"],
+    [-0.05, 0.10, "does not help, the model predicts better"],
+    [-0.05, -0.10, "does not help, the model predicts better"],
+    [-0.05, -0.045, "does not help, the model predicts better"],
+  ];
+  for (const [own, control, text] of said) assertStringIncludes(helps(own, control).sentence, text);
+});
+
+Deno.test("claims on a role: a token, a factor, the loss without it; each only beyond its control", () => {
+  const role = (dla: number, last: number, lost: number): Findings => ({
+    ...NONE,
+    role: [{
+      writer: "L1H0",
+      says: { token: " a", dla: at(dla), rotated: [0.5, 0.7] },
+      about: { factor: "position", last: at(last), shuffled: 0.1 },
+      lost: { own: at(lost), control: at(0.2) },
+    }],
+  });
+  const all = claimsOf(role(1, 0.5, 0.5)).map(({ sentence }) => sentence);
+  assertStringIncludes(
+    all[0],
+    `L1H0 speaks, on average, for " a" more than its rotated output speaks for any`,
+  );
+  assertStringIncludes(all[0], "1.00 logits (0.95 to 1.05), rotated (range of 2) 0.60 (0.50 to 0.70)");
+  assertStringIncludes(all[1], "explained by the position, and by none of the token, the token before and");
+  assertStringIncludes(all[2], "Without L1H0 the loss is higher, by more than");
+  const none = claimsOf(role(0.72, 0.12, 0.22));
+  none.forEach(({ sentence, verdict, refutedIf }) => {
+    assertEquals(verdict, "not shown", sentence);
+    assertStringIncludes(sentence, "is not shown");
+    assertStringIncludes(refutedIf, "interval of the difference lies wholly on one side");
+  });
+  const less = claimsOf(role(0.4, 0.02, 0.05));
+  assertEquals(less.map(({ verdict }) => verdict), ["less", "less", "less"]);
+  assertStringIncludes(less[0].sentence, "less for any token");
+});
+
+Deno.test("claims on occurrence: found writers by name, none, and early heads beyond their control or not", () => {
+  const found = claimsOf({
+    ...NONE,
+    writers: [writer("L1H0", 0.1, 0.8, true), writer("L1H1", 0.5, 0.6, false)],
+  });
+  assertStringIncludes(
+    found[0].sentence,
+    "The outputs of 1 of 2 examined nodes (of 20), L1H0, are erased by 0.15",
+  );
+  assertStringIncludes(found[0].sentence, "there is left: 0.10 (0.05 to 0.15), of it rotated 0.80");
+  assertStringIncludes(found[0].refutedIf, "of the rotated outputs of these nodes");
+  const none = claimsOf({ ...NONE, writers: [writer("L1H1", 0.5, 0.6, false)] });
+  assertStringIncludes(none[0].sentence, "That any of 1 examined nodes (of 20) is erased");
+  assertStringIncludes(none[0].sentence, "is not shown; of the nearest, L1H1");
+  assertEquals(claimsOf(NONE), []);
+  const heads = (back: number, control: number, one = control) =>
+    claimsOf({ ...NONE, early: [early("L0H0", back, one), early("all", back, control)] })[0];
+  assertStringIncludes(heads(0.8, 0.3).sentence, "of the 1 early heads with the largest more is taken back");
+  assertStringIncludes(heads(0.3, 0.8).sentence, "less is taken back");
+  assertStringIncludes(heads(0.3, 0.28).sentence, "is not shown: 30.0 %");
+  assertStringIncludes(heads(0.3, 0.28, 0.1).sentence, "is not shown; one by one of L0H0 alone");
+});
+
+Deno.test("besideThePost(): how much of the fall is specific, where writers and what kind cleaners are", () => {
+  const [fall, where, who] = besideThePost({
+    ...NONE,
+    writers: [writer("L1H0", 0, 0.5, true), writer("MLP4", 0, 0.5, true, ["L5H0", "MLP5"])],
+  }, "M");
+  assertStringIncludes(
+    fall,
+    "0.00 of what L1H0 writes is left at the end, 0.50 of the same rotated: 50 % of the fall",
+  );
+  assertStringIncludes(where, "1 of 2 found are in the first third of the layers (L1H0)");
+  assertStringIncludes(who, "2 of 3 cleaners (writer by writer) are MLPs");
+  const [, embedded] = besideThePost({ ...NONE, writers: [writer("pos_embed", 0, 0.5, true, [])] }, "M");
+  assertStringIncludes(embedded, "0 of 1 found are in the first third of the layers.");
+  assertEquals(besideThePost(NONE, "M").length, 1);
+});
+
+Deno.test("wilson() by hand: none of ten is 0 to z² / (10 + z²); all of ten the same from the other end", () => {
+  const [low, high] = wilson(0, 10);
+  assertAlmostEquals(low, 0, 1e-12);
+  assertAlmostEquals(high, 3.8416 / 13.8416, 1e-12);
+  assertAlmostEquals(wilson(10, 10)[0], 1 - high, 1e-12);
+});
+
+Deno.test("emergence(): the rows are those of the training's log, and the words follow the counts", async () => {
+  const found = await emergence();
+  const log = await Deno.readTextFile(
+    new URL("../../../data/training/logs/population-g.jsonl", import.meta.url),
+  );
+  const own = log.trim().split("\n").map((line) => JSON.parse(line.replaceAll("NaN", "null"))).filter((
+    { name },
+  ) => /^g0[012]-/.test(name));
+  assertEquals(
+    found.models,
+    own.map(({ name, writer, left, rotated }) => ({
+      model: name,
+      generation: Number(name.slice(1, 3)),
+      writer,
+      left,
+      rotated,
+    })),
+  );
+  assertEquals(emergenceRows(found).map(({ models }) => models), [48, 48, 48]);
+  const made = (left: number, count: number, generation = 0) =>
+    Array.from({ length: count }, () => ({ model: "m", generation, writer: "L1H0", left, rotated: 0.5 }));
+  const words = (erased: number, kept: number) =>
+    emergenceInWords({
+      source: "",
+      measured: "",
+      tokens: [1e6],
+      models: [...made(0.1, erased), ...made(0.9, kept)],
+    });
+  assertStringIncludes(words(40, 2)[0], "40 of 42 models");
+  assertStringIncludes(words(40, 2)[0], "erasing is the more frequent, surely");
+  assertStringIncludes(words(2, 40)[0], "keeping is the more frequent, surely");
+  assertStringIncludes(words(20, 21)[0], "which of the two is more frequent is not sure");
+});
