@@ -15,7 +15,7 @@ export function occurrence({ writers, count, threshold, early }: Findings, model
     (found.length > 0 ? found : writers).toSorted((a, b) => b.specific.value - a.specific.value)[0];
   if (most) {
     const who = `${found.length} of ${writers.length} examined nodes (of ${count})`;
-    const names = found.length > 0 && found.length <= 6
+    const names = found.length > 0 && found.length <= NAMED
       ? `, ${listed(found.map(({ writer }) => writer))},`
       : "";
     const { writer: node, left: own, control, specific } = most;
