@@ -39,7 +39,9 @@ export interface Claim {
   refutedIf: string;
 }
 
+/** What a claim's numbers are in. */
 export type Unit = "share" | "nats" | "logits" | "retention";
+/** On which side of its control a number surely lies. */
 export type Verdict = "more" | "less" | "not shown";
 
 /** By the interval of the difference; without one, by whether the two intervals lie apart. */

@@ -64,7 +64,10 @@ function reuseClaims({ writer, cleaners, content, needed, putBack }: ReuseFindin
   return claims;
 }
 
-/** Erasing helps where the loss rises with the output put back: surely, and more than with any such vector. */
+/**
+ * Erasing helps where the loss rises with the output put back: surely, and more than with any such
+ * vector.
+ */
 function helps(subject: { question: "reuse"; model: string; node: string }, putBack: Compared): Claim {
   const verdict = verdictOf(putBack.own, putBack.control, putBack.more), { node } = subject;
   const better = putBack.own.interval[1] < 0, worse = putBack.own.interval[0] > 0;

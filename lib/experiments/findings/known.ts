@@ -100,7 +100,15 @@ export interface EmergenceRow {
 /** The scan's default: so much counts. */
 const THRESHOLD = 0.15;
 
-/** Counts by generation. */
+/**
+ * Counts by generation.
+ *
+ * @example
+ * ```ts
+ * const [first] = emergenceRows(await emergence());
+ * console.log(first.tokens, first.erased, first.models);
+ * ```
+ */
 export function emergenceRows({ models, tokens }: Emergence): EmergenceRow[] {
   return tokens.map((seen, generation) => {
     const own = models.filter((one) => one.generation === generation);
@@ -127,7 +135,14 @@ export function wilson(count: number, of: number): [number, number] {
   return [centre - half, centre + half];
 }
 
-/** One sentence a generation; that it is no chance only where the two intervals lie apart. */
+/**
+ * One sentence a generation; that it is no chance only where the two intervals lie apart.
+ *
+ * @example
+ * ```ts
+ * console.log(emergenceInWords(await emergence())[0]);
+ * ```
+ */
 export function emergenceInWords(found: Emergence): string[] {
   const share = ([low, high]: [number, number]) => `${number(100 * low, 0)} to ${number(100 * high, 0)} %`;
   return emergenceRows(found).map(({ tokens, models, erased, share: own, kept, keptShare }) => {

@@ -1,4 +1,7 @@
-/** Whether clean-up occurs in a model, above all in its early heads; and what is otherwise than in the post. */
+/**
+ * Whether clean-up occurs in a model, above all in its early heads; and what is otherwise than in the
+ * post.
+ */
 import { estimate, listed, number, percent } from "../numbers_in_words.ts";
 import type { Estimate } from "../rows.ts";
 import { type Claim, claim } from "./claim.ts";
@@ -74,7 +77,15 @@ const negative = ({ value, interval: [low, high] }: Estimate): Estimate => ({
   interval: [-high, -low],
 });
 
-/** Where what was found is otherwise than in the post, one sentence each. */
+/**
+ * Where what was found is otherwise than in the post, one sentence each.
+ *
+ * @example
+ * ```ts
+ * import { knownFindings } from "./known.ts";
+ * console.log(besideThePost(await knownFindings(), "SmolLM2-135M").join("\n"));
+ * ```
+ */
 export function besideThePost({ writers, model: { layers } }: Findings, model: string): string[] {
   const found = writers.filter((one) => one.found), said: string[] = [];
   if (found.length === 0) return [`${model}: no writer is found, so nothing stands beside the post's.`];

@@ -42,7 +42,10 @@ export interface ReuseFinding {
   k: number;
   /** Who erases it. */
   cleaners: string[];
-  /** Share of the end of the stream that is other content in its directions; in random ones; the difference. */
+  /**
+   * Share of the end of the stream that is other content in its directions; in random ones; the
+   * difference.
+   */
   content: Compared;
   /** KL of the predictions when what stands there is exchanged for its mean, in nats a token. */
   needed?: Compared;
@@ -56,7 +59,10 @@ export interface RoleFinding {
   writer: string;
   /** Token with the largest mean DLA, in logits; the largest of any token for each rotated output. */
   says?: { token: string; dla: Estimate; rotated: number[] };
-  /** The factor that explains most of the output's variance beyond shuffled labels and with none of the others. */
+  /**
+   * The factor that explains most of the output's variance beyond shuffled labels and with none of the
+   * others.
+   */
   about: { factor: Factor; last: Estimate; shuffled: number };
   /** Increase of the loss without the output, in nats a token; without as much, rotated. */
   lost?: Pick<Compared, "own" | "control">;
