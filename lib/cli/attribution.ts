@@ -81,6 +81,8 @@ export async function runAttribution(command: AttributionCommand): Promise<Attri
   const { prompts: file, length, maxTokens } = command;
   const read = (tokens: number | undefined): Promise<Prompts> =>
     scanPrompts(model, {
+      target,
+      ...(signal && { signal }),
       ...(file !== undefined && { file }),
       ...(length !== undefined && { length }),
       ...(tokens !== undefined && { maxTokens: tokens }),

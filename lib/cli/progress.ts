@@ -46,6 +46,25 @@ export const downloadProgress = (target: ProgressTarget): OnDownload => (progres
   if (target.isTerminal) target.write(ERASE_LINE + describeDownload(progress));
 };
 
+/** Says on a terminal how much of a file is read; elsewhere nothing. */
+export function readProgress(
+  file: string,
+  target?: ProgressTarget,
+): { report: (bytes: number, of: number) => void; finish: () => void } {
+  if (!target?.isTerminal) return { report() {}, finish() {} };
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
+  let saidAt = performance.now(), said = false;
+  return {
+    report(bytes, of) {
+      if (performance.now() < saidAt + REDRAW_MS) return;
+      [saidAt, said] = [performance.now(), true];
+      const line = `Reading ${file} ${bar(bytes, of)} ${megabytes(bytes)} of ${megabytes(of)} MB`;
+      target.write(ERASE_LINE + line.slice(0, target.columns - 1));
+    },
+    finish: () => said && target.write(ERASE_LINE),
+  };
+}
+
 /** "███░░░", `width` characters, of which done/total are filled. */
 export function bar(done: number, total: number, width = BAR_CELLS): string {
   const filled = total === 0 ? 0 : Math.round((Math.min(done, total) / total) * width);

@@ -5,6 +5,7 @@ import { packPrompts } from "../checkpoints/prompts/packed_prompts.ts";
 import { promptsFor } from "../transformer/load.ts";
 import type { Model } from "../transformer/model.ts";
 import { called } from "./called.ts";
+import { type ProgressTarget, readProgress } from "./progress.ts";
 
 export interface ScanPromptOptions {
   /** A .txt, .jsonl, .parquet or .safetensors file; default: the prompts that belong to the model. */
@@ -13,6 +14,10 @@ export interface ScanPromptOptions {
   maxTokens?: number;
   /** Tokens of a prompt. */
   length?: number;
+  /** Where it is said how much of a large file is read. */
+  target?: ProgressTarget;
+  /** Ends the reading of a file. */
+  signal?: AbortSignal;
 }
 
 /** Some prompts are always measured, however long they are: longer ones cost more and say the same. */
@@ -20,17 +25,22 @@ const LONGEST = 128;
 
 /** @throws when the model has no prompts of its own and none are given, and for a file that holds none */
 export async function scanPrompts(model: Model, options: ScanPromptOptions): Promise<Prompts> {
-  const { file, maxTokens, length } = options;
+  const { file, maxTokens, length, target, signal } = options;
   if (file !== undefined && DOCUMENT_FILES.some((ending) => file.toLowerCase().endsWith(ending))) {
     const { config, tokenizer } = model;
-    return await packPrompts(documents(file), {
-      config,
-      source: file,
-      longest: LONGEST,
-      ...(tokenizer && { tokenizer }),
-      ...(length !== undefined && { length }),
-      ...(maxTokens !== undefined && { maxTokens }),
-    });
+    const progress = readProgress(file, target);
+    try {
+      return await packPrompts(documents(file, { onRead: progress.report, ...(signal && { signal }) }), {
+        config,
+        source: file,
+        longest: LONGEST,
+        ...(tokenizer && { tokenizer }),
+        ...(length !== undefined && { length }),
+        ...(maxTokens !== undefined && { maxTokens }),
+      });
+    } finally {
+      progress.finish();
+    }
   }
   const { config } = model;
   let prompts: Prompts;

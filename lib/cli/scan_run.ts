@@ -44,7 +44,10 @@ export interface ScanCommandOptions {
 
 /** What a scan runs on. @throws for bad input */
 export async function scanInput(
-  options: Pick<ScanCommandOptions, "model" | "prompts" | "maxTokens" | "length" | "device" | "settings">,
+  options: Pick<
+    ScanCommandOptions,
+    "model" | "prompts" | "maxTokens" | "length" | "device" | "settings" | "signal"
+  >,
   target: ProgressTarget,
 ): Promise<{ model: Model; prompts: Prompts; settings: ScanSettings }> {
   const settings = checkSettings(options.settings);
@@ -52,8 +55,10 @@ export async function scanInput(
     ...(options.device && { device: options.device }),
     onProgress: downloadProgress(target),
   });
-  const { prompts: file, maxTokens, length } = options;
+  const { prompts: file, maxTokens, length, signal } = options;
   const prompts = await scanPrompts(model, {
+    target,
+    ...(signal && { signal }),
     ...(file !== undefined && { file }),
     ...(maxTokens !== undefined && { maxTokens }),
     ...(length !== undefined && { length }),

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { bar, counted, formatSeconds, Progress } from "../../lib/cli/progress.ts";
+import { bar, counted, formatSeconds, Progress, readProgress } from "../../lib/cli/progress.ts";
 
 function recorder(isTerminal: boolean, columns = 60) {
   let text = "";
@@ -84,4 +84,19 @@ Deno.test("Progress shows notebooks that run side by side in one line, and each 
   assertStringIncludes(drawn[6], "[1/3] fig1 ");
   assert(!drawn[6].includes("fig2"), drawn[6]);
   assertEquals(drawn.at(-1)!.match(/\[1\/3\] fig1: 2 cells/)?.index, 0);
+});
+
+Deno.test("readProgress() speaks on a terminal alone, within its width, and when reading takes a while", async () => {
+  for (const isTerminal of [true, false]) {
+    let written = "";
+    const target = { write: (text: string) => written += text, isTerminal, columns: 40 };
+    const progress = readProgress("texts.jsonl", target);
+    progress.report(1e6, 4e7);
+    assertEquals(written, "");
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    progress.report(2e7, 4e7);
+    progress.finish();
+    const line = "Reading texts.jsonl ████████████░░░░░░░░";
+    assertEquals(written, isTerminal ? `\r\x1b[K${line.slice(0, 39)}\r\x1b[K` : "");
+  }
 });

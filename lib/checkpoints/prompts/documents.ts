@@ -11,7 +11,7 @@ import type { AsyncBuffer } from "hyparquet";
 import { columnNames, readFooter, readRows, rowGroup } from "../parquet/row_groups.ts";
 import { quoted, shown } from "../quoted.ts";
 import { RandomAccessFile } from "../random_access_file.ts";
-import { textLines, textPieces } from "./text_lines.ts";
+import { type ReadWatch, textLines, textPieces } from "./text_lines.ts";
 
 /** A text of any length, read from its beginning as far as it is wanted. */
 export interface LongText {
@@ -37,25 +37,25 @@ export const DOCUMENT_FILES: readonly string[] = [".txt", ".jsonl", ".parquet"];
  * await texts.next().catch((error) => console.log(error.message)); // there is no such file
  * ```
  */
-export async function* documents(path: string): AsyncGenerator<Document> {
+export async function* documents(path: string, watch?: ReadWatch): AsyncGenerator<Document> {
   const kind = DOCUMENT_FILES.find((ending) => path.toLowerCase().endsWith(ending));
   if (kind === ".txt") {
-    const text = longText(path);
+    const text = longText(path, watch);
     await text.start(1); // a file that cannot be read is refused before anything is said of what it holds
     yield text;
-  } else if (kind === ".jsonl") yield* jsonLines(path);
-  else if (kind === ".parquet") yield* parquetDocuments(path);
+  } else if (kind === ".jsonl") yield* jsonLines(path, watch);
+  else if (kind === ".parquet") yield* parquetDocuments(path, watch);
   else {throw new Error(
       `${path}: texts are read from ${DOCUMENT_FILES.join(", ")}; got another kind of file.`,
     );}
 }
 
-function longText(path: string): LongText {
+function longText(path: string, watch?: ReadWatch): LongText {
   return {
     async start(characters) {
       const parts: string[] = [];
       let length = 0;
-      for await (const piece of textPieces(path)) {
+      for await (const piece of textPieces(path, watch)) {
         parts.push(piece);
         length += piece.length;
         if (length >= characters) break;
@@ -65,9 +65,9 @@ function longText(path: string): LongText {
   };
 }
 
-async function* jsonLines(path: string): AsyncGenerator<string | null> {
+async function* jsonLines(path: string, watch?: ReadWatch): AsyncGenerator<string | null> {
   let number = 0;
-  for await (const line of textLines(path)) {
+  for await (const line of textLines(path, watch)) {
     number++;
     if (line.trim() === "") continue;
     const refuse = (what: string) =>
@@ -84,7 +84,7 @@ async function* jsonLines(path: string): AsyncGenerator<string | null> {
   }
 }
 
-async function* parquetDocuments(path: string): AsyncGenerator<Document> {
+async function* parquetDocuments(path: string, watch: ReadWatch = {}): AsyncGenerator<Document> {
   const source = await RandomAccessFile.open(path);
   const file = parquetFile(source);
   const refused = (where: string, error: unknown) =>
@@ -105,7 +105,9 @@ async function* parquetDocuments(path: string): AsyncGenerator<Document> {
         `${path} has the columns ${quoted(names, 200)}; expected "text" or "tokens" among them.`,
       );
     }
-    for (let index = 0; index < metadata.row_groups.length; index++) {
+    const groups = metadata.row_groups.length;
+    for (let index = 0; index < groups; index++) {
+      watch.signal?.throwIfAborted();
       let values, first = 0;
       try {
         const group = rowGroup(metadata, index, column, source.size);
@@ -114,6 +116,7 @@ async function* parquetDocuments(path: string): AsyncGenerator<Document> {
       } catch (error) {
         throw refused(`, row group ${index}`, error);
       }
+      watch.onRead?.(Math.round(source.size * (index + 1) / groups), source.size);
       for (const [i, value] of values.entries()) yield parquetValue(value, path, first + i, column);
     }
   } finally {

@@ -9,12 +9,25 @@ const PIECE_BYTES = 1 << 18;
 /** Longer than any document that is trained on; beyond it a file has no lines. */
 const MOST_LINE = 1 << 27;
 
+/** Who waits for a file of any size. */
+export interface ReadWatch {
+  /** Told how many of its bytes are read. */
+  onRead?: (bytes: number, of: number) => void;
+  /** Ends the reading with its reason. */
+  signal?: AbortSignal;
+}
+
 /** The text in pieces of any length. @throws when it cannot be read or is not UTF-8, naming the byte range */
-export async function* textPieces(path: string): AsyncGenerator<string> {
-  let file: OpenFile;
+export async function* textPieces(
+  path: string,
+  { onRead, signal }: ReadWatch = {},
+): AsyncGenerator<string> {
+  let file: OpenFile, size: number;
   try {
     file = await OpenFile.toRead(path);
-    if (!(await file.stat()).isFile) {
+    const info = await file.stat();
+    size = info.size;
+    if (!info.isFile) {
       file.close();
       throw new Error(NO_FILE);
     }
@@ -26,6 +39,7 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
   const buffer = new Uint8Array(PIECE_BYTES);
   for (let at = 0;;) {
     let count: number;
+    signal?.throwIfAborted();
     try {
       count = await file.read(buffer, at);
     } catch (error) {
@@ -42,14 +56,15 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
     }
     if (count === 0) return;
     at += count;
+    onRead?.(at, size);
   }
 }
 
 /** The lines, without their ends. */
-export async function* textLines(path: string): AsyncGenerator<string> {
+export async function* textLines(path: string, watch?: ReadWatch): AsyncGenerator<string> {
   let parts: string[] = []; // of the line that is not complete yet
   let length = 0;
-  for await (const piece of textPieces(path)) {
+  for await (const piece of textPieces(path, watch)) {
     let from = 0;
     for (let end = piece.indexOf("\n"); end >= 0; end = piece.indexOf("\n", from)) {
       parts.push(piece.slice(from, end));

@@ -66,3 +66,17 @@ Deno.test("A line that never ends, and bytes that are no text, are refused with 
     assertEquals((await text.start(10)).length, 10);
   });
 });
+
+Deno.test("documents() says how much is read, and ends with a signal's reason, before any document came", async () => {
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/a.jsonl`, `{"text": null}\n`.repeat(100_000)); // six pieces
+    const controller = new AbortController(), read: number[] = [];
+    const onRead = (bytes: number, of: number) => {
+      assertEquals(of, 1_500_000);
+      if (read.push(bytes) === 3) controller.abort(new Error("interrupted"));
+    };
+    const all = documents(`${folder}/a.jsonl`, { onRead, signal: controller.signal });
+    await assertRejects(() => Array.fromAsync(all), Error, "interrupted");
+    assertEquals(read, [PIECE, 2 * PIECE, 3 * PIECE]);
+  });
+});
