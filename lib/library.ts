@@ -241,6 +241,7 @@ export type { AdversarialPrompts } from "./checkpoints/adversarial.ts";
 export type { FetchPromptsOptions, PromptOptions, PromptSource, ResolveOptions } from "./checkpoints/mod.ts";
 export type { PromptKind } from "./checkpoints/prompts/prompts.ts";
 export type { LongText } from "./checkpoints/prompts/documents.ts";
+export type { ReadWatch } from "./checkpoints/prompts/text_lines.ts";
 export type { CompareKind, Data, View } from "./tensor/node.ts";
 export type { Dim, Size } from "./tensor/dims.ts";
 export type { Cost } from "./tensor/memory.ts";
