@@ -10,6 +10,7 @@ import {
   shorten,
 } from "../checkpoints/mod.ts";
 import { checkGiven, checkOptionNames } from "../checkpoints/option_names.ts";
+import { usualDevice } from "../platform/environment.ts";
 import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../tensor/session.ts";
 import { layoutOf } from "./families/families.ts";
@@ -73,7 +74,8 @@ export async function loadModel(
   given: LoadOptions = {},
 ): Promise<Model> {
   checkOptionNames("loadModel", given, OPTIONS);
-  const { processing: asked, weights: where, onNote = console.warn, device, ...options } = given;
+  const { processing: asked, weights: where, onNote = console.warn, device = usualDevice(), ...options } =
+    given;
   if (device && device !== "cpu") await openDevice(device); // before anything is fetched
   let found: { family: Family; layout: Layout } | undefined;
   const { config, checkpoint, ...known } = await openModel(name, {

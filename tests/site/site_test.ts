@@ -14,6 +14,7 @@ interface PageRun {
   files: Record<string, string>;
   figures: number;
   unnamed: number;
+  barriers: string[];
 }
 
 interface Driven {
@@ -109,11 +110,12 @@ Deno.test("in Chromium every page's cells run and give the rows of Deno, and rea
   assertEquals([...wrong, ...alsoWrong], [], "errors in consoles, requests to other hosts");
   assertEquals(runs.map(({ name }) => name).sort(), names.sort());
   const compared = new Set<string>();
-  for (const { name, status, faults, files, figures, unnamed } of runs) {
+  for (const { name, status, faults, files, figures, unnamed, barriers } of runs) {
     await t.step(name, async () => {
       assertEquals(faults, []);
       assert(status.startsWith("All cells ran"), status);
       assertEquals(unnamed, 0);
+      assertEquals(barriers, []);
       if (name.startsWith("fig")) assertGreater(figures, 0);
       for (const [file, text] of Object.entries(files).filter(([file]) => file.endsWith(".json"))) {
         const expected = FEW_PROMPTS.includes(name)

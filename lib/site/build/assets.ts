@@ -13,6 +13,11 @@ const FONTS = [
   "dejavu-fonts-ttf/ttf/DejaVuSans.ttf",
 ];
 const RUNTIME = ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"];
+/** The runtime that can also use a graphics card, for who chooses that. */
+const CARD_RUNTIME = RUNTIME.map((name) => name.replace(".", ".asyncify."));
+
+/** Whether a page fetches the file only when its reader chooses the graphics card. */
+export const forCard = (path: string): boolean => CARD_RUNTIME.some((name) => path.endsWith(`/${name}`));
 
 export interface BuiltAsset extends Asset {
   content: Uint8Array;
@@ -40,7 +45,7 @@ export async function builtAssets(
     const [, name, file] = /^((?:@[^/]+\/)?[^/]+)\/(.*)$/.exec(font)!;
     add(`/packages/${font}`, widthsOnly(await readFile(`${packageFolder(name)}/${file}`)));
   }
-  for (const name of RUNTIME) {
+  for (const name of [...RUNTIME, ...CARD_RUNTIME]) {
     add(`/runtime/${name}`, await readFile(`${packageFolder("onnxruntime-web")}/dist/${name}`));
   }
   return built;

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { SafetensorsFile } from "../../checkpoints/safetensors.ts";
 import { type Notebook, parseNotebook } from "../../jupyter/notebook.ts";
-import { builtAssets } from "./assets.ts";
+import { builtAssets, forCard } from "./assets.ts";
 import { type Bundle, bundle } from "./bundle.ts";
 import { EXPLORER, explorerPage } from "./explorer_page.ts";
 import { ninetyMinutes } from "./guide.ts";
@@ -122,7 +122,7 @@ export async function buildSite(root: string, folder: string): Promise<Built> {
     pages,
     path: ninetyMinutes(guide),
     parameters: await parametersIn(`${root}/data/models/tiny-gelu-4l/model.safetensors`),
-    bytes: Object.values(assets).reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: Object.entries(assets).reduce((sum, [path, { bytes }]) => forCard(path) ? sum : sum + bytes, 0),
     style,
   });
   await writeFile(`${partial}/index.html`, index);

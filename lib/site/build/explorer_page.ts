@@ -2,7 +2,7 @@
 import type { State } from "../explorer/state.ts";
 import { DESCRIBED } from "../explorer/views.ts";
 import { escapeHtml, scriptJson } from "./escape.ts";
-import { type PageLink, shell } from "./html.ts";
+import { DEVICE_CHOICE, type PageLink, shell } from "./html.ts";
 import type { Scripts } from "./notebook_page.ts";
 
 export const EXPLORER: PageLink = { href: "explorer.html", title: "Explorer: your own prompt" };
@@ -10,6 +10,7 @@ export const EXPLORER: PageLink = { href: "explorer.html", title: "Explorer: you
 const TOOLBAR = `<div class="tools" role="toolbar" aria-label="This view">
 <button type="button" id="link">Copy link</button>
 <button type="button" id="stop" disabled>Stop</button>
+${DEVICE_CHOICE}
 <button type="button" id="theme" aria-label="Light or dark">◐</button>
 </div>
 <p class="status"><span id="status" role="status"></span> <progress id="progress" aria-label="How far" hidden></progress></p>`;

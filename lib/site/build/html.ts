@@ -20,6 +20,10 @@ export interface Shell {
   body: string;
 }
 
+/** Where cells compute; page/device.ts shows it where there is a choice. */
+export const DEVICE_CHOICE = `<label id="device-choice" hidden>on <select aria-label="Where cells compute">
+<option value="cpu">the processor</option><option value="webgpu">the graphics card</option></select></label>`;
+
 /**
  * Nothing but what lies beside the page is loaded, and no text in it acts. Cells are evaluated, and the
  * runtime is WebAssembly.

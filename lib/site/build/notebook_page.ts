@@ -4,7 +4,7 @@
  */
 import type { Notebook } from "../../jupyter/notebook.ts";
 import { escapeHtml, scriptJson } from "./escape.ts";
-import { type PageLink, shell } from "./html.ts";
+import { DEVICE_CHOICE, type PageLink, shell } from "./html.ts";
 import { markdown } from "./markdown.ts";
 
 export interface Scripts {
@@ -25,6 +25,7 @@ export const TOOLBAR = `<div class="tools" role="toolbar" aria-label="Run this p
 <button type="button" id="stop" disabled>Stop</button>
 <button type="button" id="reset" disabled>Reset edits</button>
 <button type="button" id="download" disabled>Download .ipynb</button>
+${DEVICE_CHOICE}
 <button type="button" id="theme" aria-label="Light or dark">◐</button>
 </div>
 <p class="status"><span id="status" role="status"></span> <progress id="progress" hidden></progress></p>`;

@@ -2,6 +2,7 @@
  * The script of the explorer: choices → code → a cell that runs. The address always restores what is seen.
  */
 import { PageCell } from "../page/cell.ts";
+import { deviceChoice } from "../page/device.ts";
 import { isolate } from "../page/isolation.ts";
 import { Kernel } from "../page/kernel.ts";
 import { reporter } from "../page/status.ts";
@@ -24,10 +25,11 @@ const form = byId<HTMLFormElement>("choices");
 const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement;
 const stop = byId<HTMLButtonElement>("stop");
 const { say, showProgress, onFetch } = reporter();
-const kernel = new Kernel(new URL(`assets/${worker}`, location.href).href, { onFetch });
+const script = deviceChoice(new URL(`assets/${worker}`, location.href).href, changeDevice);
+const kernel = new Kernel(script, { onFetch });
 
 let state = parseState(location.hash, defaults, nodes);
-let running = false, again = false;
+let running: Promise<void> | undefined, again = false;
 let waiting: ReturnType<typeof setTimeout> | undefined;
 
 const cell = new PageCell(
@@ -37,12 +39,13 @@ const cell = new PageCell(
   { onRun: () => void run(), onEdit: () => {}, whoMakes: () => undefined },
 );
 
-async function run(): Promise<void> {
-  if (running) {
-    again = true;
-    return;
-  }
-  running = true;
+/** Runs the cell, and again when it has changed meanwhile. */
+function run(): Promise<void> {
+  again = running !== undefined;
+  return running ??= runCell().finally(() => running = undefined);
+}
+
+async function runCell(): Promise<void> {
   stop.disabled = false;
   do {
     again = false;
@@ -51,7 +54,6 @@ async function run(): Promise<void> {
     say(cell.state === "stopped" ? "Stopped" : succeeded ? "Ready" : "It failed: see below");
     if (cell.state === "stopped") break;
   } while (again);
-  running = false;
   stop.disabled = true;
   showProgress();
 }
@@ -107,6 +109,13 @@ function change(): void {
   state = next;
   history.replaceState(null, "", hashOf(state));
   show();
+}
+
+async function changeDevice(script: string): Promise<void> {
+  kernel.script = script;
+  kernel.stop();
+  await running;
+  void run();
 }
 
 form.addEventListener("submit", (event) => (event.preventDefault(), change()));

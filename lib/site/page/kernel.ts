@@ -1,5 +1,5 @@
 /** The page's side of the worker: starts it, runs one cell at a time, and ends it. */
-import type { FromWorker, OutputMessage, ToWorker } from "../worker/messages.ts";
+import type { FromWorker, OutputMessage, Runtime, ToWorker } from "../worker/messages.ts";
 import type { Fault } from "../worker/scope.ts";
 
 export interface Listener {
@@ -21,7 +21,7 @@ interface Run {
 
 export class Kernel {
   #worker?: Worker;
-  #ready?: Promise<number>;
+  #ready?: Promise<Runtime>;
   #run?: Run;
   /** Of the cell that ran last: what its timers print later goes there. */
   #listener?: Listener;
@@ -30,23 +30,24 @@ export class Kernel {
   /** Ends the wait for a worker that is about to start. */
   #giveUp?: (error: Error) => void;
 
-  constructor(readonly script: string, readonly events: KernelEvents) {}
+  /** @param script address of the worker's script; another one counts from the next start on */
+  constructor(public script: string, readonly events: KernelEvents) {}
 
   /**
-   * Starts the worker, if none runs. Resolves to the threads of its runtime. @throws where it cannot start;
+   * Starts the worker, if none runs. Resolves to what its runtime computes with. @throws where it cannot start;
    * the next call tries again
    */
-  start(): Promise<number> {
+  start(): Promise<Runtime> {
     if (this.#ready) return this.#ready;
     const worker = this.#worker = new Worker(this.script, { type: "module", name: "cells" });
-    const ready = this.#ready = new Promise<number>((resolve, reject) => {
+    const ready = this.#ready = new Promise<Runtime>((resolve, reject) => {
       this.#giveUp = reject;
       const fail = (message: string) => {
         reject(new Error(message));
         if (this.#worker === worker) this.stop();
       };
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-        if (data.type === "ready") resolve(data.threads);
+        if (data.type === "ready") resolve(data.runtime);
         else if (data.type === "failed") fail(data.message);
         else this.#take(data);
       };

@@ -1,9 +1,10 @@
 /** The script of a notebook's page. */
 import { type Notebook, serializeNotebook } from "../../jupyter/notebook.ts";
 import { PageCell } from "./cell.ts";
+import { deviceChoice } from "./device.ts";
 import { isolate } from "./isolation.ts";
 import { Kernel } from "./kernel.ts";
-import { reporter } from "./status.ts";
+import { inWords, reporter } from "./status.ts";
 import { Edits } from "./store.ts";
 import { themeButton } from "./theme.ts";
 
@@ -19,7 +20,8 @@ const runAll = byId<HTMLButtonElement>("run-all"), stop = byId<HTMLButtonElement
 const reset = byId<HTMLButtonElement>("reset"), download = byId<HTMLButtonElement>("download");
 
 const { say, showProgress, onFetch } = reporter();
-const kernel = new Kernel(new URL(`assets/${worker}`, location.href).href, { onFetch });
+const script = deviceChoice(new URL(`assets/${worker}`, location.href).href, changeDevice);
+const kernel = new Kernel(script, { onFetch });
 
 const edits = new Edits(name);
 const codeCells = notebook.cells.flatMap((cell) => cell.cell_type === "code" ? [cell] : []);
@@ -118,10 +120,24 @@ showEdits();
 function ready(): void {
   for (const button of [runAll, download]) button.disabled = false;
   say("Nothing has run yet");
+  start();
+}
+
+/** What cells have made is gone with their worker. */
+async function changeDevice(script: string): Promise<void> {
+  kernel.script = script;
+  kernel.stop();
+  await running;
+  say("Starting anew: what cells made is gone");
+  for (const cell of cells) if (cell.state === "done") cell.setState("new");
+  start();
+}
+
+function start(): void {
   kernel.start().then(
-    (threads) => {
+    (runtime) => {
       if (!running) {
-        say(`Ready, ${threads === 1 ? "one thread" : `${threads} threads`}`);
+        say(`Ready, ${inWords(runtime)}`);
         showProgress();
       }
     },

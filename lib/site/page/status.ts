@@ -1,11 +1,19 @@
 /** The line at the top that says what happens, with its bar. */
 
+import type { Runtime } from "../worker/messages.ts";
+
 export interface Reporter {
   say(text: string): void;
   /** Nothing: the bar goes. */
   showProgress(done?: number, total?: number): void;
   /** How far a file is that is fetched. */
   onFetch(file: string, done: number, total: number): void;
+}
+
+/** "2 threads", "on the graphics card". */
+export function inWords({ device, threads }: Runtime): string {
+  if (device === "webgpu") return "on the graphics card";
+  return threads === 1 ? "one thread" : `${threads} threads`;
 }
 
 /** Smaller ones are there before they are read about. */

@@ -9,8 +9,14 @@ export interface OutputMessage {
   content: Record<string, unknown>;
 }
 
+/** What the runtime computes with. */
+export interface Runtime {
+  device: "cpu" | "webgpu";
+  threads: number;
+}
+
 export type FromWorker =
-  | { type: "ready"; threads: number }
+  | { type: "ready"; runtime: Runtime }
   | { type: "failed"; message: string }
   | { type: "fetching"; name: string; done: number; total: number }
   | { type: "output"; output: OutputMessage }

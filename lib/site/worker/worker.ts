@@ -79,8 +79,8 @@ self.addEventListener("unhandledrejection", (event) => {
 self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => void run(data));
 
 try {
-  const [threads] = await Promise.all([prepareRuntime(), preload()]);
-  post({ type: "ready", threads });
+  const [runtime] = await Promise.all([prepareRuntime(), preload()]);
+  post({ type: "ready", runtime });
 } catch (error) {
   post({ type: "failed", message: (error as Error).message });
 }

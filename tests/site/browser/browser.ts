@@ -7,6 +7,8 @@ const SUB_PATH = "/some/where/";
 
 const LONGEST_MS = 120_000;
 
+const CARD = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+
 /** What Playwright says where it was told to take none. */
 const NO_SERVICE_WORKER = "Service Worker registration blocked by Playwright";
 
@@ -46,16 +48,21 @@ export class Site implements AsyncDisposable {
     readonly browser: Browser,
     readonly address: string,
     readonly server: Deno.HttpServer,
+    readonly card: boolean,
   ) {}
 
-  /** @param folder of the built site @param program of Chromium */
-  static async open(folder: string, program: string): Promise<Site> {
+  /**
+   * @param folder of the built site
+   * @param program of Chromium
+   * @param card whether pages find a graphics card: SwiftShader, a driver that computes on the processor
+   */
+  static async open(folder: string, program: string, card = false): Promise<Site> {
     const server = serve(folder, 0, { isolated: false, under: SUB_PATH, quiet: true });
     const browser = await chromium.launch({
       executablePath: program,
-      args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+      args: ["--no-sandbox", "--disable-dev-shm-usage", ...(card ? CARD : ["--disable-gpu"])],
     });
-    return new Site(browser, `http://127.0.0.1:${server.addr.port}${SUB_PATH}`, server);
+    return new Site(browser, `http://127.0.0.1:${server.addr.port}${SUB_PATH}`, server, card);
   }
 
   /**

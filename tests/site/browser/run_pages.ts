@@ -1,6 +1,7 @@
 /** Runs all cells of every page, two pages at a time, and gives what each printed, failed at and saved. */
 import type { Page } from "playwright-core";
 import type { Notebook } from "../../../lib/jupyter/notebook.ts";
+import { barriersOf } from "./accessible.ts";
 import { runAll, type Site, type, type Window } from "./browser.ts";
 import { withFewPrompts } from "./few_prompts.ts";
 
@@ -13,6 +14,8 @@ export interface PageRun {
   /** Figures without a text. */
   unnamed: number;
   figures: number;
+  /** What axe-core finds against WCAG 2.2 AA. */
+  barriers: string[];
   /** Of all of Chromium that there was at the page's end. */
   cpuSeconds: number;
   seconds: number;
@@ -29,17 +32,22 @@ async function takeFewPrompts(page: Page): Promise<void> {
   }
 }
 
-async function runPage(site: Site, window: Window, name: string, few: boolean): Promise<PageRun> {
-  const page = await window.page(name);
-  if (few) await takeFewPrompts(page);
-  const began = performance.now();
-  await runAll(page, LONGEST_MS);
-  const files = await page.evaluate(async () => {
+/** Name → content of what the page offers to save. */
+export async function savedFiles(page: Page): Promise<Record<string, string>> {
+  return await page.evaluate(async () => {
     const links = [...document.querySelectorAll<HTMLAnchorElement>(".downloads a[download]")];
     return Object.fromEntries(
       await Promise.all(links.map(async (link) => [link.download, await (await fetch(link.href)).text()])),
     );
   });
+}
+
+async function runPage(site: Site, window: Window, name: string, few: boolean): Promise<PageRun> {
+  const page = await window.page(name);
+  if (few) await takeFewPrompts(page);
+  const began = performance.now();
+  await runAll(page, LONGEST_MS);
+  const files = await savedFiles(page);
   const run = {
     name,
     status: await page.textContent("#status") ?? "",
@@ -47,6 +55,7 @@ async function runPage(site: Site, window: Window, name: string, few: boolean): 
     files,
     figures: await page.locator("figure img").count(),
     unnamed: await page.locator('figure img:not([alt]), figure img[alt=""]').count(),
+    barriers: await barriersOf(page),
     cpuSeconds: await site.cpuSeconds(),
     seconds: (performance.now() - began) / 1000,
   };

@@ -2,9 +2,11 @@
  * What a reader may do on a page besides running it, one scenario each: resolves where the page does right,
  * throws where not.
  */
-import axe from "axe-core";
 import type { Page } from "playwright-core";
+import { differences } from "../../row_differences.ts";
+import { barriersOf } from "./accessible.ts";
 import { outputOf, runAll, runCell, settled, type, type Window } from "./browser.ts";
+import { savedFiles } from "./run_pages.ts";
 
 /** A page whose cells are quick. */
 const QUICK = "fig10_single_prompts";
@@ -201,18 +203,7 @@ async function accessible(window: Window): Promise<void> {
   await runAll(quick, 120_000);
   await explored(explorer);
   for (const page of [quick, explorer, index]) {
-    await page.evaluate(axe.source);
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      const tags = JSON.stringify(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]);
-      const { violations, passes } = await page.evaluate<
-        { violations: { id: string; nodes: unknown[] }[]; passes: unknown[] }
-      >(
-        `axe.run(document, { runOnly: ${tags} })`,
-      );
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.length}`).join(), /^$/);
-      if (passes.length < 10) throw new Error(`axe-core looked at ${passes.length} rules only`);
-    }
+    expect((await barriersOf(page)).join("\n"), /^$/);
     await page.setViewportSize({ width: 360, height: 640 });
     expect(String(await page.evaluate(() => document.documentElement.scrollWidth)), /^360$/);
   }
@@ -254,8 +245,31 @@ async function threads(window: Window): Promise<void> {
   expect(String(await page.evaluate(() => self.crossOriginIsolated)), "true");
 }
 
+/** The rows of a page that its reader lets compute on a graphics card are those that are committed. */
+async function card(window: Window): Promise<void> {
+  const asked: string[] = [];
+  window.context.on("request", (request) => asked.push(request.url()));
+  const page = await window.page(QUICK);
+  const ready = (what: string) =>
+    page.waitForFunction((what) => document.getElementById("status")!.textContent === `Ready, ${what}`, what);
+  await ready("one thread");
+  if (asked.some((url) => url.includes("asyncify"))) throw new Error("the card's runtime is fetched unasked");
+  await page.locator("#device-choice select").selectOption("webgpu");
+  await ready("on the graphics card");
+  await page.reload(); // the choice is kept
+  await ready("on the graphics card");
+  await runAll(page, 300_000);
+  expect((await page.textContent("#status"))!, "All cells ran");
+  const committed = new URL("../../../data/expected/rows/fig10.json", import.meta.url);
+  const [rows, expected] = [(await savedFiles(page))["fig10.json"], await Deno.readTextFile(committed)];
+  expect(differences(JSON.parse(rows), JSON.parse(expected), "fig10.json").join("\n"), /^$/);
+}
+
 /** Takes a window in which pages may use several threads. */
 export const THREADS = "several threads, from a host that does not send the headers for it";
+
+/** Takes a browser that finds a graphics card. */
+export const CARD = "a graphics card, where the reader chooses it";
 
 /** Each is given a window that has kept nothing yet. */
 export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void>>> = {
@@ -268,6 +282,7 @@ export const SCENARIOS: Readonly<Record<string, (window: Window) => Promise<void
   "a lost connection: said, and nothing is lost": lostConnection,
   "no SIMD: said plainly": noSimd,
   [THREADS]: threads,
+  [CARD]: card,
   "light and dark read well, also on a phone": accessible,
   "the explorer: views, links, prompts that are too long or empty": explorer,
 };
