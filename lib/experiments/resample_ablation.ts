@@ -27,6 +27,11 @@ export interface ResampleOptions extends MeasureOptions {
   heads?: readonly string[];
   /** What stands in a head's place. Default "resampled". */
   by?: Replacement;
+  /**
+   * What stands in the writer's place besides, in the same run: rows after the others. None where the writer
+   * is no head. Default [].
+   */
+  controls?: readonly Replacement[];
 }
 
 const OPTIONS: Record<keyof ResampleOptions, true> = {
@@ -34,7 +39,10 @@ const OPTIONS: Record<keyof ResampleOptions, true> = {
   layer: true,
   heads: true,
   by: true,
+  controls: true,
 };
+
+const REPLACEMENTS: readonly Replacement[] = ["resampled", "zero", "mean"];
 
 const SAID: Record<Replacement, string> = {
   resampled: "the head's result at all positions, from the next prompt",
@@ -89,33 +97,39 @@ export async function resampleAblation(
 ): Promise<Result<LossRow>> {
   checkArguments("resampleAblation", { model, prompts });
   checkOptions("resampleAblation", options, OPTIONS);
-  const { layer = model.writersLayer, by = "resampled" } = options;
-  checkChoice("resampleAblation", "by", by, ["resampled", "zero", "mean"]);
+  const { layer = model.writersLayer, by = "resampled", controls = [] } = options;
+  for (const each of [by, ...controls]) checkChoice("resampleAblation", "by", each, REPLACEMENTS);
   const all = Array.from({ length: model.config.n_heads }, (_, head) => headName(layer, head));
   const heads = (options.heads ?? all).map((name) => {
     const node = findNode(model.config, name);
     if (node.kind !== "head") throw new Error(`resampleAblation: got ${name}; expected heads`);
     return node;
   });
+  const writer = controls.length > 0 ? findNode(model.config, model.cleanup.writer) : undefined;
+  const replaced = [
+    ...heads.map((head) => ({ head, by })),
+    ...(writer?.kind === "head" ? controls.map((by) => ({ head: writer, by })) : []),
+  ];
+  const used = new Set(replaced.map(({ by }) => by));
   const length = prompts.length - 1; // the last token has no next one
   const next = model.tokens("next");
   const clean = model.forward();
   const other = model.forward({ tokens: model.tokens("other") });
   const feeds = { tokens: cutPrompts(prompts, 0, length), next: cutPrompts(prompts, 1, length) };
-  const fedOther: Feeds = by === "resampled" ? { other: cutPrompts(shiftedPrompts(prompts), 0, length) } : {};
+  const fedOther: Feeds = used.has("resampled")
+    ? { other: cutPrompts(shiftedPrompts(prompts), 0, length) }
+    : {};
   const bands = new Bands({ ...options, positions: options.positions ?? [0, length - 1] });
   const shortened = { ...prompts, tokens: feeds.tokens.data as Prompts["tokens"], length };
   const result = (forward: Forward, { layer, head }: typeof heads[number]) => forward.headResult(layer, head);
-  const means = by === "mean"
-    ? await meanResults(model, shortened, heads.map(({ name }) => name), {
-      ...options,
-      onProgress: undefined,
-    })
+  const averaged = replaced.filter(({ by }) => by === "mean").map(({ head }) => head.name);
+  const means = used.has("mean")
+    ? await meanResults(model, shortened, averaged, { ...options, onProgress: undefined })
     : [];
-  const put = (head: typeof heads[number], i: number) =>
-    by === "resampled" ? result(other, head) : by === "mean" ? means[i] : undefined;
-  const losses = heads.map((head, i) => {
-    const instead = put(head, i);
+  const put = ({ head, by }: typeof replaced[number]) =>
+    by === "resampled" ? result(other, head) : by === "mean" ? means[averaged.indexOf(head.name)] : undefined;
+  const losses = replaced.map((each) => {
+    const { head } = each, instead = put(each);
     const hook = (out: Tensor) => {
       const rest = out.sub(result(clean, head));
       return instead ? rest.add(instead) : rest;
@@ -129,11 +143,17 @@ export async function resampleAblation(
   }, options);
   const before = bands.series(base);
   const rows: LossRow[] = [{ node: "none", by: "none", ...row(before, prompts.count, bands) }];
-  for (const [i, head] of heads.entries()) {
+  for (const [i, { head, by }] of replaced.entries()) {
     const increase = bands.series(ablated[i]).map((value, t) => value - before[t]);
     rows.push({ node: head.name, by, ...row(increase, prompts.count, bands) });
   }
-  return { rows, assumptions: { ...assumptions(model, prompts, bands), resampled: SAID[by] } };
+  return {
+    rows,
+    assumptions: {
+      ...assumptions(model, prompts, bands),
+      resampled: [...used].map((by) => SAID[by]).join("; "),
+    },
+  };
 }
 
 function row(values: Float32Array, prompts: number, bands: Bands): Omit<LossRow, "node" | "by"> {

@@ -82,6 +82,7 @@ Deno.test("experiments on single prompts, and on weights, refuse the same", asyn
     [() => embeddingNorms(model, { scale: "share" }), 'Did you mean "shared"?'],
     [() => adversarialFor(model), "adversarialFor: prompts: got none"],
     [() => resampleAblation(model, prompts, { by: "zeros" }), 'Did you mean "zero"?'],
+    [() => resampleAblation(model, prompts, { controls: ["means"] }), 'Did you mean "mean"?'],
     [() => resampleAblation(model, prompts, { heads: ["MLP1"] }), "got MLP1; expected heads"],
   ];
   for (const [call, message] of cases) await assertRejects(call, Error, message);

@@ -83,6 +83,17 @@ Deno.test("resampleAblation() by zero, and by the mean over prompts at each posi
     assertAlmostEquals(rows[1].mean, mean(changed.map((loss, b) => loss - base[b])), 2e-6);
     assertEquals(assumptions.resampled.includes(by), true);
   }
+  // As controls of the writer, in the run of the other heads: the same numbers.
+  const writers = new Map<string, unknown>();
+  for (const by of ["resampled", "zero", "mean"] as const) {
+    const alone = { heads: [model.cleanup.writer], by, batchSize: 3 };
+    writers.set(by, (await resampleAblation(model, prompts, alone)).rows[1]);
+  }
+  const { rows } = await resampleAblation(model, prompts, { controls: ["zero", "mean"], batchSize: 3 });
+  assertEquals(rows.map((r) => r.by), ["none", ...rows.slice(3).map(() => "resampled"), "zero", "mean"]);
+  for (const row of rows.filter(({ node }) => node === model.cleanup.writer)) {
+    assertEquals(row, writers.get(row.by));
+  }
   // One prompt is its own mean, and needs no other.
   const one = randomPrompts(model, 6, 1, 6);
   assertAlmostEquals(
