@@ -6,7 +6,7 @@
  */
 
 // Models and prompts: load them, run them, look inside.
-export { loadModel, type LoadOptions, promptsFor } from "./transformer/load.ts";
+export { loadModel, type LoadOptions, promptsFor, type PromptsForOptions } from "./transformer/load.ts";
 export { feed, type ForwardOptions, Model } from "./transformer/model.ts";
 export { Forward } from "./transformer/forward.ts";
 export { type Hook, hookPoints, type Hooks } from "./transformer/hook_points.ts";

@@ -27,6 +27,13 @@ export interface PngOptions {
  * ```
  */
 export function toPng(svg: string, { scale = 2 }: PngOptions = {}): Uint8Array {
+  if (typeof svg !== "string") {
+    throw new Error(
+      `toPng: got ${
+        svg === undefined ? "nothing" : `${typeof svg === "object" ? "an" : "a"} ${typeof svg}`
+      }; expected an SVG of toSvg(…)`,
+    );
+  }
   try {
     const renderer = new Resvg(svg, {
       fitTo: { mode: "zoom", value: scale },

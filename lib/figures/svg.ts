@@ -31,7 +31,7 @@ const headings: Record<string, { size: number; bold: boolean; fill: string }> = 
 };
 
 /**
- * SVG of a plot as a string. Throws when the element holds no `<svg>`.
+ * SVG of a plot as a string. @throws for what is no element, and when it holds no `<svg>`
  *
  * @example
  * ```ts
@@ -41,6 +41,13 @@ const headings: Record<string, { size: number; bold: boolean; fill: string }> = 
  * ```
  */
 export function toSvg(plot: Element): string {
+  if (typeof plot?.querySelectorAll !== "function") {
+    throw new Error(
+      `toSvg: got ${
+        plot === undefined ? "nothing" : `${typeof plot === "object" ? "an" : "a"} ${typeof plot}`
+      }; expected a figure, such as that of fig1(…), or what Plot.plot(…) returns`,
+    );
+  }
   const drawings = [...plot.querySelectorAll("svg")];
   if (tag(plot) !== "svg" && drawings.length === 0) {
     throw new Error(

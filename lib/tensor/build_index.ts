@@ -15,9 +15,12 @@ export function select(t: View, over: string, index: number): View {
 }
 
 export function slice(t: View, over: string, start: number, end: number): View {
+  if (end === undefined) {
+    throw shapeError(`slice ${over} from ${start}`, [t.dims], "an end: (dim, start, end)");
+  }
   checkIndex("slice", t, over, start);
   checkIndex("slice", t, over, end - 1);
-  if (end <= start) throw shapeError(`slice ${over} ${start} … ${end}`, [t.dims], "an end after the start");
+  if (!(end > start)) throw shapeError(`slice ${over} ${start} … ${end}`, [t.dims], "an end after the start");
   const cut = (dims: readonly Dim[]) =>
     dims.map((d) => d.name === over ? { name: over, size: end - start } : d);
   if (!has(t.node.dims, over)) return { node: t.node, dims: cut(t.dims) };

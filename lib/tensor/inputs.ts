@@ -18,7 +18,17 @@ export function bind(
     const fed = feeds[name];
     const wanted = describe(dims);
     if (!fed) {
-      throw new Error(`run: input "${name}" ${wanted} was not given; got ${Object.keys(feeds).join(", ")}`);
+      throw new Error(
+        `run: input "${name}" ${wanted} was not given; got ${Object.keys(feeds).join(", ") || "no inputs"}`,
+      );
+    }
+    if (!Array.isArray(fed.shape)) {
+      throw new Error(
+        `run: input "${name}" ${wanted}: got ${
+          fed.constructor?.name ?? typeof fed
+        }; expected an NdArray. Prompts ` +
+          "are fed as feed(prompts).",
+      );
     }
     if (fed.shape.length !== dims.length || names(dims).some((n, i) => n !== fed.names[i])) {
       throw new Error(`run: input "${name}": got [${fed.names.join(", ")}]; expected ${wanted}`);

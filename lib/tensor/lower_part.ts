@@ -16,7 +16,7 @@ export function checkReach(
   const size = graph.size(find(dims, over)!);
   if (wanted <= size) return;
   throw new Error(
-    `${operation} of ${describe(dims)}: got ${size} for "${over}"; expected at least ${wanted}`,
+    `${operation} of ${describe(dims)}: "${over}" has ${size} places here; expected at least ${wanted}`,
   );
 }
 

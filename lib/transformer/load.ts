@@ -1,4 +1,5 @@
 /** Loads a model by its name or folder, and the prompts that belong to it. */
+import { documents } from "../checkpoints/prompts/documents.ts";
 import {
   heldOutTexts,
   loadPromptSource,
@@ -99,10 +100,16 @@ export async function loadModel(
   }
 }
 
+/** Which prompts: how many, how long, from which texts. */
+export interface PromptsForOptions extends Omit<PromptOptions, "config"> {
+  /** A file of texts in place of the model's own prompts: .txt, .jsonl with a field "text", or .parquet. */
+  texts?: string;
+}
+
 /**
  * The prompts that belong to a model, named by prompts.json in its folder. Where it has none: the text of the
  * embedded model's prompts, tokenised anew, which is ordinary prose and code. `count`: at most so many.
- * @throws for a model with neither prompts.json nor a tokenizer
+ * @throws for a model with neither prompts.json nor a tokenizer, and for texts that fill no prompt
  *
  * @example
  * ```ts
@@ -113,13 +120,17 @@ export async function loadModel(
  */
 export async function promptsFor(
   model: Model,
-  options: Omit<PromptOptions, "config"> = {},
+  { texts, ...options }: PromptsForOptions = {},
 ): Promise<Prompts> {
   checkGiven("promptsFor", "model", model, 'a model, such as await loadModel("tiny-gelu-4l")');
-  checkOptionNames("promptsFor", options, { count: true, length: true });
+  checkOptionNames("promptsFor", options, { count: true, length: true, texts: true });
   const { config, tokenizer, promptSource } = model;
   const atMost = (all: Prompts) =>
     shorten(all, { ...options, count: Math.min(options.count ?? all.count, all.count) });
+  if (texts !== undefined) {
+    const { length } = options;
+    return atMost(await packPrompts(documents(texts), { config, tokenizer, length, source: texts }));
+  }
   if (promptSource) return atMost(await loadPromptSource(promptSource, { config }));
   if (tokenizer) {
     const source = `${model.name} has no prompts.json: the embedded model's held-out text`;

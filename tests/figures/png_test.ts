@@ -77,6 +77,8 @@ Deno.test("toPng() of Figure 1 is small enough for a notebook and has a palette"
 
 Deno.test("toPng() refuses what is no SVG", () => {
   assertThrows(() => toPng("<svg"), Error, "Drawing a PNG failed");
+  assertThrows(() => toPng({} as string), Error, "toPng: got an object; expected an SVG of toSvg");
+  assertThrows(() => toPng(undefined as unknown as string), Error, "toPng: got nothing; expected an SVG");
   assertThrows(() => toPng("no picture"), Error, `characters that begin with "no picture"`);
 });
 

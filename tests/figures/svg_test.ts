@@ -105,6 +105,8 @@ Deno.test("toSvg() numbers ids anew, so that a figure drawn twice gives the same
 Deno.test("toSvg() says what it cannot draw", () => {
   const document = plotDocument();
   assertThrows(() => toSvg(document.createElement("p")), Error, "it holds no <svg>");
+  assertThrows(() => toSvg(undefined as unknown as Element), Error, "toSvg: got nothing; expected a figure");
+  assertThrows(() => toSvg("<svg>" as unknown as Element), Error, "toSvg: got a string; expected a figure");
   const figure = document.createElement("figure");
   figure.append(plot({ marks: [Plot.ruleY([0])] }), document.createElement("video"));
   assertThrows(() => toSvg(figure), Error, "no rule for <video>");

@@ -117,7 +117,7 @@ const bad: [string, () => Promise<unknown>, string[]][] = [
   ["a select beyond the prompts", () => run({ last: rows.select("pos", 4) }, tokens(2, 3)), [
     "select",
     "pos",
-    "got 3",
+    "3 places",
     "at least 5",
   ]],
   ["a slice beyond the prompts", () => run({ last: rows.slice("pos", 1, 5) }, tokens(2, 3)), [
@@ -162,6 +162,16 @@ for (const [what, fn, parts] of bad) {
     for (const part of parts) assertStringIncludes(message, part);
   });
 }
+
+Deno.test("run() of prompts that were not made feeds by feed() says so, and which input is missing", async () => {
+  const prompts = { ids: Int32Array.of(1, 2), count: 1, length: 2 } as unknown as Parameters<typeof run>[1];
+  await assertRejects(
+    () => run({ ids }, prompts),
+    Error,
+    "got Int32Array; expected an NdArray. Prompts are fed as",
+  );
+  await assertRejects(() => run({ ids }, {}), Error, 'input "ids" [batch, pos] was not given; got no inputs');
+});
 
 Deno.test("run() refuses inputs that disagree on a size", async () => {
   const other = input("other", symbols("batch", "pos"));

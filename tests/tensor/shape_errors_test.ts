@@ -61,6 +61,10 @@ const cases: [string, () => unknown, string[]][] = [
   ["slice beyond the end", () => x.slice("head", 2, 9), ["slice head at 8", X]],
   ["an empty slice", () => x.slice("head", 2, 2), ["slice head 2 … 2", X, "after the start"]],
   ["a slice that ends before it starts", () => x.slice("head", 5, 2), ["slice head 5 … 2", X]],
+  ["slice without an end", () => (x.slice as (...args: unknown[]) => unknown)("head", 1), [
+    "slice head from 1",
+    "an end: (dim, start, end)",
+  ]],
   ["slice of prompts", () => x.slice("batch", 0, 1), ["slice", '"batch"']],
   ["topK beyond the size", () => x.topK("head", 9), ["topK 9", X, "1 … 8"]],
   ["topK of none", () => x.topK("head", 0), ["topK 0", X]],

@@ -36,6 +36,24 @@ Deno.test("promptsFor() of a folder without prompts.json: the held-out text agai
   }
 });
 
+Deno.test("promptsFor() of a file of texts: these in place of the model's own, as long and as many as asked", async () => {
+  const folder = await folderWith([...FILES, "tokenizer.json"]);
+  try {
+    const texts = `${folder}/texts.jsonl`;
+    const line = JSON.stringify({ text: "The cat sat on the mat, and the dog sat on the cat. ".repeat(20) });
+    await Deno.writeTextFile(texts, `${line}\n${line}\n`);
+    for (const model of [await loadModel(folder), await loadModel()]) {
+      const prompts = await promptsFor(model, { texts, count: 3, length: 16 });
+      assertEquals([prompts.count, prompts.length], [3, 16]);
+      assertEquals(prompts.source, `${texts}, packed, BOS first`);
+      const first = model.tokenizer!.decode(prompts.tokens.subarray(1, 8));
+      assert(first.startsWith("The cat"), first);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("promptsFor() of a folder with neither prompts.json nor tokenizer.json says what is missing", async () => {
   const folder = await folderWith(FILES);
   try {

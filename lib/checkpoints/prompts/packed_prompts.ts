@@ -8,6 +8,8 @@
 import type { ModelConfig } from "../config.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Document } from "./documents.ts";
+import { checkGiven } from "../option_names.ts";
+import { quoted } from "../quoted.ts";
 import { checkPrompts, type Prompts } from "./prompts.ts";
 
 /** How texts become prompts. */
@@ -25,8 +27,8 @@ export interface PackOptions {
   longest?: number;
   /** Tokens in all, at most. Default 131,072: beyond that medians no longer move. */
   maxTokens?: number;
-  /** Named in messages and results. */
-  source: string;
+  /** Named in messages and results. Default "texts". */
+  source?: string;
 }
 
 const MOST_TOKENS = 2 ** 17, WANTED_PROMPTS = 64, SHORTEST = 32;
@@ -51,7 +53,8 @@ export async function packPrompts(
   documents: AsyncIterable<Document> | Iterable<Document>,
   options: PackOptions,
 ): Promise<Prompts> {
-  const { config, tokenizer, source, maxTokens = MOST_TOKENS, longest = 1024 } = options;
+  checkGiven("packPrompts", "documents", documents, 'texts, such as documents("texts.jsonl")');
+  const { config, tokenizer, source = "texts", maxTokens = MOST_TOKENS, longest = 1024 } = options;
   if (!(Number.isInteger(maxTokens) && maxTokens > 0)) {
     throw new Error(`${source}: got ${maxTokens} as the most tokens; expected a positive whole number.`);
   }
@@ -104,9 +107,15 @@ export async function packPrompts(
 async function encode(
   document: Exclude<Document, null>,
   wanted: number,
-  { tokenizer, source }: PackOptions,
+  { tokenizer, source = "texts" }: PackOptions,
 ): Promise<number[]> {
   if (Array.isArray(document)) return document;
+  if (typeof document !== "string") { // a text that is read in pieces has a beginning to be asked for
+    const pieces = typeof (document as { start?: unknown })?.start === "function";
+    if (!pieces) {
+      throw new Error(`${source}: got ${quoted(document, 60)}; expected texts, or lists of token ids.`);
+    }
+  }
   if (!tokenizer) {
     throw new Error(
       `${source} holds text, but the model has no tokenizer.json. Put one beside its weights, or give token ids ` +

@@ -61,7 +61,8 @@ export async function readPrompts(nameOrFile: string, options: PromptOptions = {
     }
     throw new Error(
       `There is no prompt set "${nameOrFile}".${didYouMean(nameOrFile, names)} ` +
-        `Give ${names.map((name) => `"${name}"`).join(", ")} or the path of a .safetensors file.`,
+        `Give ${names.map((name) => `"${name}"`).join(", ")} or the path of a .safetensors file; ` +
+        "prompts from a file of texts are made by promptsFor(model, { texts: file }).",
     );
   }
   const file = await SafetensorsFile.open(known ? await dataFile(known.file) : nameOrFile);
@@ -143,11 +144,20 @@ export function selectPrompts(prompts: Prompts, rows: readonly number[]): Prompt
 }
 
 /**
- * Returns `prompts` when a model can be run on them. @throws for an empty set, too long prompts, and ids out
- * of range.
+ * Returns `prompts` when a model can be run on them. @throws for what is no prompts, an empty set, too long
+ * prompts, and ids out of range.
  */
 export function checkPrompts(prompts: Prompts, config?: Pick<ModelConfig, "d_vocab" | "n_ctx">): Prompts {
-  const { tokens, count, length, kinds, source } = prompts;
+  const { tokens, count, length, kinds, source = "prompts without a source" } = prompts;
+  if (!(tokens instanceof Int32Array) || !Number.isInteger(count) || !Number.isInteger(length)) {
+    const got = (value: unknown) => value === null ? "null" : (value as object)?.constructor?.name ?? "none";
+    throw new Error(
+      `${source}: got tokens: ${
+        got(tokens)
+      }, count: ${count}, length: ${length}; expected an Int32Array of count · length ` +
+        "token ids, and two whole numbers. model.prompts(texts) and packPrompts(…) make them.",
+    );
+  }
   if (count < 1 || length < 1) throw new Error(`${source}: the prompt set is empty ([${count}, ${length}]).`);
   if (tokens.length !== count * length) {
     throw new Error(`${source}: ${tokens.length} token ids do not fill [${count}, ${length}].`);

@@ -58,7 +58,7 @@ export class PageCell {
       { onChange: (source) => this.#changed(source), onRun: (goOn) => events.onRun(this, goOn) },
     );
     this.#run.setAttribute("aria-label", `Run code cell ${number}`);
-    this.#reset.setAttribute("aria-label", `Undo all edits of code cell ${number}`);
+    this.#reset.setAttribute("aria-label", `Reset code cell ${number}`);
     this.#run.addEventListener("click", () => events.onRun(this, false));
     this.#reset.addEventListener("click", () => this.reset());
     this.#element.querySelector(".cell-tools")!.append(this.#run, this.#reset, this.#state);

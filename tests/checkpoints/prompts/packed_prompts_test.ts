@@ -87,6 +87,15 @@ Deno.test("packPrompts() says what is wrong", async () => {
   await refused(["abcd"], { maxTokens: 0 }, "got 0 as the most tokens");
   await refused(["abcd"], { tokenizer: undefined }, "the model has no tokenizer.json");
   await refused([[27, 1, 2, 3]], {}, "token id 27");
+  await refused([{ text: "abcd" } as unknown as Document], {}, 'got {"text":"abcd"}; expected texts');
+  await refused([7 as unknown as Document], {}, "got 7; expected texts");
+  const unnamed = { config, tokenizer: letters, length: 4 };
+  await assertRejects(() => packPrompts(["ab"], unnamed), Error, "texts: its 2 tokens");
+  await assertRejects(
+    () => packPrompts(undefined as unknown as Document[], unnamed),
+    Error,
+    "packPrompts: documents: got none",
+  );
 });
 
 /** Documents; of a long text the beginning. */

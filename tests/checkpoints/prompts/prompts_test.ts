@@ -1,6 +1,11 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { RawTensor } from "../../../lib/checkpoints/dtypes.ts";
-import { checkPrompts, readPrompts, shorten } from "../../../lib/checkpoints/prompts/prompts.ts";
+import {
+  checkPrompts,
+  type Prompts,
+  readPrompts,
+  shorten,
+} from "../../../lib/checkpoints/prompts/prompts.ts";
 import { writeSafetensors } from "../../../lib/checkpoints/safetensors_write.ts";
 import { withFolder } from "../small_model.ts";
 
@@ -93,10 +98,27 @@ for (const [what, tokens, message] of refusals) {
 
 Deno.test("readPrompts() suggests the nearest set and names a missing file", async () => {
   await assertRejects(() => readPrompts("heldout"), Error, 'Did you mean "held-out"?');
+  const message = "promptsFor(model, { texts: file })";
+  await assertRejects(() => readPrompts("texts.jsonl"), Error, message);
   await assertRejects(() => readPrompts("/no/such.safetensors"), Error, "no such file");
 });
 
 Deno.test("checkPrompts() refuses tokens that do not fill their dims", () => {
   const prompts = { tokens: new Int32Array(5), count: 2, length: 3, source: "here" };
   assertThrows(() => checkPrompts(prompts), Error, "here: 5 token ids do not fill [2, 3]");
+});
+
+Deno.test("checkPrompts() refuses what is no Int32Array, or lacks its sizes, as untyped code gives it", () => {
+  const prompts = { tokens: new Int32Array(6), count: 2, length: 3, source: "here" };
+  const refused = (wrong: Record<string, unknown>, message: string) =>
+    assertThrows(() => checkPrompts({ ...prompts, ...wrong } as unknown as Prompts), Error, message);
+  refused(
+    { tokens: [1, 2, 3, 4, 5, 6] },
+    "here: got tokens: Array, count: 2, length: 3; expected an Int32Array",
+  );
+  refused({ tokens: new BigInt64Array(6) }, "got tokens: BigInt64Array");
+  refused({ tokens: undefined }, "got tokens: none");
+  refused({ count: undefined }, "count: undefined");
+  refused({ length: 2.5 }, "length: 2.5");
+  refused({ count: undefined, length: undefined, source: undefined }, "prompts without a source: got tokens");
 });
