@@ -4,6 +4,7 @@
  * and `verify` likewise. In a checkout the same are tasks, which Deno holds to their permissions; Node and
  * Bun have none.
  */
+import { readFile } from "node:fs/promises";
 import process from "node:process";
 
 const COMMANDS: Record<string, () => Promise<{ main(): Promise<number> }>> = {
@@ -17,7 +18,8 @@ const USAGE = `cleanup-lens COMMAND …; "cleanup-lens COMMAND --help" says more
   scan MODEL         look for clean-up in a model
   census MODEL…      the same questions to several models, side by side
   attribution MODEL  is what direct logit attribution credits taken back later?
-  verify MODEL       measure every figure and compare it with the published values`;
+  verify MODEL       measure every figure and compare it with the published values
+  --version          of the package`;
 
 const WRONG_USAGE = 2;
 
@@ -26,6 +28,11 @@ async function main(): Promise<number> {
   const [, , name = "--help"] = process.argv;
   if (name === "--help") {
     console.log(USAGE);
+    return 0;
+  }
+  if (name === "--version") {
+    const file = new URL("../../package.json", import.meta.url); // beside lib/ in the package
+    console.log(JSON.parse(await readFile(file, "utf8")).version);
     return 0;
   }
   if (!Object.hasOwn(COMMANDS, name)) {

@@ -28,7 +28,8 @@ const LEFT_OUT = [
 const OPTIONAL = /^danfojs/;
 /** Declarations that those of a package need and do not bring: Plot's name types of d3. */
 const TYPES = { "@types/d3": "7.4.3" };
-const COPIED = ["LICENSE", "README.md", "lib/INSTALL.md", "lib/CHANGELOG.md", "lib/cli/scan_schema.json"];
+const COPIED = ["LICENSE", "lib/cli/scan_schema.json"];
+const TEXTS = ["README.md", "lib/INSTALL.md", "lib/ERRORS.md", "lib/CHANGELOG.md"];
 
 interface DenoJson {
   version: string;
@@ -135,6 +136,17 @@ async function copy(root: string, folder: string, path: string): Promise<void> {
   await Deno.copyFile(join(root, path), join(folder, path));
 }
 
+/**
+ * A text of the package: links and pictures that lead to what is not in it stand as their words alone.
+ * @param path of the text @param packed whether a file is in the package
+ */
+export function textOfPackage(markdown: string, path: string, packed: (path: string) => boolean): string {
+  return markdown.replace(/!?\[([^\]]*)\]\(([^)\s]+)\)/g, (link, words: string, to: string) => {
+    if (/^(\w+:|#)/.test(to)) return link;
+    return packed(join(dirname(path), to.replace(/#.*$/, ""))) ? link : words;
+  });
+}
+
 /** Writes the package's files into `folder`, which is emptied before. */
 export async function buildPackage(root: string, folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
@@ -149,6 +161,11 @@ export async function buildPackage(root: string, folder: string): Promise<void> 
     await Deno.writeTextFile(`${stem}.d.ts`, declaration);
   }
   for (const path of [...COPIED, ...CARRIED.map((name) => `data/${name}`)]) await copy(root, folder, path);
+  for (const path of TEXTS) {
+    const text = await Deno.readTextFile(join(root, path));
+    const packed = textOfPackage(text, path, (path) => [...COPIED, ...TEXTS].includes(path));
+    await Deno.writeTextFile(join(folder, path), packed);
+  }
   const json = packageJson(JSON.parse(await Deno.readTextFile(join(root, "deno.json"))), used);
   await Deno.writeTextFile(join(folder, "package.json"), JSON.stringify(json, null, 2) + "\n");
 }

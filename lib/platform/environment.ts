@@ -15,12 +15,6 @@ export function setUnlessSet(name: string, value: string): void {
   process.env[name] ??= value;
 }
 
-/**
- * Where models compute unless a program says otherwise: nowhere in particular. On a page of the site its
- * reader chooses.
- */
-export const usualDevice = (): "webgpu" | undefined => undefined;
-
 export const isWindows: boolean = process.platform === "win32";
 
 /**

@@ -11,9 +11,9 @@ import {
   shorten,
 } from "../checkpoints/mod.ts";
 import { checkGiven, checkOptionNames } from "../checkpoints/option_names.ts";
-import { usualDevice } from "../platform/environment.ts";
 import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../tensor/session.ts";
+import { usualDevice } from "../tensor/usual_device.ts";
 import { layoutOf } from "./families/families.ts";
 import { checkSources, type Family, type Layout, readWeights } from "./families/layout.ts";
 import { placedWeights } from "./families/placed.ts";

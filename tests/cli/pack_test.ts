@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { mendedDeclaration, packageJson, packagesOf } from "../../lib/cli/pack.ts";
+import { mendedDeclaration, packageJson, packagesOf, textOfPackage } from "../../lib/cli/pack.ts";
 import { execute, isThere, project, tarball } from "./package/install.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
@@ -43,6 +43,13 @@ Deno.test("mendedDeclaration(): specifiers name what is there, and a method is d
     mended("    close(): void;\n" + method),
   );
   assertEquals(mendedDeclaration(code(property)), mended(property));
+});
+
+Deno.test("textOfPackage() keeps links to the web, within the page and to what is packed; others are words", () => {
+  const packed = (path: string) => ["lib/ERRORS.md", "LICENSE"].includes(path);
+  const text = "[a](https://x.org/a) [b](#b) [c](ERRORS.md#c) [d](../LICENSE) [e](README.md) ![f](../f.png)";
+  const wanted = "[a](https://x.org/a) [b](#b) [c](ERRORS.md#c) [d](../LICENSE) e f";
+  assertEquals(textOfPackage(text, "lib/INSTALL.md", packed), wanted);
 });
 
 Deno.test("packageJson() takes exact versions, of what the code imports alone; danfojs is the user's to install", () => {
@@ -86,6 +93,9 @@ Deno.test({
         const code = await Deno.readTextFile(join(folder, "package", name));
         assert(!/^\s*(await )?using |\.ts["']/m.test(code), `${name}:\n${code}`);
       }
+      const readme = await Deno.readTextFile(join(folder, "package", "README.md"));
+      assertStringIncludes(readme, "(lib/ERRORS.md)");
+      assert(!readme.includes("](notebooks/"), "a link of the README that leads nowhere in the package");
       const app = await project(join(folder, "app"));
       // without scripts: that of onnxruntime-node would fetch CUDA from elsewhere
       const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
@@ -106,6 +116,14 @@ Deno.test({
         "--help",
       );
       assertMatch(usage.text, /^npx cleanup-lens scan MODEL/);
+      const command = await execute(
+        app,
+        "node",
+        "node_modules/cleanup-lens/lib/cli/cleanup_lens.js",
+        "--version",
+      );
+      const { version } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+      assertEquals(command.text.trim(), version);
     }),
 });
 
@@ -171,6 +189,9 @@ for (const [name, install, run] of WAYS) {
     fn: () =>
       inFolder(async (folder) => {
         const path = await tarball(folder);
+        const readme = await Deno.readTextFile(join(folder, "package", "README.md"));
+        assertStringIncludes(readme, "(lib/ERRORS.md)");
+        assert(!readme.includes("](notebooks/"), "a link of the README that leads nowhere in the package");
         const app = await project(join(folder, "app"));
         const installed = await execute(app, install[0], ...install.slice(1), path);
         assert(installed.success, installed.text);

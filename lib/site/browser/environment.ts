@@ -8,10 +8,6 @@ export const environment = (name: string): string | undefined => VARIABLES[name]
 /** A page has no variables, and its runtime reports to nobody. */
 export function setUnlessSet(_name: string, _value: string): void {}
 
-/** What the page puts behind the address of its worker (page/device.ts). */
-export const usualDevice = (): "webgpu" | undefined =>
-  new URL(self.location.href).searchParams.get("device") === "webgpu" ? "webgpu" : undefined;
-
 export const isWindows = false;
 
 export function packageFile({ name }: { name: string }, file: string): string {

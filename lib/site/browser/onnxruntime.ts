@@ -5,7 +5,7 @@
  */
 import type { Runtime } from "../worker/messages.ts";
 import { addressOf, assetBytes, dropOldAssets, files } from "./assets.ts";
-import { usualDevice } from "./environment.ts";
+import { usualDevice } from "./usual_device.ts";
 
 const device = usualDevice();
 const ort: typeof import("onnxruntime-web/wasm") = device === "webgpu"

@@ -35,6 +35,7 @@ export const REPLACED: Readonly<Record<string, string>> = {
   "lib/platform/environment.ts": "environment.ts",
   "lib/platform/file.ts": "file.ts",
   "lib/platform/lock.ts": "lock.ts",
+  "lib/tensor/usual_device.ts": "usual_device.ts",
   "lib/site/worker/library.ts": "../../mod.ts",
 };
 

@@ -15,7 +15,7 @@ function kept(): string | null {
 
 /**
  * Shows the choice where there is one. Returns the address of the worker's script, to which the choice is
- * added: browser/environment.ts reads it there.
+ * added: browser/usual_device.ts reads it there.
  * @param script address of the worker's script @param onChange called with its new address
  */
 export function deviceChoice(script: string, onChange: (script: string) => void): string {

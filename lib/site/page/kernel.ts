@@ -34,8 +34,8 @@ export class Kernel {
   constructor(public script: string, readonly events: KernelEvents) {}
 
   /**
-   * Starts the worker, if none runs. Resolves to what its runtime computes with. @throws where it cannot start;
-   * the next call tries again
+   * Starts the worker, if none runs. Resolves to what its runtime computes with. @throws where it cannot
+   * start; the next call tries again
    */
   start(): Promise<Runtime> {
     if (this.#ready) return this.#ready;
