@@ -131,19 +131,26 @@ export function rowsOf<T extends Record<string, Experiment<unknown>>>(
   return Object.fromEntries(rows);
 }
 
-/** What a result rests on, in words. */
-export function assumptions(model: Model, prompts: Prompts, bands: Bands): Record<string, string> {
+/** What every result rests on, in words. */
+export function basis(model: Model, prompts: Prompts): Record<string, string> {
   const steps = Object.entries(model.processing).filter(([, done]) => done).map(([step]) => step);
-  const [low, high] = bands.quantiles.map((q) => `${100 * q}`);
-  const [first, last] = bands.positions ?? [0, prompts.length - 1];
   return {
     model: model.name,
     weightProcessing: steps.join(", ") || "none",
     ...(model.device !== "cpu" && { device: model.device }),
     prompts: `${prompts.count} of ${prompts.length} tokens: ${prompts.source}`,
+    ...ofConfig(model.config),
+  };
+}
+
+/** What a result rests on that sums values up as medians and bands, in words. */
+export function assumptions(model: Model, prompts: Prompts, bands: Bands): Record<string, string> {
+  const [low, high] = bands.quantiles.map((q) => `${100 * q}`);
+  const [first, last] = bands.positions ?? [0, prompts.length - 1];
+  return {
+    ...basis(model, prompts),
     positions: `${first} to ${last}, pooled over prompts`,
     band: `${low}th to ${high}th percentile`,
-    ...ofConfig(model.config),
   };
 }
 

@@ -15,7 +15,7 @@ import { outputSize } from "../../checkpoints/config.ts";
 import type { Prompts } from "../../checkpoints/mod.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
-import { assumptions, Bands } from "../experiment.ts";
+import { basis } from "../experiment.ts";
 import { checkArguments, checkNumber, checkOptions, RUN_OPTIONS } from "../options.ts";
 import { removalStats } from "../retention/removal_stats.ts";
 import type { Lengths } from "../retention/sizes.ts";
@@ -184,7 +184,7 @@ export async function keptCensus(
     prompts: facts.prompts,
     settings,
     assumptions: {
-      ...assumptions(model, prompts, new Bands()),
+      ...basis(model, prompts),
       positions: "1 and later; position 0 apart",
       split:
         `nodes are screened on ${screened.count} prompts; all else is measured on ${examined.count} others`,

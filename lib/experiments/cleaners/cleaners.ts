@@ -19,7 +19,7 @@ import {
 import { run, type RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
-import { assumptions, Bands } from "../experiment.ts";
+import { basis } from "../experiment.ts";
 import { checkArguments, checkNames, checkNumber, checkOptions, RUN_OPTIONS, SEEDS } from "../options.ts";
 import { inParts } from "../part_progress.ts";
 import { measure, type Measured } from "./measure.ts";
@@ -160,7 +160,7 @@ export async function cleanersInDetail(
     positions: cleaners.flatMap((node) => summary.positions(writer, node, prompts.length)),
     lens: summary.lens(model.config, writer),
     assumptions: {
-      ...assumptions(model, prompts, new Bands()),
+      ...basis(model, prompts),
       positions: "1 and later",
       writer,
       control: `the writer's own output, rotated ${rotations} times, seed ${seed}`,

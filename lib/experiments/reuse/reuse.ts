@@ -17,7 +17,7 @@ import type { RunOptions } from "../../tensor/run.ts";
 import type { Forward } from "../../transformer/forward.ts";
 import type { Model } from "../../transformer/model.ts";
 import { findNode, modelNodes } from "../../transformer/nodes.ts";
-import { assumptions, Bands } from "../experiment.ts";
+import { basis } from "../experiment.ts";
 import { checkArguments, checkNames, checkNumber, checkOptions, RUN_OPTIONS, SEEDS } from "../options.ts";
 import { outputSpans } from "../output_span.ts";
 import { inParts } from "../part_progress.ts";
@@ -198,7 +198,7 @@ export async function reuse(
     needed: ends?.rows ?? [],
     ...(ends && { neededMore: ends.more }),
     assumptions: {
-      ...assumptions(model, prompts, new Bands()),
+      ...basis(model, prompts),
       positions: "1 and later",
       span: `${own.k} directions with ${
         (100 * own.energy).toFixed(0)

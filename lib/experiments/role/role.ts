@@ -10,7 +10,7 @@ import { laterNodes } from "../../metrics/later_nodes.ts";
 import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { findNode } from "../../transformer/nodes.ts";
-import { assumptions, Bands } from "../experiment.ts";
+import { basis } from "../experiment.ts";
 import { checkArguments, checkNames, checkNumber, checkOptions, RUN_OPTIONS, SEEDS } from "../options.ts";
 import { inParts } from "../part_progress.ts";
 import { PromptBootstrap } from "../prompt_bootstrap.ts";
@@ -162,7 +162,7 @@ export async function role(model: Model, prompts: Prompts, options: RoleOptions 
     edges,
     without,
     assumptions: {
-      ...assumptions(model, prompts, new Bands()),
+      ...basis(model, prompts),
       positions: "1 and later",
       variance: `type II sums of squares of the ${directions} directions with 99 % of the output's energy; ` +
         `control: shuffled labels`,

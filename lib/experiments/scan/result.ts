@@ -1,7 +1,7 @@
 /** What a scan says: its passes read, with what was scanned and what that rests on. */
 import type { ModelConfig, Prompts } from "../../checkpoints/mod.ts";
 import type { Model } from "../../transformer/model.ts";
-import { assumptions, Bands } from "../experiment.ts";
+import { basis } from "../experiment.ts";
 import type { Lengths } from "../retention/sizes.ts";
 import type { Candidate } from "./candidates.ts";
 import type { ExaminedWriter } from "./examine.ts";
@@ -97,7 +97,7 @@ function assumed(
   { rotations }: ScanSettings,
 ): Record<string, string> {
   return {
-    ...assumptions(model, prompts, new Bands()),
+    ...basis(model, prompts),
     positions: "1 and later; position 0 apart",
     ...vocabulary(model),
     split: `candidates are chosen on ${screened.count} prompts and examined on ${examined.count} others`,
