@@ -199,7 +199,7 @@ export async function main(): Promise<number> {
   try {
     command = readArguments(process.argv.slice(2));
   } catch (error) {
-    console.error(`attribution: ${(error as Error).message}\n${USAGE}`);
+    console.error(`${USAGE}\n\nattribution: ${(error as Error).message}`);
     return WRONG_USAGE;
   }
   if (command === "help") {

@@ -90,7 +90,7 @@ export async function main(): Promise<number> {
   try {
     command = readArguments(process.argv.slice(2));
   } catch (error) {
-    console.error(`census: ${(error as Error).message.replace(/^scan: /, "")}\n${USAGE}`);
+    console.error(`${USAGE}\n\ncensus: ${(error as Error).message.replace(/^scan: /, "")}`);
     return WRONG_USAGE;
   }
   if (command === "help") {

@@ -223,7 +223,7 @@ async function main(): Promise<number> {
     parsed = readArguments(Deno.args);
     kernels = kernelsOption(parsed.values);
   } catch (error) {
-    console.error(`figures: ${(error as Error).message}\n${USAGE}`);
+    console.error(`${USAGE}\n\nfigures: ${(error as Error).message}`);
     return WRONG_USAGE;
   }
   const { values, positionals } = parsed;

@@ -19,7 +19,11 @@ export interface ProgressTarget {
 export function stderrTarget(): ProgressTarget {
   const { isTTY, columns } = process.stderr;
   return {
-    write: (text) => void writeSync(2, text),
+    write(text) {
+      try {
+        writeSync(2, text);
+      } catch { /* nobody reads it any more, or its disk is full: the work goes on */ }
+    },
     isTerminal: Boolean(isTTY),
     columns: (isTTY && columns) || 80, // some terminals say 0
   };

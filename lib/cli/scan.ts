@@ -39,7 +39,7 @@ export async function main(): Promise<number> {
   try {
     options = readArguments(process.argv.slice(2));
   } catch (error) {
-    console.error(`scan: ${(error as Error).message.replace(/^scan: /, "")}\n${USAGE}`);
+    console.error(`${USAGE}\n\nscan: ${(error as Error).message.replace(/^scan: /, "")}`);
     return WRONG_USAGE;
   }
   if (options === "help") {

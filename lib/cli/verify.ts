@@ -196,7 +196,7 @@ export async function main(): Promise<number> {
       throw new Error(`--prompts: got "${prompts}"; expected a whole number from 1`);
     }
   } catch (error) {
-    console.error(`verify: ${(error as Error).message}\n${USAGE}`);
+    console.error(`${USAGE}\n\nverify: ${(error as Error).message}`);
     return WRONG_USAGE;
   }
   const { values, positionals: [model] } = parsed;

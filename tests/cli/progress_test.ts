@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { canMakeOddFiles } from "../checkpoints/odd_files.ts";
+import { withFolder } from "../checkpoints/small_model.ts";
 import { bar, counted, formatSeconds, Progress, readProgress } from "../../lib/cli/progress.ts";
 
 function recorder(isTerminal: boolean, columns = 60) {
@@ -99,4 +101,24 @@ Deno.test("readProgress() speaks on a terminal alone, within its width, and when
     const line = "Reading texts.jsonl ████████████░░░░░░░░";
     assertEquals(written, isTerminal ? `\r\x1b[K${line.slice(0, 39)}\r\x1b[K` : "");
   }
+});
+
+Deno.test({
+  name: "stderrTarget(): a log that is full, or that nobody reads any more, does not end the work",
+  ignore: Deno.build.os !== "linux" || !canMakeOddFiles,
+  fn: () =>
+    withFolder(async (folder) => {
+      const progress = new URL("../../lib/cli/progress.ts", import.meta.url);
+      const script = `import { stderrTarget } from "${progress}";
+        stderrTarget().write("Measuring …"); console.log("done");`;
+      await Deno.writeTextFile(`${folder}/script.ts`, script);
+      const code = `const [deno, script] = process.argv.slice(1);
+        const stdio = ["ignore", "inherit", fs.openSync("/dev/full", "w")];
+        child_process.spawnSync(deno, ["run", "-A", "--no-check", "--config=deno.json", script], { stdio });`;
+      const { stdout } = await new Deno.Command("node", {
+        args: ["-e", code, Deno.execPath(), `${folder}/script.ts`],
+        cwd: new URL("../../", import.meta.url),
+      }).output();
+      assertEquals(new TextDecoder().decode(stdout), "done\n");
+    }),
 });
