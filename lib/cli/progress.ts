@@ -41,8 +41,8 @@ export function formatSeconds(seconds: number): string {
 }
 
 /** "1 cell", "3 cells". */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function counted(count: number, noun: string, several = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : several}`;
 }
 
 /** Says on a terminal how far a download is; elsewhere nothing. */

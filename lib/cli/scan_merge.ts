@@ -5,6 +5,7 @@
  */
 import { readdir, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { cannotRead, ifThere } from "../checkpoints/file_faults.ts";
 import { isMissing } from "../platform/errors.ts";
 import { join as add } from "../experiments/retention/sums.ts";
 import { PASSES, Passes, type PassName } from "../experiments/scan/passes.ts";
@@ -26,8 +27,9 @@ import {
 } from "../experiments/scan/state.ts";
 import { prepareFolder } from "./out_folder.ts";
 import { completeSums, inWords, PassFile } from "./pass_file.ts";
+import { counted } from "./progress.ts";
 import { REPORTS, stateFile, writeReports } from "./scan_run.ts";
-import { isComplete, shardFile, SHARDS } from "./scan_shard.ts";
+import { checkShard, isComplete, shardFile, SHARDS } from "./scan_shard.ts";
 
 export interface Merged {
   /** The report's, when all passes are merged. */
@@ -147,7 +149,7 @@ const listed = (names: readonly string[], most = 20) =>
 function nextInWords(measured: Passes, pass: PassName, { prompts }: ScanFacts): string {
   const { nodes } = measured.next!;
   const what = pass === "examination" ? "examine" : "follow";
-  return `The ${previous(pass)} is merged: ${nodes.length} nodes to ${what} on ` +
+  return `The ${previous(pass)} is merged: ${counted(nodes.length, "node")} to ${what} on ` +
     `${prompts.examined} prompts. Next: the same shards again, for the ${inWords(pass)}; then merge.`;
 }
 
@@ -184,7 +186,9 @@ async function shardFiles(dirs: readonly string[]): Promise<ShardFile[]> {
     for (const name of (await namesIn(folder)).sort()) {
       const [, pass, index, count] = /^([a-z]+)-(\d+)-of-(\d+)\.safetensors$/.exec(name) ?? [];
       if (!PASSES.includes(pass as PassName)) continue;
-      const path = join(folder, name), real = await realpath(path);
+      const path = join(folder, name);
+      await ifThere(path); // a file, and no link to nowhere
+      const real = await realpath(path);
       if (found.has(real)) continue;
       const said = await readAbout(path);
       if (said === undefined || said === "damaged" || !said.shard || said.about.pass !== pass) {
@@ -192,7 +196,8 @@ async function shardFiles(dirs: readonly string[]): Promise<ShardFile[]> {
           `${path} is damaged, or no shard of this version. Remove it, and run shard ${index}/${count} again.`,
         );
       }
-      found.set(real, { path, index: Number(index), count: Number(count), about: said.about, ...said.shard });
+      checkShard(path, said.shard, { index: Number(index), count: Number(count) });
+      found.set(real, { path, about: said.about, ...said.shard });
     }
   }
   const order = ({ about, index, path }: ShardFile) =>
@@ -205,6 +210,6 @@ async function namesIn(folder: string): Promise<string[]> {
     return await readdir(folder);
   } catch (error) {
     if (isMissing(error)) return [];
-    throw error;
+    throw await cannotRead(folder, error);
   }
 }

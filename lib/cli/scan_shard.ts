@@ -18,7 +18,7 @@ import type { RunOptions } from "../tensor/run.ts";
 import type { Model } from "../transformer/model.ts";
 import { prepareFolder } from "./out_folder.ts";
 import { completeSums, inWords, PassFile } from "./pass_file.ts";
-import { stderrTarget } from "./progress.ts";
+import { counted, stderrTarget } from "./progress.ts";
 import { announce, shareAnnouncement } from "./scan_cost.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { keptAfter, type ScanCommandOptions, scanInput, stateFile } from "./scan_run.ts";
@@ -59,6 +59,7 @@ export async function runShard(options: ScanCommandOptions & { shard: Shard }): 
   const share = shareOf(all(), batch, shard), { count } = share.prompts;
   const file = new PassFile(join(folder, shardFile(pass, shard)), await aboutNext(measured, digest, all()));
   const done = await file.load(measured, count, say, "refuse");
+  if (file.shard) checkShard(file.path, file.shard, shard);
   const progress = new ScanProgress(target);
   const run = {
     ...(signal && { signal }),
@@ -73,7 +74,7 @@ export async function runShard(options: ScanCommandOptions & { shard: Shard }): 
       say(`${name}: ${count} of the ${all().count} prompts of the ${inWords(pass)}. ${expected}`);
       const extras = file.shard?.extras ??
         await extrasOf(shard, measured, model, prompts, halves.screened, run);
-      file.shard = { facts, extras, batch, device: model.device };
+      file.shard = { ...shard, facts, extras, batch, device: model.device };
       const part = await measured.measure(model, share, {
         ...run,
         ...(done && { done }),
@@ -101,8 +102,21 @@ function checkCount(
   const [a, b] = [screened, examined].map((prompts) => batchCount(prompts.count, batch));
   if (count <= Math.min(a, b)) return;
   throw new Error(
-    `--shard: got ${count} shards for ${a} batches of ${batch} prompts in the first pass and ${b} in the second; ` +
-      `expected at most ${Math.min(a, b)}. Give fewer shards, or a larger --screen-tokens and --tokens.`,
+    `--shard: got ${count} shards; the first pass has ${
+      counted(a, "batch", "batches")
+    } of ${batch} prompts, the ` +
+      `second ${b}. Expected at most ${
+        Math.min(a, b)
+      }. Give fewer shards, or a larger --screen-tokens and --tokens.`,
+  );
+}
+
+/** @throws when a file, by its name that of a shard, holds another: its prompts would count twice */
+export function checkShard(path: string, holds: Shard, { index, count }: Shard): void {
+  if (holds.index === index && holds.count === count) return;
+  throw new Error(
+    `${path} holds shard ${holds.index}/${holds.count}. Was it renamed? Give it its own name back, or remove it and ` +
+      `run shard ${index}/${count} again.`,
   );
 }
 

@@ -147,5 +147,8 @@ Deno.test("hubSettings() reads the variables that every Hugging Face tool reads"
   assertEquals(from({ HOME: "/h", HF_HUB_OFFLINE: "0", HF_TOKEN: "" }).offline, false);
   assertThrows(() => from({}), Error, "HF_HOME");
   assertThrows(() => from({ HOME: "/h", HF_ENDPOINT: "mirror" }), Error, "HF_ENDPOINT");
+  const secret = assertThrows(() => from({ HOME: "/h", HF_ENDPOINT: "https://me:secret@mirror" }), Error);
+  assertStringIncludes(secret.message, "HF_ENDPOINT holds a user's name or password");
+  assertEquals(secret.message.includes("secret@"), false);
   assertThrows(() => from({ HOME: "/h", HF_TOKEN: "secret" }), Error, "HF_TOKEN");
 });

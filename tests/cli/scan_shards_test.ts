@@ -203,6 +203,11 @@ Deno.test("scan merge refuses missing, unfinished, doubled and foreign shards by
     await foreign("another model", { model: `${folder}/other-model` });
     await runShard({ ...options, outDir: `${folder}/of-4`, shard: { index: 3, count: 4 } });
     await refused("is of 4 shards", out, `${folder}/of-4`);
+    // A copy under another shard's name would count its prompts twice.
+    await Deno.copyFile(`${out}/shards/screen-1-of-3.safetensors`, place);
+    await refused(`${place} holds shard 1/3. Was it renamed?`);
+    await assertRejects(() => shard(2), Error, `${place} holds shard 1/3. Was it renamed?`);
+    await Deno.writeFile(place, own);
 
     const bytes = own.slice();
     bytes[bytes.length - 9] ^= 1;
@@ -279,7 +284,7 @@ Deno.test("two processes cannot measure one shard, and no shard may be without p
     await assertRejects(
       () => runShard({ ...options, shard: { index: 0, count: 7 } }),
       Error,
-      "--shard: got 7 shards for 6 batches of 4 prompts in the first pass and 6 in the second; expected at most 6",
+      "--shard: got 7 shards; the first pass has 6 batches of 4 prompts, the second 6. Expected at most 6",
     );
   });
 });

@@ -13,6 +13,7 @@ import { copyFile, link, mkdir, readdir, readFile, readlink, rm, stat, symlink }
 import { isMissing, isThere } from "../../platform/errors.ts";
 import { type Lock, tryLock } from "../../platform/lock.ts";
 import { isCommit, type Repo } from "./client.ts";
+import { cannotRead } from "../file_faults.ts";
 import { writeWhole } from "../write_whole.ts";
 
 export class RepoCache {
@@ -37,12 +38,13 @@ export class RepoCache {
   /** The commit that a branch or tag was when it was last looked up. */
   async readRef(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
+    const path = `${this.folder}/refs/${revision}`;
     try {
-      const commit = (await readFile(`${this.folder}/refs/${revision}`, "utf8")).trim();
+      const commit = (await readFile(path, "utf8")).trim();
       return isCommit(commit) ? commit : undefined;
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw error;
+      throw await cannotRead(path, error);
     }
   }
 
@@ -63,7 +65,7 @@ export class RepoCache {
         if (await fileSize(`${this.snapshot(commit)}/${name}`) !== undefined) names.push(name);
       }
     } catch (error) {
-      if (!(isMissing(error))) throw error;
+      if (!isMissing(error)) throw await cannotRead(this.snapshot(commit), error);
     }
     return names;
   }
@@ -142,6 +144,6 @@ export async function fileSize(path: string): Promise<number | undefined> {
     return found.isFile() ? found.size : undefined;
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw error;
+    throw await cannotRead(path, error);
   }
 }

@@ -53,6 +53,13 @@ export function hubSettings(
   if (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint)) {
     throw new Error(`HF_ENDPOINT is "${endpoint}"; an address that begins with https:// was expected.`);
   }
+  const { username, password } = new URL(endpoint);
+  if (username !== "" || password !== "") {
+    throw new Error(
+      "HF_ENDPOINT holds a user's name or password, which no request can have in its address. Leave them out; what a " +
+        "mirror asks for is sent from HF_TOKEN.",
+    );
+  }
   const stated = value("HF_TOKEN");
   if (stated !== undefined && !isToken(stated)) {
     throw new Error(`HF_TOKEN does not look like an access token: these begin with "hf_".`);

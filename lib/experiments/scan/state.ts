@@ -17,6 +17,7 @@ import type { Model } from "../../transformer/model.ts";
 import type { Part } from "../retention/sums.ts";
 import type { Passes } from "./passes.ts";
 import type { Extras, ScanFacts } from "./result.ts";
+import type { Shard } from "./shards.ts";
 
 /** Goes up when what is kept changes. */
 const FORM = 5;
@@ -36,8 +37,8 @@ export interface About {
   sums: string;
 }
 
-/** What else a shard's file says, for the report that all of them make together. */
-export interface ShardFacts {
+/** What else a shard's file says: which it is, and what the report of all of them needs. */
+export interface ShardFacts extends Shard {
   facts: ScanFacts;
   extras: Extras;
   /**
