@@ -175,8 +175,10 @@ export async function runCensus(command: CensusCommand): Promise<CensusOutcome> 
       continue;
     }
     const others = known.filter(({ key }) => results.every((one) => one.key !== key));
-    await writeWhole(join(outDir, REPORT), asJson([...results, ...others]));
-    await writeWhole(join(outDir, PAGE), renderCensus([...results, ...others]));
+    const json = asJson([...results, ...others]);
+    await writeWhole(join(outDir, REPORT), json);
+    // of the numbers in the file, as the next run will have them
+    await writeWhole(join(outDir, PAGE), renderCensus(fromJson(json).models));
     await files?.clear();
   }
   return { results, failed };

@@ -21,6 +21,8 @@ import { formatSeconds } from "./progress.ts";
 export interface Announced {
   /** Of the first pass, and of all that follows. */
   seconds: { screen: number; rest: number };
+  /** Seconds that a token takes in a plain forward pass: by the clock, and of the processor's time. */
+  token: { seconds: number; cpu: number };
   /** Of the first pass. */
   flops: number;
   bytes: number;
@@ -56,20 +58,23 @@ export async function announce(
   const plain = { end: model.forward().residualStream().at(-1)!.value.select("d_model", 0) };
   const pass = () => run(plain, feed(some, model.config), { batchSize: count, ...once });
   await pass(); // compiles
-  const times: number[] = [];
+  const times: number[] = [], cpu: number[] = [];
   while (times.length < PASSES && times.reduce((a, b) => a + b, 0) < ENOUGH_MS) {
-    const began = performance.now();
+    const began = performance.now(), before = cpuSeconds();
     await pass();
     times.push(performance.now() - began);
+    cpu.push(cpuSeconds() - before);
   }
   // another program's share is not the model's
-  const each = Math.min(...times) / 1000 / (count * prompts.length);
-  const seconds = ({ forward, compiling }: Work) => forward * each + compiling;
+  const tokens = count * prompts.length;
+  const token = { seconds: Math.min(...times) / 1000 / tokens, cpu: Math.min(...cpu) / tokens };
+  const seconds = (work: Work) => secondsOf(work, token.seconds);
   const weights = weightBytes(model);
   // A file is mapped with each graph.
   const there = process.memoryUsage().rss + (model.inMemory ? 0 : weights);
   return {
     seconds: { screen: seconds(screen), rest: seconds(rest) },
+    token,
     flops: screen.forward * flops,
     bytes: Math.max(
       peakMemory() * 2 ** 30,
@@ -77,6 +82,15 @@ export async function announce(
     ),
     weights,
   };
+}
+
+/** @param each seconds of a token in a plain forward pass */
+export const secondsOf = ({ forward, compiling }: Work, each: number): number => forward * each + compiling;
+
+/** Of the processor, in this process so far, by all its threads. */
+export function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 /** Arrays, and what lies in files: that is mapped into memory. Those that several weights share once. */
@@ -100,7 +114,10 @@ export function announcement(model: Model, prompts: Prompts, expected: Announced
   return `${model.name}: ${prompts.count} prompts of ${prompts.length} tokens (${prompts.source}).\n` +
     `About ${formatSeconds(screen + rest)}: ${formatSeconds(screen)} for the first pass (${
       (flops / 1e12).toPrecision(2)
-    } TFLOP), and up to ${formatSeconds(rest)} by how many writers there are to examine. ${memory(expected)}`;
+    } TFLOP), and up to ${
+      formatSeconds(rest)
+    } by how many writers there are to examine, if other programs leave as ` +
+    `much of the machine as now. ${memory(expected)}`;
 }
 
 const memory = ({ bytes, weights }: Announced) =>
@@ -115,9 +132,9 @@ export const shareAnnouncement = (expected: Announced): string =>
  * of the announced
  */
 export function afterwards({ seconds, bytes }: Announced, tookMs: number, resumed: boolean): string {
-  const peak = peakMemory() * 2 ** 30;
+  const peak = peakMemory() * 2 ** 30, cpu = formatSeconds(cpuSeconds());
   const announced = `${formatSeconds(seconds.screen + seconds.rest)} and ${gib(bytes)} were announced`;
-  return `Took ${formatSeconds(tookMs / 1000)} and ${gib(peak)} at most; ${announced}${
-    resumed ? ", for all of it from the beginning" : ""
-  }.`;
+  return `Took ${formatSeconds(tookMs / 1000)} (${cpu} of processor time) and ${
+    gib(peak)
+  } at most; ${announced}${resumed ? ", for all of it from the beginning" : ""}.`;
 }

@@ -16,6 +16,7 @@ import { prepareFolder } from "./out_folder.ts";
 import { PassFile } from "./pass_file.ts";
 import { downloadProgress, type ProgressTarget, stderrTarget } from "./progress.ts";
 import { afterwards, announce, announcement } from "./scan_cost.ts";
+import { forecast, ScanForecast } from "./scan_forecast.ts";
 import { ScanProgress } from "./scan_progress.ts";
 import { scanPrompts } from "./scan_prompts.ts";
 import { renderReport } from "./scan_report.ts";
@@ -85,6 +86,9 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
       file = new PassFile(join(outDir, stateFile(pass)), await aboutNext(measured, digest, all));
       const part = await file.load(measured, all.count, say);
       resumed ||= part !== undefined;
+      progress.finish();
+      const left = forecast(measured.next!, ahead.begin(measured.next!, part !== undefined));
+      if (left) say(left);
       return part;
     },
     save: (_, part) => file!.save(part),
@@ -92,7 +96,7 @@ export async function runScan(options: ScanCommandOptions): Promise<ScanResult> 
   };
   const expected = await announce(model, prompts, settings);
   say(announcement(model, prompts, expected));
-  const progress = new ScanProgress(target);
+  const progress = new ScanProgress(target), ahead = new ScanForecast([model, prompts, settings], expected);
   let result: ScanResult;
   try {
     const wanted = {

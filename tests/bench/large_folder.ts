@@ -91,6 +91,37 @@ function pythia([d, layers, heads, vocab]: number[]): Shape {
   return { config, tensors, sparse: false };
 }
 
+function gpt2([d, layers, heads, vocab]: number[]): Shape {
+  const tensors: Record<string, number[]> = { "wte.weight": [vocab, d], "wpe.weight": [1024, d] };
+  const both = (name: string, ...weight: number[]) => {
+    tensors[`${name}.weight`] = weight;
+    tensors[`${name}.bias`] = [weight.at(-1)!];
+  };
+  for (let layer = 0; layer < layers; layer++) {
+    both(`h.${layer}.ln_1`, d);
+    both(`h.${layer}.attn.c_attn`, d, 3 * d);
+    both(`h.${layer}.attn.c_proj`, d, d);
+    both(`h.${layer}.ln_2`, d);
+    both(`h.${layer}.mlp.c_fc`, d, 4 * d);
+    both(`h.${layer}.mlp.c_proj`, 4 * d, d);
+  }
+  both("ln_f", d);
+  const config = {
+    model_type: "gpt2",
+    architectures: ["GPT2LMHeadModel"],
+    n_embd: d,
+    n_layer: layers,
+    n_head: heads,
+    n_positions: 1024,
+    n_ctx: 1024,
+    vocab_size: vocab,
+    activation_function: "gelu_new",
+    layer_norm_epsilon: 1e-5,
+    torch_dtype: "bfloat16",
+  };
+  return { config, tensors, sparse: false };
+}
+
 export const SHAPES: Record<string, (layers?: number) => Shape> = {
   "llama-1b": (layers = 16) =>
     llama([2048, layers, 32, 8, 8192, 128256], true, {
@@ -113,6 +144,7 @@ export const SHAPES: Record<string, (layers?: number) => Shape> = {
       { max_position_embeddings: 4096, rope_theta: 10000 },
       true,
     ),
+  "gpt2-small": (layers = 12) => gpt2([768, layers, 12, 50257]),
   "pythia-1b": (layers = 16) => pythia([2048, layers, 8, 50304]),
 };
 
@@ -145,7 +177,7 @@ export function makeFolder(folder: string, shape: Shape): void {
   let at = start.length;
   for (const [name, dims] of Object.entries(shape.tensors)) {
     const count = dims.reduce((a, b) => a * b, 1);
-    const norm = name.includes("norm") && name.endsWith("weight");
+    const norm = /norm|ln_/.test(name) && name.endsWith("weight");
     if (norm) {
       const near1 = Uint16Array.from({ length: count }, () => ONE | randomInt(random, 64));
       fs.writeSync(file, new Uint8Array(near1.buffer), 0, 2 * count, at);

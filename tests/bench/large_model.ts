@@ -7,7 +7,7 @@
  *     deno task bench:large forward FOLDER PROMPTS TOKENS
  *     deno task bench:large ratio FOLDER
  *
- * SHAPE is llama-1b, llama-7b, pythia-1b or smollm-135m; FOLDER lies in out/ or in the system's temporary
+ * SHAPE is one of large_folder.ts, such as llama-1b; FOLDER lies in out/ or in the system's temporary
  * folder. `ready`: seconds and memory until a model can run. `forward`: a pass with logits, and the peak.
  * `ratio`: weights in the file against weights in memory.
  */

@@ -47,6 +47,7 @@ await show(fig1(rows, { writer: "L0H0" }), { name: "fig1", rows });`,
 /** Sets everything up in `folder`. */
 export async function makeProject(folder: string): Promise<Project> {
   await copy("lib", folder);
+  await copy("data/expected", folder); // a census names what was published
   for (const file of ["deno.json", "deno.lock", "package.json"]) {
     await Deno.copyFile(`${root}${file}`, `${folder}/${file}`);
   }
@@ -99,6 +100,11 @@ export async function makeProject(folder: string): Promise<Project> {
           if (!success) throw new Error("the shard that is to be merged could not be measured");
         },
         args: (out) => task("scan", "merge", shards, "--out", out),
+      },
+      census: {
+        faults: ["SIGTERM", "SIGKILL", "disk"],
+        args: (out) =>
+          task("census", ...given, "--out", out, "--examine", "2", "--early", "1", "--repair", "1"),
       },
       attribution: {
         faults: ["SIGTERM", "SIGKILL", "disk"],

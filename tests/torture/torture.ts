@@ -16,7 +16,7 @@ import { runOnce, trial } from "./trial.ts";
 const FAULTS: readonly Fault[] = ["SIGTERM", "SIGKILL", "kernel", "disk"];
 
 const USAGE = `deno task torture [scenario …] [--times N] [--seed S] [--faults SIGTERM,SIGKILL,kernel,disk]
-scenarios: figures, scan, shard, merge, attribution, download; default: all
+scenarios: figures, scan, shard, merge, census, attribution, download; default: all
   --times N   random moments for each scenario and fault; default 50`;
 
 function readArguments(args: string[]) {

@@ -16,7 +16,7 @@ async function torture(...args: string[]): Promise<{ code: number; text: string 
   return { code, text: decode(stdout) + decode(stderr) };
 }
 
-for (const scenario of ["figures", "scan", "shard", "merge", "attribution", "download"]) {
+for (const scenario of ["figures", "scan", "shard", "merge", "census", "attribution", "download"]) {
   Deno.test({
     name: `torture ${scenario}: nothing is left, and the next run's results are those of an undisturbed one`,
     ignore: Deno.build.os !== "linux",

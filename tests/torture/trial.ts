@@ -11,6 +11,9 @@ import type { Fault, Project, Scenario } from "./scenarios.ts";
  */
 const END_MS = 120_000, GONE_MS = 20_000;
 
+/** What the system says of a full disk, and of a file that is larger than `ulimit` allows. */
+const FULL = /no space left|ENOSPC|file too large|EFBIG/i;
+
 export interface Ended {
   code: number;
   text: string;
@@ -107,6 +110,9 @@ export async function trial(
   const stopped = run.code !== 0;
   if (stopped && fault !== "SIGKILL" && fault !== "SIGTERM" && run.text.trim() === "") {
     wrong.push(`exit code ${run.code} without a word`);
+  }
+  if (stopped && fault === "disk" && !FULL.test(run.text)) {
+    wrong.push(`it does not say that the disk is full: ${run.text.slice(-400)}`);
   }
   if (fault !== "SIGKILL") {
     const left = await untilNone(run.mark, GONE_MS);

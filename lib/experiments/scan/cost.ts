@@ -73,8 +73,9 @@ function works(model: Model, prompts: Prompts, settings: ScanSettings) {
       compiling: count * compiling,
     }),
     routes: (count: number): Work => ({
-      forward: tokens(examined) * (2 * RESPONSES * each * count + count * (2 + logits) + 1),
-      compiling: 2 * count * compiling,
+      // Two routes; and attribution, which runs the model without the writer once more, and once as it is.
+      forward: tokens(examined) * (2 * RESPONSES * each * count + count * (each + 1 + logits) + 1),
+      compiling: 3 * count * compiling,
     }),
   };
 }
@@ -88,16 +89,31 @@ export function scanCost(model: Model, prompts: Prompts, settings: ScanSettings)
   return { screen, rest: sum(examination(count), routes(FOUND * count)), flops };
 }
 
+/** Of one pass whose nodes are known. */
+export function passWork(
+  model: Model,
+  prompts: Prompts,
+  settings: ScanSettings,
+  { pass, nodes }: { pass: PassName; nodes: readonly string[] },
+): Work {
+  const all = works(model, prompts, settings);
+  return pass === "screen" ? all.screen : all[pass](nodes.length);
+}
+
+/** Of what follows the examination of so many nodes, by how many of them were found in the models so far. */
+export const afterExamining = (model: Model, prompts: Prompts, settings: ScanSettings, count: number): Work =>
+  works(model, prompts, settings).routes(FOUND * count);
+
 /** Of a share of one pass, whose nodes are known. @param part of the pass's prompts */
 export function shareCost(
   model: Model,
   prompts: Prompts,
   settings: ScanSettings,
-  { pass, nodes }: { pass: PassName; nodes: readonly string[] },
+  next: { pass: PassName; nodes: readonly string[] },
   part: number,
 ): ScanCost {
-  const { flops, ...all } = works(model, prompts, settings);
-  const { forward, compiling } = pass === "screen" ? all.screen : all[pass](nodes.length);
+  const { forward, compiling } = passWork(model, prompts, settings, next);
+  const { flops } = works(model, prompts, settings);
   return { screen: { forward: forward * part, compiling }, rest: { forward: 0, compiling: 0 }, flops };
 }
 

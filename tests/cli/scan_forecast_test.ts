@@ -1,0 +1,58 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { secondsOf } from "../../lib/cli/scan_cost.ts";
+import { forecast, ScanForecast } from "../../lib/cli/scan_forecast.ts";
+import { afterExamining, passWork } from "../../lib/experiments/scan/cost.ts";
+import type { PassName } from "../../lib/experiments/scan/passes.ts";
+import { DEFAULT_SETTINGS } from "../../lib/experiments/scan/settings.ts";
+import { plantedModel, plantedPrompts } from "../experiments/scan/planted/kinds.ts";
+
+const model = plantedModel("none", 1), prompts = plantedPrompts(1);
+const given: [typeof model, typeof prompts, typeof DEFAULT_SETTINGS] = [model, prompts, DEFAULT_SETTINGS];
+const announced = {
+  seconds: { screen: 1, rest: 1 },
+  token: { seconds: 0.001, cpu: 0.002 },
+  flops: 1,
+  bytes: 1,
+  weights: 1,
+};
+const next = (pass: PassName, count: number) => ({
+  pass,
+  nodes: Array.from({ length: count }, (_, i) => `L0H${i}`),
+});
+const seconds = (pass: PassName, count: number) =>
+  secondsOf(passWork(...given, next(pass, count)), announced.token.seconds);
+
+Deno.test("ScanForecast: each pass is announced at the pace of the pass before it", () => {
+  let now = 100;
+  const ahead = new ScanForecast(given, announced, () => now);
+  assertEquals(ahead.begin(next("screen", 0), false), { seconds: seconds("screen", 0), after: 0 });
+  now += 3 * seconds("screen", 0); // as it was announced, but beside two other programs
+  const examination = ahead.begin(next("examination", 4), false);
+  assertAlmostEquals(examination.seconds, 3 * seconds("examination", 4), 1e-9);
+  const rest = secondsOf(afterExamining(...given, 4), announced.token.seconds);
+  assertAlmostEquals(examination.after, 3 * rest, 1e-9);
+  now += seconds("examination", 4); // alone again
+  assertAlmostEquals(ahead.begin(next("routes", 2), false).seconds, seconds("routes", 2), 1e-9);
+});
+
+Deno.test("ScanForecast: a pass that was partly done before says nothing of the machine", () => {
+  let now = 0;
+  const ahead = new ScanForecast(given, announced, () => now);
+  ahead.begin(next("screen", 0), true);
+  now += 0.001;
+  assertAlmostEquals(ahead.begin(next("examination", 4), false).seconds, seconds("examination", 4), 1e-9);
+});
+
+Deno.test("forecast(): the first pass was announced, and of no nodes there is nothing to say", () => {
+  const time = { seconds: 90, after: 30 };
+  assertEquals(forecast(next("screen", 0), time), undefined);
+  assertEquals(forecast(next("examination", 0), time), undefined);
+  assertEquals(
+    forecast(next("examination", 1), time),
+    "1 node to examine: about 1 min 30 s, and 30.0 s for what is found, if as much of it is as elsewhere.",
+  );
+  assertEquals(
+    forecast(next("routes", 3), { seconds: 61, after: 0 }),
+    "3 writers found: about 1 min 01 s for routes and attribution.",
+  );
+});
