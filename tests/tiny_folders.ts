@@ -21,9 +21,13 @@ const PROMPTS = 40;
 
 /**
  * Writes the recorded checkpoint `name` ("gpt2", "llama") into `folder`, with the embedded model's tokenizer,
- * vocabulary and some prompts.
+ * vocabulary and some prompts. `dtype`: of the weights in the file.
  */
-export async function writeTinyFolder(folder: string, name: string): Promise<void> {
+export async function writeTinyFolder(
+  folder: string,
+  name: string,
+  dtype: "F32" | "BF16" = "F32",
+): Promise<void> {
   const random = randomSource(1);
   const tensors: Record<string, RawTensor> = {};
   for await (const { name: file } of Deno.readDir(folderOf(name))) {
@@ -32,13 +36,10 @@ export async function writeTinyFolder(folder: string, name: string): Promise<voi
     for (const [key, { dims }] of weights.tensors) {
       const { data } = await weights.read(key);
       const wide = BY_TOKEN.test(key) ? [VOCABULARY, dims[1]] : [...dims];
-      tensors[key] = {
-        dtype: "F32",
-        dims: wide,
-        data: BY_TOKEN.test(key)
-          ? randomNormal(random, VOCABULARY * dims[1], 0.3)
-          : data as Float32Array<ArrayBuffer>,
-      };
+      const values = BY_TOKEN.test(key)
+        ? randomNormal(random, VOCABULARY * dims[1], 0.3)
+        : data as Float32Array<ArrayBuffer>;
+      tensors[key] = { dtype, dims: wide, data: dtype === "F32" ? values : upperHalves(values) };
     }
     weights.close();
   }
@@ -55,3 +56,7 @@ export async function writeTinyFolder(folder: string, name: string): Promise<voi
   await Deno.writeTextFile(`${folder}/prompts.json`, JSON.stringify({ file: "mine.safetensors" }));
   await Deno.copyFile(dataPath("models/tiny-gelu-4l/tokenizer.json"), `${folder}/tokenizer.json`);
 }
+
+/** bfloat16, rounded towards 0. */
+const upperHalves = (values: Float32Array): Uint16Array<ArrayBuffer> =>
+  Uint16Array.from(new Uint32Array(values.slice().buffer), (bits) => bits >>> 16);

@@ -1,6 +1,6 @@
 // What a user does with the installed package: a scan in an empty home folder, and a program of their own for
-// a model of their own, which a strict compiler accepts and which runs in Node and Deno (with
-// CLEANUP_LENS_ALL=1 in Bun, too).
+// a model of their own, in memory and read from its file, which a strict compiler accepts and which runs in Node
+// and Deno (with CLEANUP_LENS_ALL=1 in Bun, too).
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { writeTinyFolder } from "../tiny_folders.ts";
@@ -62,7 +62,7 @@ Deno.test({
         assert(success, text);
       });
 
-      await writeTinyFolder(join(app, "own"), "llama");
+      await writeTinyFolder(join(app, "own"), "llama", "BF16");
       const runtimes: [string, string[]][] = [
         ["Node", ["node", "--no-warnings"]],
         ["Deno", [Deno.execPath(), "run", "--allow-all"]],
@@ -72,7 +72,7 @@ Deno.test({
         await t.step(`it runs in ${name}`, async () => {
           const { success, out, text } = await execute(app, command, ...options, "made/own_model.js");
           assert(success, text);
-          assertEquals(out, "true batch,pos,d_model true 2\n");
+          assertEquals(out, "in the file true true\ntrue batch,pos,d_model true 2\n");
         });
       }
     } finally {
