@@ -1,6 +1,6 @@
 // What a user does with the installed package: a scan in an empty home folder, and a program of their own for
-// a model of their own, in memory and read from its file, which a strict compiler accepts and which runs in Node
-// and Deno (with CLEANUP_LENS_ALL=1 in Bun, too).
+// a model of their own, in memory and read from its file, which a strict compiler accepts and which runs in
+// Node and Deno (with CLEANUP_LENS_ALL=1 in Bun, too).
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { writeTinyFolder } from "../tiny_folders.ts";
