@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { checkAttribution } from "../../lib/experiments/attribution/check_attribution.ts";
 import { embeddingNorms } from "../../lib/experiments/embedding_norms.ts";
+import { claimsOf } from "../../lib/experiments/findings/claims.ts";
+import { findings } from "../../lib/experiments/findings/findings.ts";
 import { nodeProjections } from "../../lib/experiments/node_projections.ts";
 import { scan } from "../../lib/experiments/scan/scan.ts";
 import { load } from "../transformer/families/recorded.ts";
@@ -67,3 +69,20 @@ Deno.test("embeddingNorms(): a layer that reads the stream as it is scales nothi
   const { median } = summary.find((row) => row.node === "L0H1" && row.embedding === "token")!;
   assert(Math.abs(median - (norms[d_vocab / 2 - 1] + norms[d_vocab / 2]) / 2) < 1e-4 * median);
 });
+
+for (const name of ["gemma2", "llama-base", "bloom"]) {
+  Deno.test(`${name}: the post's three questions are answered, in sentences without a hole`, async () => {
+    const model = await load(name), writers = ["L0H0", "MLP0"];
+    const options = { writers, early: 1, settings: { rotations: 2, examine: 1 } };
+    const found = await findings(model, randomPrompts(model, 5, 16, 12), options);
+    assertEquals(found.reuse.map(({ writer }) => writer), writers);
+    const base = name === "llama-base";
+    for (const [i, { putBack, needed }] of found.reuse.entries()) {
+      const { says, lost } = found.role[i];
+      assertEquals([putBack, needed, says, lost].map((x) => x === undefined), Array(4).fill(base));
+    }
+    const claims = claimsOf(found);
+    assertEquals(claims.filter(({ question }) => question === "role").length, base ? 2 : 6);
+    for (const { sentence } of claims) assert(!/NaN|undefined/.test(sentence), sentence);
+  });
+}

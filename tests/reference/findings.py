@@ -2,8 +2,9 @@
 
     python tests/reference/findings.py out/smollm2 out/texts-b-tokens.json --writer L17H8
 
-Prints the number of directions, the share of the end of the stream that is other content in the writer's directions, the KL of the predictions
-when what stands there is exchanged for its mean, and the increase of the loss without the writer. The tokens are a list of 128 for each prompt.
+Prints the number of directions, the share of the end of the stream that stands in the writer's directions, the same without what it wrote, the KL of
+the predictions when what stands there is exchanged for its mean, the increase of the loss without the writer, and with what was erased of it put
+back at the very end (which is where `reuse` puts it if the last cleaner is in the last layer). The tokens are a list of 128 for each prompt.
 """
 
 import argparse
@@ -64,19 +65,23 @@ def losses(logits, rows):
     return -logs.gather(-1, rows[:, 2:, None])[..., 0]
 
 
-w, ends, others, lost = [], [], [], []
+w, ends, others, lost, put_back = [], [], [], [], []
 for rows in tokens.split(4):
     logits, end, own = run(rows)
     written["clean"] = own
     without, other, _ = run(rows, remove=True)
     w.append(own[:, 1:]), ends.append(end), others.append(other[:, 1:])
     lost.append(losses(without, rows) - losses(logits, rows))
+    retained = ((end - other) * own).sum(-1, keepdim=True) / own.pow(2).sum(-1, keepdim=True)
+    missing = own * (1 - retained)
+    missing[:, 0] = 0
+    put_back.append(losses(model.lm_head(model.model.norm(end + missing)), rows) - losses(logits, rows))
 w, ends, others = torch.cat(w), torch.cat(ends), torch.cat(others)
 values, vectors = torch.linalg.eigh((w.flatten(0, 1).double().T @ w.flatten(0, 1).double()))
 energy = values.flip(0).cumsum(0) / values.sum()
 k = int((energy < 0.9).sum()) + 1
 S = vectors.flip(1)[:, :k].T.float()
-share = (others @ S.T).pow(2).sum().double() / ends[:, 1:].pow(2).sum().double()
+others, whole = ((x @ S.T).pow(2).sum().double() / ends[:, 1:].pow(2).sum().double() for x in (others, ends[:, 1:]))
 mean = (ends[:, 1:] @ S.T).mean((0, 1))
 divergence = []
 for rows, end in zip(tokens.split(4), ends.split(4)):
@@ -87,7 +92,9 @@ for rows, end in zip(tokens.split(4), ends.split(4)):
 print(json.dumps({
     "writer": args.writer,
     "k": k,
-    "content": float(share),
+    "content": float(whole),
+    "others": float(others),
     "needed": float(torch.cat(divergence).mean()),
     "lost": float(torch.cat(lost).mean()),
+    "put back at the end": float(torch.cat(put_back).mean()),
 }))

@@ -23,24 +23,30 @@ export function claimsOf(findings: Findings, model: string = findings.model.name
   ];
 }
 
-function reuseClaims({ writer, cleaners, content, needed, putBack }: ReuseFinding, model: string): Claim[] {
+function reuseClaims(finding: ReuseFinding, model: string): Claim[] {
+  const { writer, cleaners, content, others, needed, putBack } = finding;
   const subject = { question: "reuse" as const, model, node: writer };
-  const later = cleaners.length > 0 ? "" : ", which nobody surely erases";
+  const by = cleaners.length > 0 ? "" : ", which nobody surely erases,";
+  const [whole, rest] = [content, others].map(({ own, control, more }) => verdictOf(own, control, more));
   const claims = [claim(
     {
       ...subject,
-      asked: "other content in the writer's directions",
+      asked: "share of the end in the writer's directions",
       unit: "share",
-      refutedIf: "on other texts random directions hold as much of the stream's end",
+      refutedIf: "on other texts random directions hold as much, with or without what it wrote",
     },
     content,
     {
-      more: `More other content stands in the directions of ${writer}${later} than in random ones`,
-      less: `Less other content stands in the directions of ${writer}${later} than in random ones`,
+      more:
+        `In the directions of ${writer}${by} stands more at the end than in random ones, also without what it wrote`,
+      less:
+        `In the directions of ${writer}${by} stands less at the end than in random ones, also without what it wrote`,
       "not shown":
-        `That another amount of other content stands in the directions of ${writer}${later} than in random ones is not shown`,
+        `That in the directions of ${writer}${by} stands another amount at the end than in random ones, ` +
+        `also without what it wrote, is not shown`,
     },
-    "in random ones",
+    "random ones",
+    whole === rest ? whole : "not shown",
   )];
   if (needed) {
     claims.push(claim(
@@ -57,20 +63,18 @@ function reuseClaims({ writer, cleaners, content, needed, putBack }: ReuseFindin
         "not shown":
           `That the predictions depend more on what stands there at the end than on random directions is not shown`,
       },
-      "of random ones",
+      "random ones",
     ));
   }
   if (putBack) claims.push(helps(subject, putBack));
   return claims;
 }
 
-/**
- * Erasing helps where the loss rises with the output put back: surely, and more than with any such
- * vector.
- */
+/** Whether the trained model does worse with the output put back; and by more than with any such vector. */
 function helps(subject: { question: "reuse"; model: string; node: string }, putBack: Compared): Claim {
-  const verdict = verdictOf(putBack.own, putBack.control, putBack.more), { node } = subject;
   const better = putBack.own.interval[1] < 0, worse = putBack.own.interval[0] > 0;
+  const back = `With what was erased of ${subject.node} put back, the model as it was trained`;
+  const gains = `${back} predicts better, so it is not helped by the erasing`;
   return claim(
     {
       ...subject,
@@ -81,19 +85,17 @@ function helps(subject: { question: "reuse"; model: string; node: string }, putB
     putBack,
     {
       more: better
-        ? `Erasing ${node} does not help, the model predicts better with it put back`
+        ? gains
         : worse
-        ? `Erasing ${node} helps, the loss rises with it put back, more than with a rotated vector`
-        : `Put back, ${node} costs more than a rotated vector; that the loss rises is not shown`,
-      less: better
-        ? `Erasing ${node} does not help, the model predicts better with it put back`
-        : `Put back, ${node} costs less than a rotated vector, so it is not in the way of what comes after`,
+        ? `${back} predicts worse, by more than with a rotated vector`
+        : `${back} loses more than with a rotated vector; that it predicts worse is not shown`,
+      less: better ? gains : `${back} loses less than with a rotated vector`,
       "not shown": better
-        ? `Erasing ${node} does not help, the model predicts better with it put back`
-        : `That ${node}, put back, costs more than a rotated vector is not shown, so nor is that erasing it helps`,
+        ? gains
+        : `That it matters that ${subject.node} is erased, rather than any vector of that ` +
+          `length put there, is not shown by putting it back`,
     },
     "rotated",
-    verdict,
   );
 }
 

@@ -116,6 +116,7 @@ export function findingsOf(
 function reuseFinding(result: ReuseResult): ReuseFinding {
   const { writer, cleaners, spans: [{ k }], occupancy, needed, neededMore, putBack, helps } = result;
   const end = (name: string) => occupancy.filter(({ span }) => span === name).at(-1)!;
+  const own = end("writer"), random = end("random");
   const most = Math.max(...putBack.map(({ lambda }) => lambda));
   const loss = (name: string) => putBack.find(({ run, lambda }) => run === name && lambda === most)!.loss;
   const read = (name: string) => needed.find(({ span }) => span === name)!.divergence;
@@ -123,7 +124,8 @@ function reuseFinding(result: ReuseResult): ReuseFinding {
     writer,
     k,
     cleaners,
-    content: { own: end("writer").rest, control: end("random").rest, more: end("writer").moreRest! },
+    content: { own: own.all, control: random.all, more: own.more! },
+    others: { own: own.rest, control: random.rest, more: own.moreRest! },
     ...(neededMore && { needed: { own: read("writer"), control: read("random"), more: neededMore } }),
     ...(helps && { putBack: { own: loss("writer"), control: loss("control"), more: helps } }),
   };

@@ -47,7 +47,10 @@ export function occurrence({ writers, count, threshold, early }: Findings, model
   const all = early.find(({ node }) => node === "all");
   if (all) {
     const single = early.filter((row) => row !== all && row.beyond.interval[0] > 0).map(({ node }) => node);
-    const heads = early.length - 1, some = single.length > 0 ? `; one by one of ${listed(single)} alone` : "";
+    const heads = early.length - 1,
+      some = single.length > 0
+        ? ` for all together; one by one, each at 95 %, it is of ${listed(single)}`
+        : "";
     claims.push(claim(
       {
         ...subject,

@@ -42,11 +42,10 @@ export interface ReuseFinding {
   k: number;
   /** Who erases it. */
   cleaners: string[];
-  /**
-   * Share of the end of the stream that is other content in its directions; in random ones; the
-   * difference.
-   */
+  /** Share of the end of the stream that stands in its directions; in random ones; the difference. */
   content: Compared;
+  /** The same in the run without the output: what others put there, as a part of the same stream. */
+  others: Compared;
   /** KL of the predictions when what stands there is exchanged for its mean, in nats a token. */
   needed?: Compared;
   /** Increase of the loss when what was erased is put back, in nats a token; of as much, rotated. */

@@ -33,7 +33,14 @@ const NONE: Findings = {
 
 const reuse = (more: Partial<Findings["reuse"][number]>): Findings => ({
   ...NONE,
-  reuse: [{ writer: "L1H0", k: 2, cleaners: ["L3H0"], content: compared(0.5, 0.1), ...more }],
+  reuse: [{
+    writer: "L1H0",
+    k: 2,
+    cleaners: ["L3H0"],
+    content: compared(0.5, 0.1),
+    others: compared(0.5, 0.1),
+    ...more,
+  }],
 });
 const writer = (name: string, left: number, control: number, found: boolean, cleaners = ["MLP4"]) => ({
   writer: name,
@@ -66,16 +73,19 @@ Deno.test("verdictOf(): the difference's interval decides; without one, whether 
 
 Deno.test("claims on content and on what predictions depend on: more, less, not shown; each with its control", () => {
   for (
-    const [own, control, beginning] of [
-      [0.5, 0.1, "More other content"],
-      [0.1, 0.5, "Less other content"],
-      [0.3, 0.28, "That another amount of other content"],
+    const [own, control, rest, beginning] of [
+      [0.5, 0.1, 0.4, "In the directions of L1H0 stands more"],
+      [0.1, 0.5, -0.4, "In the directions of L1H0 stands less"],
+      [0.3, 0.28, 0.4, "That in the directions of L1H0 stands another amount"],
+      [0.5, 0.1, 0.02, "That in the directions of L1H0 stands another amount"], // only what it wrote itself
+      [0.5, 0.1, -0.4, "That in the directions of L1H0 stands another amount"],
     ] as const
   ) {
-    const [claim] = claimsOf(reuse({ content: compared(own, control) }), "M");
+    const both = { content: compared(own, control), others: compared(0.5 + rest, 0.5) };
+    const [claim] = claimsOf(reuse(both), "M");
     assert(claim.sentence.startsWith(beginning), claim.sentence);
     assertStringIncludes(claim.sentence, `${(100 * own).toFixed(1)} %`);
-    assertStringIncludes(claim.sentence, `in random ones ${(100 * control).toFixed(1)} %`);
+    assertStringIncludes(claim.sentence, `random ones ${(100 * control).toFixed(1)} %`);
     assertEquals([claim.model, claim.node, claim.question], ["M", "L1H0", "reuse"]);
   }
   const [nobody] = claimsOf(reuse({ cleaners: [] }));
@@ -88,17 +98,17 @@ Deno.test("claims on content and on what predictions depend on: more, less, not 
   assertEquals(claimsOf(reuse({})).length, 1, "a base model has no predictions");
 });
 
-Deno.test("that erasing helps is said only where the loss rises, and by more than with a rotated vector", () => {
+Deno.test("what putting back shows: worse, better, more or less than a rotated vector, or nothing", () => {
   const helps = (own: number, control: number) =>
     asked(claimsOf(reuse({ putBack: compared(own, control, 0.01) })), "put back");
   const said: [number, number, string][] = [
-    [0.10, 0.05, "Erasing L1H0 helps, the loss rises"],
-    [0.005, -0.05, "costs more than a rotated vector; that the loss rises is not shown"],
-    [0.05, 0.10, "costs less than a rotated vector"],
-    [0.05, 0.045, "is not shown, so nor is that erasing it helps"],
-    [-0.05, 0.10, "does not help, the model predicts better"],
-    [-0.05, -0.10, "does not help, the model predicts better"],
-    [-0.05, -0.045, "does not help, the model predicts better"],
+    [0.10, 0.05, "predicts worse, by more than with a rotated vector"],
+    [0.005, -0.05, "loses more than with a rotated vector; that it predicts worse is not shown"],
+    [0.05, 0.10, "loses less than with a rotated vector"],
+    [0.05, 0.045, "is not shown by putting it back"],
+    [-0.05, 0.10, "predicts better, so it is not helped"],
+    [-0.05, -0.10, "predicts better, so it is not helped"],
+    [-0.05, -0.045, "predicts better, so it is not helped"],
   ];
   for (const [own, control, text] of said) assertStringIncludes(helps(own, control).sentence, text);
 });
@@ -152,7 +162,10 @@ Deno.test("claims on occurrence: found writers by name, none, and early heads be
   assertStringIncludes(heads(0.8, 0.3).sentence, "of the 1 early heads with the largest more is taken back");
   assertStringIncludes(heads(0.3, 0.8).sentence, "less is taken back");
   assertStringIncludes(heads(0.3, 0.28).sentence, "is not shown: 30.0 %");
-  assertStringIncludes(heads(0.3, 0.28, 0.1).sentence, "is not shown; one by one of L0H0 alone");
+  assertStringIncludes(
+    heads(0.3, 0.28, 0.1).sentence,
+    "is not shown for all together; one by one, each at 95 %, it is of L0H0",
+  );
 });
 
 Deno.test("besideThePost(): how much of the fall is specific, where writers and what kind cleaners are", () => {
