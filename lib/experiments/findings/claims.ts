@@ -52,7 +52,7 @@ function reuseClaims(finding: ReuseFinding, model: string): Claim[] {
     claims.push(claim(
       {
         ...subject,
-        asked: "change of predictions without it",
+        asked: "KL without what stands there",
         unit: "nats",
         refutedIf: "on other texts predictions depend as much on random directions",
       },
@@ -92,8 +92,8 @@ function helps(subject: { question: "reuse"; model: string; node: string }, putB
       less: better ? gains : `${back} loses less than with a rotated vector`,
       "not shown": better
         ? gains
-        : `That it matters that ${subject.node} is erased, rather than any vector of that ` +
-          `length put there, is not shown by putting it back`,
+        : `That what was erased of ${subject.node}, put back, costs the model more than a ` +
+          `rotated vector is not shown`,
     },
     "rotated",
   );

@@ -68,14 +68,14 @@ function shuffledShares(y: Float32Array, width: number, labels: readonly Labels[
 }
 
 /**
- * Estimates of `values(part)` by the jackknife: without each group of prompts in turn; ±1.96 standard
- * errors.
+ * A share by the jackknife: without each group of prompts in turn; ±1.96 standard errors, as far as a share
+ * can be (0 to 1): with few tokens of a kind each, the error is larger than that.
  */
-function jackknife(whole: number, without: readonly number[]): Estimate {
+export function jackknife(whole: number, without: readonly number[]): Estimate {
   const n = without.length;
   const mean = without.reduce((a, b) => a + b, 0) / n;
   const error = Math.sqrt((n - 1) / n * without.reduce((sum, x) => sum + (x - mean) ** 2, 0));
-  return { value: whole, interval: [whole - 1.96 * error, whole + 1.96 * error] };
+  return { value: whole, interval: [Math.max(0, whole - 1.96 * error), Math.min(1, whole + 1.96 * error)] };
 }
 
 /** @returns rows by factor, all together last, and the part of the output's energy that is looked at */

@@ -91,7 +91,7 @@ Deno.test("claims on content and on what predictions depend on: more, less, not 
   const [nobody] = claimsOf(reuse({ cleaners: [] }));
   assertStringIncludes(nobody.sentence, "L1H0, which nobody surely erases");
   const needs = (own: number, control: number) =>
-    asked(claimsOf(reuse({ needed: compared(own, control, 0.01) })), "predictions without").sentence;
+    asked(claimsOf(reuse({ needed: compared(own, control, 0.01) })), "KL without").sentence;
   assertStringIncludes(needs(0.2, 0.1), "The predictions depend more on what stands there");
   assertStringIncludes(needs(0.1, 0.2), "The predictions depend less on what stands there");
   assertStringIncludes(needs(0.1, 0.105), "is not shown");
@@ -105,7 +105,7 @@ Deno.test("what putting back shows: worse, better, more or less than a rotated v
     [0.10, 0.05, "predicts worse, by more than with a rotated vector"],
     [0.005, -0.05, "loses more than with a rotated vector; that it predicts worse is not shown"],
     [0.05, 0.10, "loses less than with a rotated vector"],
-    [0.05, 0.045, "is not shown by putting it back"],
+    [0.05, 0.045, "put back, costs the model more than a rotated vector is not shown"],
     [-0.05, 0.10, "predicts better, so it is not helped"],
     [-0.05, -0.10, "predicts better, so it is not helped"],
     [-0.05, -0.045, "predicts better, so it is not helped"],

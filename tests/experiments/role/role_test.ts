@@ -1,5 +1,6 @@
 // role() of models whose truth is planted, its classes of tokens, and what it refuses.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { jackknife } from "../../../lib/experiments/role/variance.ts";
 import { role, type RoleResult } from "../../../lib/experiments/role/role.ts";
 import { binsOf } from "../../../lib/experiments/role/attention.ts";
 import { classOf } from "../../../lib/experiments/role/without.ts";
@@ -126,4 +127,14 @@ Deno.test("role() refuses what it cannot mean", async () => {
   const { kinds: _, ...rest } = few;
   const single = { ...rest, count: 1, tokens: few.tokens.subarray(0, 16) };
   await assertRejects(() => role(model, single), Error, "got 1 prompts of 16 tokens");
+});
+
+Deno.test("jackknife(): by hand, and no share below 0 or above 1", () => {
+  // Without one of four groups: mean 0.5, Σ (x − mean)² = 0.001, so the error is √(3 / 4 · 0.001).
+  const { value, interval: [low, high] } = jackknife(0.5, [0.49, 0.51, 0.48, 0.52]);
+  const error = Math.sqrt(0.75 * 0.001);
+  assertEquals(value, 0.5);
+  assertAlmostEquals(low, 0.5 - 1.96 * error, 1e-12);
+  assertAlmostEquals(high, 0.5 + 1.96 * error, 1e-12);
+  assertEquals(jackknife(0.6, [0.1, 0.9, 0.3, 0.7]).interval, [0, 1]);
 });
