@@ -3,6 +3,7 @@
  * taken back later? Prints a table and what it says in words, and leaves attribution.json and a waterfall
  * (SVG and PNG) in the output folder. Every file is whole or not there.
  */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import type { Prompts } from "../checkpoints/mod.ts";
@@ -69,7 +70,14 @@ function subtitle({ answers, sum }: AttributionCheck, text?: string): string {
 /** Without a word on how many, prompts of so many tokens in all are looked at. */
 const DEFAULT_TOKENS = 2048;
 
-const FILES = ["attribution.json", "waterfall.svg", "waterfall.png"];
+const FIGURES = ["waterfall.svg", "waterfall.png"];
+const FILES = ["attribution.json", ...FIGURES];
+
+/** The rows of which there is something to draw: over prompts, a node that writes nothing has no means. */
+const drawn = ({ rows }: AttributionCheck) =>
+  rows.filter(({ dla, left, finalScale, effect }) =>
+    [dla, left.logits, finalScale.logits, effect.logits].every(Number.isFinite)
+  );
 
 /** @throws for bad input, and the signal's reason when it was interrupted */
 export async function runAttribution(command: AttributionCommand): Promise<AttributionCheck> {
@@ -102,10 +110,13 @@ export async function runAttribution(command: AttributionCommand): Promise<Attri
   } finally {
     progress.finish();
   }
-  const cases = result.rows.map((row) => ({ row, steps: result.steps }));
-  const figure = attributionWaterfall(cases, { subtitle: subtitle(result, text) });
-  const svg = toSvg(figure);
   await writeWhole(join(outDir, "attribution.json"), rowsAsJson({ format: 1, ...result }));
+  const cases = drawn(result).map((row) => ({ row, steps: result.steps }));
+  if (cases.length === 0) {
+    for (const name of FIGURES) await rm(join(outDir, name), { force: true }); // of another check
+    return result;
+  }
+  const svg = toSvg(attributionWaterfall(cases, { subtitle: subtitle(result, text) }));
   await writeWhole(join(outDir, "waterfall.svg"), svg);
   await writeWhole(join(outDir, "waterfall.png"), toPng(svg, { scale: 2 }));
   return result;
@@ -209,7 +220,10 @@ export async function main(): Promise<number> {
   const interrupt = onInterrupt();
   try {
     const check = await runAttribution({ ...command, signal: interrupt.signal });
-    console.log(`${attributionText(check)}\n\nFigure: ${join(command.outDir, "waterfall.png")}`);
+    const figure = drawn(check).length > 0
+      ? join(command.outDir, FIGURES[1])
+      : "none, no node writes anything";
+    console.log(`${attributionText(check)}\n\nFigure: ${figure}`);
     return 0;
   } catch (error) {
     console.error(`attribution: ${(error as Error).message.replace(/^checkAttribution: /, "")}`);

@@ -14,6 +14,7 @@ import {
   runAttribution,
 } from "../../lib/cli/attribution.ts";
 import { attributionText } from "../../lib/cli/attribution_text.ts";
+import { writeSafetensors } from "../../lib/checkpoints/safetensors_write.ts";
 import { smallModel, withFolder, writeModelFolder } from "../checkpoints/small_model.ts";
 
 function log() {
@@ -53,6 +54,30 @@ Deno.test("runAttribution() of a text prints what it found and leaves numbers an
     assertStringIncludes(text, '" a" against " the": the model\'s logit difference is');
     assertStringIncludes(text, 'answers: " a" (rank ');
     assert(text.split("\n").slice(5).every((line) => line.length <= 100));
+  });
+});
+
+Deno.test("runAttribution() of a model that writes nothing leaves its numbers, and no figure of another check", async () => {
+  await withFolder(async (folder) => {
+    const model = smallModel(3);
+    for (const tensor of Object.values(model.tensors)) (tensor.data as Float32Array).fill(0);
+    await writeModelFolder(`${folder}/zero`, model);
+    await writeSafetensors(`${folder}/tokens.safetensors`, {
+      tokens: { dtype: "I32", dims: [20, 6], data: Int32Array.from({ length: 120 }, (_, i) => (i * 7) % 17) },
+    });
+    await Deno.mkdir(`${folder}/out`);
+    for (const name of ["waterfall.png", "waterfall.svg"]) {
+      await Deno.writeTextFile(`${folder}/out/${name}`, "");
+    }
+    const { rows } = await runAttribution({
+      model: `${folder}/zero`,
+      prompts: `${folder}/tokens.safetensors`,
+      outDir: `${folder}/out`,
+      check: { most: 1, rotations: 1, samples: 0 },
+      target: log(),
+    });
+    assertEquals(rows.map(({ dla }) => dla), [0]);
+    assertEquals(files(`${folder}/out`), ["attribution.json"]);
   });
 });
 
