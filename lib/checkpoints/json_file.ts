@@ -20,6 +20,7 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
     if (!info.isFile()) throw new Error(NO_FILE);
     if (size > maxBytes) throw new Error(`it has ${size} bytes, more than the limit of ${maxBytes}.`);
     const bytes = await readFile(path);
+    if (size === 0) throw new Error("it is empty. Was it copied or downloaded whole?");
     if (UTF16.some(([a, b]) => bytes[0] === a && bytes[1] === b)) {
       throw new Error("it is text in UTF-16; save it as UTF-8.");
     }

@@ -32,6 +32,15 @@ const asWritten = (_key: string, value: unknown) =>
     : value;
 const WRITTEN = /"\uE000(-?\w+)"/g;
 
+/**
+ * What a reader of a format says of a fault, cut to `most` characters. Where it stumbled over what it did not
+ * expect, that is in JavaScript's words, which help nobody.
+ */
+export function saidBy(error: unknown, most = 300): string {
+  const stumbled = [TypeError, RangeError, ReferenceError].some((kind) => error instanceof kind);
+  return stumbled ? "it is damaged." : shown((error as Error).message, most);
+}
+
 /** A JSON value in one line, cut to `most` characters. Texts stand in double quotes. */
 export function quoted(value: unknown, most = MOST): string {
   if (typeof value === "string") return shown(JSON.stringify(value.slice(0, most + 1)), most);

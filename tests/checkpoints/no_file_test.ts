@@ -98,6 +98,12 @@ Deno.test({
     }),
 });
 
+Deno.test("readJsonObject() says of an empty file that it is empty", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(join(folder, "a.json"), "");
+    await assertRejects(() => readJsonObject(join(folder, "a.json")), Error, "it is empty. Was it copied");
+  }));
+
 Deno.test("readJsonObject() reads past a byte order mark, and says what UTF-16 is", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "config.json");

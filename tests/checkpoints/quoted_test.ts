@@ -1,6 +1,6 @@
 // Values of files as they stand in messages.
 import { assertEquals } from "@std/assert";
-import { quoted, shown } from "../../lib/checkpoints/quoted.ts";
+import { quoted, saidBy, shown } from "../../lib/checkpoints/quoted.ts";
 
 Deno.test("quoted() shows a value as the file has it, in one line, cut", () => {
   const cases: [value: unknown, text: string][] = [
@@ -22,4 +22,10 @@ Deno.test("quoted() shows a value as the file has it, in one line, cut", () => {
 Deno.test("shown() writes out what a terminal would obey, and cuts", () => {
   assertEquals(shown("a\u202eb\x1b[2J\u2028"), "a\\u202eb\\u001b[2J\\u2028");
   assertEquals(shown("abcdef", 4), "abc…");
+});
+
+Deno.test("saidBy(): a reader's own words, but none of JavaScript's", () => {
+  assertEquals(saidBy(new Error("its footer\u202e is short.")), "its footer\\u202e is short.");
+  assertEquals(saidBy(new TypeError("Cannot read properties of undefined")), "it is damaged.");
+  assertEquals(saidBy(new RangeError("Invalid array length")), "it is damaged.");
 });

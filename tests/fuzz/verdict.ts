@@ -9,6 +9,10 @@ const MOST_CHARACTERS = 2500;
 // deno-lint-ignore no-control-regex
 const HIDDEN = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]/;
 
+/** Texts of V8's errors, which another message may hold. */
+const ENGINE =
+  /Cannot (read|set) propert|is not (a function|iterable|a constructor)|Invalid (typed )?array length|Invalid string length|call stack|Offset is outside|out of bounds|Cannot convert|Cannot mix/;
+
 /** undefined where the error is a clear one; else what is wrong with it. */
 export function unclear(error: unknown): string | undefined {
   if (error instanceof WrongAnswer) return `a wrong answer: ${error.message}`;
@@ -18,6 +22,7 @@ export function unclear(error: unknown): string | undefined {
   if (error.constructor !== Error && error.constructor.name in Deno.errors) {
     return `a bare ${error.name}: ${error.stack}`;
   }
+  if (ENGINE.test(error.message)) return `JavaScript's own words: ${error.message.slice(0, 300)}`;
   if (error.message.trim().length < 10) return `a message of ${error.message.length} characters`;
   if (error.message.length > MOST_CHARACTERS) {
     return `a message of ${error.message.length} characters: ${error.message.slice(0, 300)}`;

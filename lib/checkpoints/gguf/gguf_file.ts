@@ -7,7 +7,7 @@
  * others are refused by name where they are.
  */
 import { allocate, bytesOf, bytesPerElement, type Dtype, elementCount, type RawTensor } from "../dtypes.ts";
-import { quoted, shown } from "../quoted.ts";
+import { quoted, saidBy } from "../quoted.ts";
 import { type ByteSource, RandomAccessFile } from "../random_access_file.ts";
 import { type Place, placeIn, type TensorFile, tensorNames } from "../safetensors.ts";
 import { dequantise, type Quantisation, QUANTISATIONS } from "./dequantise.ts";
@@ -63,8 +63,7 @@ export class GgufFile implements TensorFile {
       return new GgufFile(source, metadata, tensors);
     } catch (error) {
       source.close();
-      const why = shown((error as Error).message, 300);
-      throw new Error(`${source.path} cannot be read as GGUF: ${why}`, { cause: error });
+      throw new Error(`${source.path} cannot be read as GGUF: ${saidBy(error)}`, { cause: error });
     }
   }
 

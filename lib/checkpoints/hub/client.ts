@@ -4,7 +4,7 @@
  * words what a refusal means.
  */
 import { isNotCapable } from "../../platform/errors.ts";
-import { quoted, shown } from "../quoted.ts";
+import { quoted, saidBy, shown } from "../quoted.ts";
 import { wholeBody } from "./body.ts";
 import { HubRefusal, HubUnreachable } from "./errors.ts";
 import type { HubSettings } from "./settings.ts";
@@ -172,7 +172,9 @@ export class HubClient {
         throw error;
       }
       throw new HubUnreachable(
-        `${this.settings.endpoint} did not answer as the Hub does (${shown((error as Error).message)}). ` +
+        `${this.settings.endpoint} did not answer as the Hub does (${
+          saidBy(error, 80).replace(/\.$/, "")
+        }). ` +
           `Does a proxy answer in its place?`,
         { cause: error },
       );

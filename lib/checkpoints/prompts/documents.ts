@@ -9,7 +9,7 @@
  */
 import type { AsyncBuffer } from "hyparquet";
 import { columnNames, readFooter, readRows, rowGroup } from "../parquet/row_groups.ts";
-import { quoted, shown } from "../quoted.ts";
+import { quoted, saidBy, shown } from "../quoted.ts";
 import { RandomAccessFile } from "../random_access_file.ts";
 import { type ReadWatch, textLines, textPieces } from "./text_lines.ts";
 
@@ -88,9 +88,7 @@ async function* parquetDocuments(path: string, watch: ReadWatch = {}): AsyncGene
   const source = await RandomAccessFile.open(path);
   const file = parquetFile(source);
   const refused = (where: string, error: unknown) =>
-    new Error(`${path}${where} cannot be read as parquet: ${shown((error as Error).message, 300)}`, {
-      cause: error,
-    });
+    new Error(`${path}${where} cannot be read as parquet: ${saidBy(error)}`, { cause: error });
   try {
     let metadata, names: string[];
     try {

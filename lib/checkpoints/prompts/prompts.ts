@@ -78,7 +78,15 @@ export async function readPrompts(nameOrFile: string, options: PromptOptions = {
     if (count === 0 || length === 0) {
       throw new Error(`${file.path}: the prompt set is empty ([${count}, ${length}]).`);
     }
-    const tokens = data instanceof Int32Array ? data : Int32Array.from(data as ArrayLike<number>, asInt32);
+    const ids = data as ArrayLike<number | bigint>;
+    const tokens = data instanceof Int32Array ? data : Int32Array.from(ids as ArrayLike<number>, Number);
+    const odd = tokens.findIndex((id, i) => Number(ids[i]) !== id);
+    if (odd >= 0) {
+      const at = `prompt ${Math.floor(odd / length)} at position ${odd % length}`;
+      throw new Error(
+        `${file.path}: ${ids[odd]} in ${at} is no token id, which are from 0 to ${2 ** 31 - 1}.`,
+      );
+    }
     const prompts: Prompts = { tokens, count, length, source: known?.source ?? nameOrFile };
     if (file.tensors.has("is_code")) {
       const { data: isCode } = await file.read("is_code");
@@ -88,14 +96,6 @@ export async function readPrompts(nameOrFile: string, options: PromptOptions = {
   } finally {
     file.close();
   }
-}
-
-/**
- * A stored id as int32; −1, which no vocabulary has, in place of one that does not fit and would wrap around.
- */
-function asInt32(id: number | bigint): number {
-  const number = Number(id);
-  return number === (number | 0) ? number : -1;
 }
 
 /**
@@ -177,12 +177,11 @@ export function checkPrompts(prompts: Prompts, config?: Pick<ModelConfig, "d_voc
   const end = config?.d_vocab ?? 2 ** 31;
   const bad = tokens.findIndex((id) => id < 0 || id >= end);
   if (bad >= 0) {
-    throw new Error(
-      `${source}: token id ${tokens[bad]} in prompt ${Math.floor(bad / length)} at position ${
-        bad % length
-      } is out of ` +
-        `range; the model has ids 0 to ${end - 1}. Do the prompts belong to another model?`,
-    );
+    const at = `prompt ${Math.floor(bad / length)} at position ${bad % length}`;
+    const range = config
+      ? `the model has ids 0 to ${end - 1}. Do the prompts belong to another model?`
+      : "the least is 0.";
+    throw new Error(`${source}: token id ${tokens[bad]} in ${at} is out of range; ${range}`);
   }
   return prompts;
 }

@@ -7,7 +7,7 @@
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { readJsonObject } from "../json_file.ts";
-import { quoted, shown } from "../quoted.ts";
+import { quoted, saidBy } from "../quoted.ts";
 import { type Bos, type BosFiles, bosOf } from "./bos.ts";
 import { exactTokenizer } from "./exact.ts";
 
@@ -54,9 +54,7 @@ export function tokenizerOf(
     const inner = new HuggingFaceTokenizer({ ...exactTokenizer(json) }, {});
     return wrap(inner, path, bosOf({ ...options, tokenizer: json }, (text) => inner.token_to_id(text)));
   } catch (error) {
-    throw new Error(`${path} cannot be used as a tokenizer: ${shown((error as Error).message, 1000)}`, {
-      cause: error,
-    });
+    throw new Error(`${path} cannot be used as a tokenizer: ${saidBy(error, 1000)}`, { cause: error });
   }
 }
 

@@ -16,7 +16,7 @@ import {
   type RawTensor,
   type TypedArray,
 } from "../dtypes.ts";
-import { quoted, shown } from "../quoted.ts";
+import { quoted, saidBy, shown } from "../quoted.ts";
 import { PickleDict, PickleGlobal, unpickle } from "./pickle.ts";
 import { type ByteSource, RandomAccessFile } from "../random_access_file.ts";
 import { type Place, placeIn, type TensorFile, tensorNames } from "../safetensors.ts";
@@ -168,7 +168,7 @@ async function readStateDict(source: ByteSource): Promise<Map<string, TorchTenso
       persistent: (id) => findStorage(id, folder, records, storages),
     });
   } catch (error) {
-    refuse(shown((error as Error).message, 300));
+    refuse(saidBy(error));
   }
   if (!(root instanceof PickleDict)) return refuse("it does not hold a dict of tensors.");
   const tensors = new Map<string, TorchTensor>();

@@ -62,6 +62,17 @@ Deno.test("Null texts are passed over and counted", async () => {
   assertEquals(source, "docs, packed, 2 rows without text passed over");
 });
 
+Deno.test("A footer of nothing but zeros is said to be damaged, in no words of JavaScript's", async () => {
+  await withFolder(async (temporary) => {
+    await Deno.writeTextFile(`${temporary}/x.parquet`, "PAR1" + "\0".repeat(100) + "PAR1");
+    await assertRejects(
+      () => Array.fromAsync(documents(`${temporary}/x.parquet`)),
+      Error,
+      "x.parquet cannot be read as parquet: it is damaged.",
+    );
+  });
+});
+
 Deno.test("A run that claims more values than its page has left is refused before memory is taken for it", async () => {
   // The definition levels of the second row group are one run, 21 times 3: bytes 42 (2 · 21) and 3. hyparquet
   // alone writes it out, however long: five bytes that claim 2^31 took 1.8 GB.

@@ -74,7 +74,7 @@ const refusals: [what: string, tokens: RawTensor, message: string][] = [
   [
     "an id beyond int32",
     { dtype: "I64", dims: [1, 1], data: new BigInt64Array([2n ** 32n + 5n]) },
-    "token id -1",
+    "4294967301 in prompt 0 at position 0 is no token id",
   ],
   [
     "prompts longer than the context",
