@@ -32,13 +32,18 @@ const asWritten = (_key: string, value: unknown) =>
     : value;
 const WRITTEN = /"\uE000(-?\w+)"/g;
 
+/** How V8 begins a RangeError. */
+const ENGINES = /^(Invalid|Maximum|Offset|offset|Start offset|Array|Out of|The )/;
+
 /**
  * What a reader of a format says of a fault, cut to `most` characters. Where it stumbled over what it did not
  * expect, that is in JavaScript's words, which help nobody.
  */
 export function saidBy(error: unknown, most = 300): string {
-  const stumbled = [TypeError, RangeError, ReferenceError].some((kind) => error instanceof kind);
-  return stumbled ? "it is damaged." : shown((error as Error).message, most);
+  const { message } = error as Error;
+  const stumbled = error instanceof TypeError || error instanceof ReferenceError ||
+    (error instanceof RangeError && ENGINES.test(message)); // readers throw some of their own
+  return stumbled ? "it is damaged." : shown(message, most);
 }
 
 /** A JSON value in one line, cut to `most` characters. Texts stand in double quotes. */

@@ -1,5 +1,5 @@
 // Values of files as they stand in messages.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { quoted, saidBy, shown } from "../../lib/checkpoints/quoted.ts";
 
 Deno.test("quoted() shows a value as the file has it, in one line, cut", () => {
@@ -27,5 +27,14 @@ Deno.test("shown() writes out what a terminal would obey, and cuts", () => {
 Deno.test("saidBy(): a reader's own words, but none of JavaScript's", () => {
   assertEquals(saidBy(new Error("its footer\u202e is short.")), "its footer\\u202e is short.");
   assertEquals(saidBy(new TypeError("Cannot read properties of undefined")), "it is damaged.");
-  assertEquals(saidBy(new RangeError("Invalid array length")), "it is damaged.");
+  const engines: (() => unknown)[] = [
+    () => new Array(-1),
+    () => new Uint8Array(-1),
+    () => new Uint8Array(2).set([1, 2], 1),
+    () => new DataView(new ArrayBuffer(2)).getInt32(0),
+    () => new DataView(new ArrayBuffer(2), 5),
+    () => "a".repeat(2 ** 40),
+  ];
+  for (const engine of engines) assertEquals(saidBy(assertThrows(engine)), "it is damaged.");
+  assertEquals(saidBy(new RangeError("a page claims 5 values")), "a page claims 5 values");
 });
