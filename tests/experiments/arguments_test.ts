@@ -14,7 +14,7 @@ const { retention, cancellationBaseline, compositionAttribution, embeddingNorms,
   lib as Any;
 const { residualProjections, nodeProjections, patchedProjections, resampleAblation, promptAblation } =
   lib as Any;
-const { reuse, role } = lib as Any;
+const { findings, reuse, role } = lib as Any;
 const { resampledAttribution, findAdversarialPrompts, promptLocations, adversarialFor } = lib as Any;
 
 const onPrompts: Record<string, Any> = {
@@ -30,6 +30,7 @@ const onPrompts: Record<string, Any> = {
   retention,
   reuse,
   role,
+  findings,
 };
 
 for (const [name, experiment] of Object.entries(onPrompts)) {
@@ -39,6 +40,8 @@ for (const [name, experiment] of Object.entries(onPrompts)) {
       ? { layr: 0 }
       : name === "allPairs"
       ? { quantile: [0, 1] }
+      : name === "findings"
+      ? { wrtiers: ["L0H0"] }
       : { wrtier: "L0H0" };
     await rejects(
       () => experiment(model, prompts, misspelt),

@@ -41,15 +41,18 @@ export async function knownFindings(): Promise<KnownFindings> {
   return await readJsonObject(path) as unknown as KnownFindings;
 }
 
-/** One model of a generation, and its head that looks most like a writer; null where none does. */
+/**
+ * One model of a generation, and of its two likeliest writers the one that comes nearest to all criteria,
+ * erasing among them.
+ */
 export interface TrainedModel {
   /** Its name in the log. */
   model: string;
   /** 0: from scratch. */
   generation: number;
   /** The head. */
-  writer: string | null;
-  /** Median retention at the end. */
+  writer: string;
+  /** Median retention at the end; null of a head that was too weak to be measured. */
   left: number | null;
   /** Of the same, rotated. */
   rotated: number | null;
@@ -87,14 +90,12 @@ export interface EmergenceRow {
   tokens: number;
   /** All that were trained. */
   models: number;
-  /** Those of which less than of the rotated output is left, by the scan's threshold or more. */
+  /** Those with a head of which less than of its rotated output is left, by the scan's threshold or more. */
   erased: number;
-  /** Their share of all, and its 95 % interval over seeds (Wilson). */
+  /** 95 % interval of their share, over seeds (Wilson). */
   share: [number, number];
-  /** The control: those of which so much more is left. */
+  /** Those of whose head so much more is left. */
   kept: number;
-  /** Likewise. */
-  keptShare: [number, number];
 }
 
 /** The scan's default: so much counts. */
@@ -122,7 +123,6 @@ export function emergenceRows({ models, tokens }: Emergence): EmergenceRow[] {
       erased,
       share: wilson(erased, own.length),
       kept,
-      keptShare: wilson(kept, own.length),
     };
   });
 }
@@ -136,7 +136,7 @@ export function wilson(count: number, of: number): [number, number] {
 }
 
 /**
- * One sentence a generation; that it is no chance only where the two intervals lie apart.
+ * One sentence a generation. No rate of heads, and no test: the head was chosen for its erasing, too.
  *
  * @example
  * ```ts
@@ -144,19 +144,11 @@ export function wilson(count: number, of: number): [number, number] {
  * ```
  */
 export function emergenceInWords(found: Emergence): string[] {
-  const share = ([low, high]: [number, number]) => `${number(100 * low, 0)} to ${number(100 * high, 0)} %`;
-  return emergenceRows(found).map(({ tokens, models, erased, share: own, kept, keptShare }) => {
-    const verdict = own[0] > keptShare[1]
-      ? "erasing is the more frequent, surely"
-      : own[1] < keptShare[0]
-      ? "keeping is the more frequent, surely"
-      : "which of the two is more frequent is not sure";
-    return `After ${number(tokens / 1e6, 1)} M tokens ${erased} of ${models} models (${
-      share(own)
-    }) erase what their ` +
-      `likeliest writer writes by ${THRESHOLD} or more beyond its rotated output, ${kept} (${
-        share(keptShare)
-      }) keep ` +
-      `as much more of it: ${verdict}.`;
-  });
+  return emergenceRows(found).map(({ tokens, models, erased, share: [low, high], kept }) =>
+    `After ${number(tokens / 1e6, 1)} M tokens ${erased} of ${models} models (${number(100 * low, 0)} to ` +
+    `${
+      number(100 * high, 0)
+    } %) have a head of which ${THRESHOLD} or more is erased beyond its rotated output; ` +
+    `of ${kept} the head that was chosen keeps as much more.`
+  );
 }

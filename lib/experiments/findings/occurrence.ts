@@ -102,14 +102,14 @@ export function besideThePost({ writers, model: { layers } }: Findings, model: s
         `the end, ${number(most.control.value)} of the same rotated: ${
           percent(most.specific.value / fall)
         } of ` +
-        `the fall from 1 is about what it says (specific erasure ${estimate(most.specific)}).`,
+        `the fall from 1 goes beyond that (specific erasure ${estimate(most.specific)}).`,
     );
   }
   const third = Math.ceil(layers / 3);
   const early = found.filter(({ writer }) => layerOf(writer) >= 0 && layerOf(writer) < third);
   said.push(
     `The post's writer is in the first layer. In ${model} ${early.length} of ${found.length} found are in the ` +
-      `first third of the layers${
+      `first ${third} of ${layers} layers${
         early.length > 0 ? ` (${listed(early.map(({ writer }) => writer))})` : ""
       }.`,
   );

@@ -175,12 +175,12 @@ Deno.test("besideThePost(): how much of the fall is specific, where writers and 
   }, "M");
   assertStringIncludes(
     fall,
-    "0.00 of what L1H0 writes is left at the end, 0.50 of the same rotated: 50 % of the fall",
+    "0.00 of what L1H0 writes is left at the end, 0.50 of the same rotated: 50 % of the fall from 1 goes beyond that",
   );
-  assertStringIncludes(where, "1 of 2 found are in the first third of the layers (L1H0)");
+  assertStringIncludes(where, "1 of 2 found are in the first 2 of 6 layers (L1H0)");
   assertStringIncludes(who, "2 of 3 cleaners (writer by writer) are MLPs");
   const [, embedded] = besideThePost({ ...NONE, writers: [writer("pos_embed", 0, 0.5, true, [])] }, "M");
-  assertStringIncludes(embedded, "0 of 1 found are in the first third of the layers.");
+  assertStringIncludes(embedded, "0 of 1 found are in the first 2 of 6 layers.");
   assertEquals(besideThePost(NONE, "M").length, 1);
 });
 
@@ -210,17 +210,16 @@ Deno.test("emergence(): the rows are those of the training's log, and the words 
     })),
   );
   assertEquals(emergenceRows(found).map(({ models }) => models), [48, 48, 48]);
-  const made = (left: number, count: number, generation = 0) =>
-    Array.from({ length: count }, () => ({ model: "m", generation, writer: "L1H0", left, rotated: 0.5 }));
-  const words = (erased: number, kept: number) =>
-    emergenceInWords({
-      source: "",
-      measured: "",
-      tokens: [1e6],
-      models: [...made(0.1, erased), ...made(0.9, kept)],
-    });
-  assertStringIncludes(words(40, 2)[0], "40 of 42 models");
-  assertStringIncludes(words(40, 2)[0], "erasing is the more frequent, surely");
-  assertStringIncludes(words(2, 40)[0], "keeping is the more frequent, surely");
-  assertStringIncludes(words(20, 21)[0], "which of the two is more frequent is not sure");
+  const made = (left: number | null, count: number) =>
+    Array.from(
+      { length: count },
+      () => ({ model: "m", generation: 0, writer: "L1H0", left, rotated: left && 0.5 }),
+    );
+  const models = [...made(0.35, 3), ...made(0.36, 2), ...made(0.65, 1), ...made(0.64, 1), ...made(null, 3)];
+  const [words] = emergenceInWords({ source: "", measured: "", tokens: [1e6], models });
+  assertStringIncludes(
+    words,
+    "After 1.0 M tokens 3 of 10 models (11 to 60 %) have a head of which 0.15 or more",
+  );
+  assertStringIncludes(words, "of 1 the head that was chosen keeps as much more");
 });
