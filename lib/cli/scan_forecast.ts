@@ -39,7 +39,7 @@ export class ScanForecast {
     const expected = secondsOf(passWork(...this.#given, next), token.seconds);
     this.#runs = resumed ? undefined : { from, expected };
     const after = next.pass === "examination"
-      ? secondsOf(afterExamining(...this.#given, next.nodes.length), token.seconds)
+      ? secondsOf(afterExamining(...this.#given, next.nodes), token.seconds)
       : 0;
     return { seconds: this.#slower * expected, after: this.#slower * after };
   }

@@ -29,7 +29,7 @@ Deno.test("ScanForecast: each pass is announced at the pace of the pass before i
   now += 3 * seconds("screen", 0); // as it was announced, but beside two other programs
   const examination = ahead.begin(next("examination", 4), false);
   assertAlmostEquals(examination.seconds, 3 * seconds("examination", 4), 1e-9);
-  const rest = secondsOf(afterExamining(...given, 4), announced.token.seconds);
+  const rest = secondsOf(afterExamining(...given, next("examination", 4).nodes), announced.token.seconds);
   assertAlmostEquals(examination.after, 3 * rest, 1e-9);
   now += seconds("examination", 4); // alone again
   assertAlmostEquals(ahead.begin(next("routes", 2), false).seconds, seconds("routes", 2), 1e-9);
@@ -54,5 +54,18 @@ Deno.test("forecast(): the first pass was announced, and of no nodes there is no
   assertEquals(
     forecast(next("routes", 3), { seconds: 61, after: 0 }),
     "3 writers found: about 1 min 01 s for routes and attribution.",
+  );
+});
+
+Deno.test("passWork(): what a writer's removal costs is the layers after it, for each control again", () => {
+  const last = model.config.n_layers - 1;
+  const of = (...nodes: string[]) => passWork(...given, { pass: "examination", nodes }).forward;
+  const { rotations } = DEFAULT_SETTINGS, tokens = 24 * prompts.length; // half of 48 prompts
+  // an embedding: all layers; a head of the last layer: its MLP, 0.65 of a layer
+  assertAlmostEquals(of("embed"), tokens * (1.25 * (1 + rotations) + 1 + 1 / 6), 1e-6);
+  assertAlmostEquals(
+    of(`L${last}H0`),
+    tokens * (1.25 * (1 + rotations) * 0.65 / (last + 1) + 1 + 1 / 6),
+    1e-6,
   );
 });

@@ -47,7 +47,24 @@ const sum = (...work: Work[]): Work => ({
   compiling: work.reduce((all, { compiling }) => all + compiling, 0),
 });
 
-/** Of each pass of a scan, the later ones by the number of their nodes. */
+/** Nodes whose outputs are taken out, and how many forward passes that costs once for each. */
+interface Writers {
+  count: number;
+  passes: number;
+}
+
+/** Where it is not known which they are: in the middle of the model. */
+const anywhere = (count: number): Writers => ({ count, passes: count / 2 });
+
+function writersOf({ config }: Model, names: readonly string[]): Writers {
+  const chosen = modelNodes(config).filter(({ name }) => names.includes(name));
+  return {
+    count: chosen.length,
+    passes: chosen.reduce((sum, node) => sum + passesOf(node, config.n_layers), 0),
+  };
+}
+
+/** Of each pass of a scan, the later ones by their nodes. */
 function works(model: Model, prompts: Prompts, settings: ScanSettings) {
   const { config } = model, { screened, examined } = passes(prompts, settings);
   const nodes = modelNodes(config), layers = config.n_layers;
@@ -60,22 +77,24 @@ function works(model: Model, prompts: Prompts, settings: ScanSettings) {
   });
   const flops = one.flops / prompts.length, logits = 2 * config.d_model * config.d_vocab / flops;
   const tokens = (of: Prompts) => of.count * of.length;
-  /** Of a writer with its controls, in the middle of the model. */
-  const each = (1 + settings.rotations) / 2, compiling = each * layers * STEPS_A_LAYER * SECONDS_A_STEP;
+  /** Runs without writers, and without their controls. */
+  const runs = ({ passes }: Writers) => (1 + settings.rotations) * passes;
+  const compiling = (writers: Writers) => runs(writers) * layers * STEPS_A_LAYER * SECONDS_A_STEP;
   return {
     flops,
     screen: {
       forward: tokens(screened) * (2 + times + RESPONSES * removals),
       compiling: steps * SECONDS_A_STEP,
     },
-    examination: (count: number): Work => ({
-      forward: tokens(examined) * (RESPONSES * each * count + 1 + count / 6),
-      compiling: count * compiling,
+    examination: (writers: Writers): Work => ({
+      forward: tokens(examined) * (RESPONSES * runs(writers) + 1 + writers.count / 6),
+      compiling: compiling(writers),
     }),
-    routes: (count: number): Work => ({
+    routes: (writers: Writers): Work => ({
       // Two routes; and attribution, which runs the model without the writer once more, and once as it is.
-      forward: tokens(examined) * (2 * RESPONSES * each * count + count * (each + 1 + logits) + 1),
-      compiling: 3 * count * compiling,
+      forward: tokens(examined) *
+        ((2 * RESPONSES + 1) * runs(writers) + writers.count * (1 + logits) + 1),
+      compiling: 3 * compiling(writers),
     }),
   };
 }
@@ -86,7 +105,7 @@ export function scanCost(model: Model, prompts: Prompts, settings: ScanSettings)
     settings.examine,
     Math.max(1, Math.round(EXAMINED * modelNodes(model.config).length)),
   );
-  return { screen, rest: sum(examination(count), routes(FOUND * count)), flops };
+  return { screen, rest: sum(examination(anywhere(count)), routes(anywhere(FOUND * count))), flops };
 }
 
 /** Of one pass whose nodes are known. */
@@ -97,12 +116,19 @@ export function passWork(
   { pass, nodes }: { pass: PassName; nodes: readonly string[] },
 ): Work {
   const all = works(model, prompts, settings);
-  return pass === "screen" ? all.screen : all[pass](nodes.length);
+  return pass === "screen" ? all.screen : all[pass](writersOf(model, nodes));
 }
 
-/** Of what follows the examination of so many nodes, by how many of them were found in the models so far. */
-export const afterExamining = (model: Model, prompts: Prompts, settings: ScanSettings, count: number): Work =>
-  works(model, prompts, settings).routes(FOUND * count);
+/** Of what follows the examination of these nodes, by how many of them were found in the models so far. */
+export function afterExamining(
+  model: Model,
+  prompts: Prompts,
+  settings: ScanSettings,
+  nodes: readonly string[],
+): Work {
+  const { count, passes } = writersOf(model, nodes);
+  return works(model, prompts, settings).routes({ count: FOUND * count, passes: FOUND * passes });
+}
 
 /** Of a share of one pass, whose nodes are known. @param part of the pass's prompts */
 export function shareCost(
