@@ -13,6 +13,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { commandArguments } from "../../lib/cli/command_arguments.ts";
 import { makePartialFolder, type PartialFolder, removeLeftovers } from "../../lib/cli/partial_folder.ts";
+import { exitCodeOf, SIGNALS } from "../../lib/cli/signals.ts";
 import { TARGETS } from "./targets.ts";
 import { caseOf, type Order, type Result } from "./worker.ts";
 
@@ -96,12 +97,15 @@ export async function fuzz(
 
 const PREFIX = "cleanup-lens-fuzz-";
 
+/** The folder of the target that runs. */
+let inUse: PartialFolder | undefined;
+
 /** A folder for files, locked: what a run that was killed has left is removed. */
 async function makeFolder(): Promise<PartialFolder> {
   const some = await Deno.makeTempDir(), parent = dirname(some);
   await Deno.remove(some);
   await removeLeftovers(parent, PREFIX).catch(() => {}); // another user's may not be looked at
-  return await makePartialFolder(parent, PREFIX);
+  return inUse = await makePartialFolder(parent, PREFIX);
 }
 
 /** Where a worker was stopped. `late`: by the clock alone. */
@@ -198,6 +202,12 @@ async function main(): Promise<number> {
   } catch (error) {
     console.error(`fuzz: ${(error as Error).message}\n${USAGE}`);
     return 2;
+  }
+  for (const signal of SIGNALS) {
+    Deno.addSignalListener(signal, async () => {
+      await inUse?.[Symbol.asyncDispose]();
+      Deno.exit(exitCodeOf(signal));
+    });
   }
   const [cases, seed, from] = numbers;
   console.log(

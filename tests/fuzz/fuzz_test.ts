@@ -6,6 +6,8 @@ import { fuzz, line } from "./fuzz.ts";
 import { mutateBytes, mutateJson } from "./mutate.ts";
 import { TARGETS } from "./targets.ts";
 import { unclear, WrongAnswer } from "./verdict.ts";
+import { withFolder } from "../checkpoints/small_model.ts";
+import { taskCommand } from "../task_command.ts";
 import { caseOf } from "./worker.ts";
 
 const CASES = 2000;
@@ -92,4 +94,35 @@ Deno.test("fuzz(): cases that hang, end their worker, fail or wait for ever are 
   assertMatch(failures[3].what, /not done in \d.\d s, 0.\d of them processor time, twice/);
   // Case 6 waits the first time alone, as one does that gets no processor time.
   assertEquals(again, [5, 6]);
+});
+
+Deno.test({
+  name: "a fuzz that is stopped leaves no folder, and one that is killed leaves it to the next",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withFolder(async (tmp) => {
+      const [, ...flags] = await taskCommand("fuzz");
+      const args = [flags[0], "--no-prompt", ...flags.slice(1), "config", "--cases"];
+      const command = (cases: string) =>
+        new Deno.Command(Deno.execPath(), {
+          args: [...args, cases],
+          cwd: new URL("../..", import.meta.url),
+          env: { TMPDIR: tmp },
+          stdout: "null",
+          stderr: "null",
+        });
+      const folders = () => [...Deno.readDirSync(tmp)].filter(({ isDirectory }) => isDirectory).length;
+      for (const [signal, left] of [["SIGTERM", 0], ["SIGKILL", 1]] as const) {
+        const child = command("100000").spawn();
+        for (const end = performance.now() + 30_000; folders() === 0 && performance.now() < end;) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        await new Promise((resolve) => setTimeout(resolve, 300)); // it listens, and has its folder
+        child.kill(signal);
+        await child.status;
+        assertEquals(folders(), left, signal);
+      }
+      assertEquals((await command("1").output()).code, 0);
+      assertEquals([...Deno.readDirSync(tmp)], []);
+    }),
 });
