@@ -97,15 +97,17 @@ export async function fuzz(
 
 const PREFIX = "cleanup-lens-fuzz-";
 
+const isThere = (path: string) => Deno.stat(path).then(() => true, () => false);
+
 /** The folder of the target that runs. */
-let inUse: PartialFolder | undefined;
+let inUse: Promise<PartialFolder> | undefined;
 
 /** A folder for files, locked: what a run that was killed has left is removed. */
 async function makeFolder(): Promise<PartialFolder> {
   const some = await Deno.makeTempDir(), parent = dirname(some);
   await Deno.remove(some);
   await removeLeftovers(parent, PREFIX).catch(() => {}); // another user's may not be looked at
-  return inUse = await makePartialFolder(parent, PREFIX);
+  return await (inUse = makePartialFolder(parent, PREFIX));
 }
 
 /** Where a worker was stopped. `late`: by the clock alone. */
@@ -205,7 +207,11 @@ async function main(): Promise<number> {
   }
   for (const signal of SIGNALS) {
     Deno.addSignalListener(signal, async () => {
-      await inUse?.[Symbol.asyncDispose]();
+      const made = await inUse;
+      // The worker may write a file while the folder is removed, which then is not empty.
+      for (let tries = 0; made && tries < 100 && await isThere(made.path); tries++) {
+        await made[Symbol.asyncDispose]();
+      }
       Deno.exit(exitCodeOf(signal));
     });
   }
