@@ -12,6 +12,7 @@
  */
 import process from "node:process";
 import { type Prompts, shorten } from "../checkpoints/mod.ts";
+import { quoted } from "../checkpoints/quoted.ts";
 import { type Expected, loadExpected } from "../experiments/expected.ts";
 import { figureSteps, quickChecks } from "../experiments/verification.ts";
 import { type Compared, expectedNames, type Step } from "../experiments/verification_steps.ts";
@@ -68,7 +69,11 @@ export async function verify(options: VerifyOptions = {}): Promise<Verdict> {
   const expected = await loadExpected(options.expected ?? name);
   if (Object.keys(expected.figures).length === 0) {
     throw new Error(
-      `no expected values are known for ${name}; they are for gelu-4l and tiny-gelu-4l.`,
+      options.expected === undefined
+        ? `no expected values are known for ${name}; they are for gelu-4l and tiny-gelu-4l.`
+        : `--expected: got ${
+          quoted(options.expected)
+        }; expected a .json file that has some, gelu-4l or tiny-gelu-4l`,
     );
   }
   const { model, prompts, cut } = await open(name, options, progress);

@@ -118,6 +118,11 @@ Deno.test("verify() refuses unknown figures and models without expected values, 
     Error,
     "no expected values are known for somebody/model",
   );
+  await assertRejects(
+    () => verify({ model: "tiny-gelu-4l", expected: "some/folder" }),
+    Error,
+    '--expected: got "some/folder"; expected a .json file',
+  );
   const { count } = await embeddedPrompts();
   await assertRejects(() => report({ prompts: 1000 }), Error, `1 to ${count} can be taken`);
   const signal = AbortSignal.abort(new Error("enough"));
