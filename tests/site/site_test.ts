@@ -39,8 +39,8 @@ const MOST_BYTES = 600_000;
 
 /** Of all prompts each takes 15 to 130 s of a processor in a browser. What takes longest goes first. */
 const FEW_PROMPTS = [
-  ...["fig7_resampling", "role", "reuse", "fig1_residual_stream", "fig3_patched", "check_your_model"],
-  ...["fig2_nodes", "figA_all_pairs", "fig8_bos", "00_start_here"],
+  ...["findings", "fig7_resampling", "role", "reuse", "fig1_residual_stream", "fig3_patched"],
+  ...["check_your_model", "fig2_nodes", "figA_all_pairs", "fig8_bos", "00_start_here"],
 ];
 
 const [, ...command] = await taskCommand("site");
