@@ -75,6 +75,7 @@ Deno.test("forgotten arguments are named", async () => {
     [() => any.table(), "table: got undefined. Expected a list of rows"],
     [() => any.show(undefined, { name: "a" }), "show: got undefined; expected a figure"],
     [() => anyModel.prompts("I like tea"), 'model.prompts: got "I like tea"; expected a list of texts'],
+    [() => anyModel.prompts([17]), "model.prompts: got [17]; expected a list of texts"],
     [() => any.promptsFor(), "promptsFor: model: got none; expected a model"],
   ];
   for (const [call, message] of cases) await assertRejects(async () => await call(), Error, message);

@@ -209,7 +209,7 @@ export class Model {
   prompts(texts: readonly string[], options: { prependBos?: boolean } = {}): Prompts {
     checkOptionNames("model.prompts", options, { prependBos: true });
     const { prependBos = this.config.default_prepend_bos } = options;
-    if (!Array.isArray(texts)) {
+    if (!Array.isArray(texts) || texts.some((text) => typeof text !== "string")) {
       throw new Error(
         `model.prompts: got ${quoted(texts)}; expected a list of texts, such as ["I like tea"]`,
       );

@@ -21,7 +21,8 @@ export interface Shell {
 }
 
 /** Where cells compute; page/device.ts shows it where there is a choice. */
-export const DEVICE_CHOICE = `<label id="device-choice" hidden>on <select aria-label="Where cells compute">
+export const DEVICE_CHOICE =
+  `<label id="device-choice" hidden title="The graphics card's runtime is 27 MB, fetched once. For small models the processor is often faster.">Runs on <select aria-label="Runs on" autocomplete="off">
 <option value="cpu">the processor</option><option value="webgpu">the graphics card</option></select></label>`;
 
 /**

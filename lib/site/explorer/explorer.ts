@@ -36,7 +36,12 @@ const cell = new PageCell(
   { cell_type: "code", id: "view", metadata: {}, source: "", execution_count: null, outputs: [] },
   1,
   { get: () => undefined, set: () => {} },
-  { onRun: () => void run(), onEdit: () => {}, whoMakes: () => undefined },
+  {
+    onRun: () => void run(),
+    onEdit: () => {},
+    whoMakes: () => undefined,
+    stopped: "Stopped. Change something above, or run the code below.",
+  },
 );
 
 /** Runs the cell, and again when it has changed meanwhile. */

@@ -28,6 +28,8 @@ export interface CellEvents {
   onEdit(cell: PageCell): void;
   /** Another cell that makes a name, in words such as "code cell 2". */
   whoMakes(name: string, cell: PageCell): string | undefined;
+  /** What stands below a cell that was stopped. */
+  readonly stopped: string;
 }
 
 export class PageCell {
@@ -130,7 +132,7 @@ export class PageCell {
       const stopped = error instanceof Stopped;
       ending = () =>
         stopped
-          ? drawNote(this.#outputs, STOPPED)
+          ? drawNote(this.#outputs, this.events.stopped)
           : drawFault(this.#outputs, { name: "Error", message: (error as Error).message }, "");
       this.setState(stopped ? "stopped" : "failed");
       return false;
@@ -146,7 +148,11 @@ export class PageCell {
     const where = line === undefined ? "" : `in line ${line}${own ? column : " of another cell"}`;
     const [, missing] = /^(?:Can't find variable: )?([\w$]+)(?: is not defined)?$/.exec(message) ?? [];
     const maker = name === "ReferenceError" && missing && this.events.whoMakes(missing, this);
-    const hint = maker ? `${missing} is made by ${maker}: run that first.` : "";
+    const hint = fault.ends
+      ? "The page is ready again, and what cells had made is gone. Run them again, or choose the processor above."
+      : maker
+      ? `${missing} is made by ${maker}: run that first.`
+      : "";
     drawFault(this.#outputs, fault, where, hint);
   }
 
@@ -160,8 +166,6 @@ export class PageCell {
     return { ...this.original, source: this.editor.source, outputs: this.outputs, execution_count: count };
   }
 }
-
-const STOPPED = "Stopped. What the cells above had made is gone: run them again, or run all.";
 
 const errorOutput = ({ name, message }: Fault): ErrorOutput => ({
   output_type: "error",

@@ -24,7 +24,9 @@ export function deviceChoice(script: string, onChange: (script: string) => void)
   const address = () => select.value === "cpu" ? script : `${script}?device=${select.value}`;
   if (!("gpu" in navigator)) return script;
   label.hidden = false;
-  if (kept() === "webgpu") select.value = "webgpu";
+  const chosen = select.value = kept() === "webgpu" ? "webgpu" : "cpu";
+  // A browser that comes back to the page may put an older choice into it after this.
+  addEventListener("pageshow", ({ persisted }) => persisted || (select.value = chosen));
   select.addEventListener("change", () => {
     try {
       localStorage.setItem(KEY, select.value);

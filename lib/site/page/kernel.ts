@@ -55,12 +55,18 @@ export class Kernel {
         event.preventDefault();
         fail(
           event.message ||
-            "The scripts of this page could not be fetched. Load the page again when the connection is back.",
+            "The scripts of this page could not be fetched. Run again when the connection is back" +
+              (this.script.includes("?device=") ? ", or choose the processor above." : "."),
         );
       };
     });
     ready.catch(() => {});
     return ready;
+  }
+
+  /** Whether what cells have made is there. */
+  get isRunning(): boolean {
+    return this.#worker !== undefined;
   }
 
   /** Runs a cell. Resolves to its fault, if it has one. @throws Stopped, or why the worker could not start */
@@ -93,7 +99,10 @@ export class Kernel {
     if (message.type === "fetching") this.events.onFetch(message.name, message.done, message.total);
     else if (message.type === "output") this.#output(message.output);
     else if (message.type === "file") this.#listener?.file(message.name, message.content);
-    else if (message.type === "done") this.#end()?.resolve(message.fault);
+    else if (message.type === "done") {
+      this.#end()?.resolve(message.fault);
+      if (message.fault?.ends) this.stop();
+    }
   }
 
   /** An output changes in its own cell, also when that has ended and another one runs. */

@@ -30,6 +30,7 @@ const cells: PageCell[] = codeCells.map((cell, i) =>
     onRun: (cell, goOn) => void run([cell], goOn),
     onEdit: showEdits,
     whoMakes,
+    stopped: "Stopped. What the cells above had made is gone: run them again, or run all.",
   })
 );
 
@@ -78,7 +79,7 @@ async function runEach(chosen: readonly PageCell[]): Promise<void> {
     if (!succeeded) {
       for (const rest of chosen.slice(i + 1)) rest.setState("new");
       const stopped = cell.state === "stopped";
-      if (stopped) {
+      if (!kernel.isRunning) {
         for (const each of cells) if (each !== cell && each.state === "done") each.setState("new");
       }
       return say(stopped ? "Stopped" : `Code cell ${cell.number} failed`);
@@ -129,15 +130,17 @@ async function changeDevice(script: string): Promise<void> {
   kernel.stop();
   await running;
   say("Starting anew: what cells made is gone");
-  for (const cell of cells) if (cell.state === "done") cell.setState("new");
-  start();
+  const done = cells.filter(({ state }) => state === "done" || state === "failed" || state === "stopped");
+  for (const cell of done) cell.setState("new");
+  start(done.length > 0 ? ": run the cells again" : "");
 }
 
-function start(): void {
+/** @param then what stands behind the line that says that it is ready */
+function start(then = ""): void {
   kernel.start().then(
     (runtime) => {
       if (!running) {
-        say(`Ready, ${inWords(runtime)}`);
+        say(`Ready, ${inWords(runtime)}${then}`);
         showProgress();
       }
     },

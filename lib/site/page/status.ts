@@ -16,6 +16,12 @@ export function inWords({ device, threads }: Runtime): string {
   return threads === 1 ? "one thread" : `${threads} threads`;
 }
 
+/** What a reader calls the largest files. */
+const RUNTIMES: Readonly<Record<string, string>> = {
+  "ort-wasm-simd-threaded.wasm": "the runtime",
+  "ort-wasm-simd-threaded.asyncify.wasm": "the graphics card's runtime",
+};
+
 /** Smaller ones are there before they are read about. */
 const WORTH_SAYING = 1e5;
 
@@ -37,7 +43,9 @@ export function reporter(): Reporter {
     onFetch(file, done, total) {
       if (total < WORTH_SAYING) return;
       say(
-        done === total ? "Running" : `Fetching ${file}: ${megabytes(done)} of ${megabytes(total)} MB, once`,
+        done === total
+          ? "Running"
+          : `Fetching ${RUNTIMES[file] ?? file}: ${megabytes(done)} of ${megabytes(total)} MB, once`,
       );
       showProgress(done, total);
     },

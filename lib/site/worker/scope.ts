@@ -16,6 +16,8 @@ export interface Fault {
   cell?: string;
   line?: number;
   column?: number;
+  /** The graphics card is gone, and with it all that cells have made: the worker is no use any more. */
+  ends?: boolean;
 }
 
 /** What cells may import. */

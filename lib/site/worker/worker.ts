@@ -10,9 +10,10 @@ import * as exports from "./library.ts";
 import { onFetch } from "../browser/assets.ts";
 import { preload } from "../browser/fs.ts";
 import { prepareRuntime } from "../browser/onnxruntime.ts";
+import { usualDevice } from "../browser/usual_device.ts";
 import { onSaved } from "../browser/write_whole.ts";
 import type { FromWorker, OutputMessage, ToWorker } from "./messages.ts";
-import { faultOf, Scope } from "./scope.ts";
+import { type Fault, faultOf, Scope } from "./scope.ts";
 
 declare const SITE_TYPES: readonly string[];
 
@@ -54,6 +55,10 @@ onSaved((name, content) => post({ type: "file", name, content }));
 const scope = new Scope({ exports, types: SITE_TYPES });
 let running = "";
 
+/** A card that was lost says so once; afterwards no graph is taken. */
+const lostTheCard = ({ name, message }: Fault) =>
+  usualDevice() === "webgpu" && (name === "DeviceFailure" || message.startsWith("ONNX Runtime refused"));
+
 async function run({ cell, source }: ToWorker): Promise<void> {
   running = cell;
   try {
@@ -66,7 +71,8 @@ async function run({ cell, source }: ToWorker): Promise<void> {
     }
     post({ type: "done" });
   } catch (error) {
-    post({ type: "done", fault: faultOf(error, cell) });
+    const fault = faultOf(error, cell);
+    post({ type: "done", fault: { ...fault, ends: lostTheCard(fault) } });
   }
 }
 

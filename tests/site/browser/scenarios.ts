@@ -205,7 +205,15 @@ async function accessible(window: Window): Promise<void> {
   for (const page of [quick, explorer, index]) {
     expect((await barriersOf(page)).join("\n"), /^$/);
     await page.setViewportSize({ width: 360, height: 640 });
-    expect(String(await page.evaluate(() => document.documentElement.scrollWidth)), /^360$/);
+    for (const menu of ["closed", "open"]) {
+      if (menu === "open") await page.locator(".pages summary").click();
+      const widest = await page.evaluate(() => document.documentElement.scrollWidth);
+      if (widest > 360) {
+        throw new Error(`with the menu ${menu} a page is ${widest} wide; expected at most 360`);
+      }
+    }
+    // Nothing lies over the menu.
+    await page.locator(".pages nav a").first().click({ trial: true, timeout: 5000 });
   }
 }
 
@@ -245,6 +253,23 @@ async function threads(window: Window): Promise<void> {
   expect(String(await page.evaluate(() => self.crossOriginIsolated)), "true");
 }
 
+/** As when a driver starts anew: the page says so, and goes on. */
+async function lostCard(window: Window, page: Page): Promise<void> {
+  const browser = await window.context.browser()!.newBrowserCDPSession();
+  await browser.send("Browser.crashGpuProcess").catch(() => {}); // it ends without an answer
+  await browser.detach();
+  await page.click("#run-all");
+  await settled(page, 120_000);
+  const faults = await page.locator(".fault").allTextContents();
+  expect(faults.join("\n"), /The page is ready again.*choose the processor above/);
+  await page.locator("#device-choice select").selectOption("cpu");
+  await page.waitForFunction(() =>
+    /^Ready, one thread/.test(document.getElementById("status")!.textContent!)
+  );
+  await runAll(page, 120_000);
+  expect((await page.textContent("#status"))!, "All cells ran");
+}
+
 /** The rows of a page that its reader lets compute on a graphics card are those that are committed. */
 async function card(window: Window): Promise<void> {
   const asked: string[] = [];
@@ -263,6 +288,7 @@ async function card(window: Window): Promise<void> {
   const committed = new URL("../../../data/expected/rows/fig10.json", import.meta.url);
   const [rows, expected] = [(await savedFiles(page))["fig10.json"], await Deno.readTextFile(committed)];
   expect(differences(JSON.parse(rows), JSON.parse(expected), "fig10.json").join("\n"), /^$/);
+  await lostCard(window, page);
 }
 
 /** Takes a window in which pages may use several threads. */
