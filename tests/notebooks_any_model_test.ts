@@ -11,7 +11,7 @@ import { codeCells } from "./notebook_rules.ts";
 
 const NOTEBOOKS = join(import.meta.dirname!, "..", "notebooks");
 const NAMES = (await Array.fromAsync(Deno.readDir(NOTEBOOKS)))
-  .map(({ name }) => name).filter((name) => /^(00_|fig|check_).*\.ipynb$/.test(name)).sort();
+  .map(({ name }) => name).filter((name) => /^(00_|fig|check_|findings).*\.ipynb$/.test(name)).sort();
 
 const MODEL = /^const MODEL = "tiny-gelu-4l";.*$/m;
 

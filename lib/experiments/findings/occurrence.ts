@@ -94,6 +94,8 @@ export function besideThePost({ writers, model: { layers } }: Findings, model: s
   if (found.length === 0) return [`${model}: no writer is found, so nothing stands beside the post's.`];
   const [most] = found;
   const fall = 1 - most.left.value;
+  // Where the rotated output does not fall at all, all of it is specific.
+  const part = most.control.value < 1 ? percent(most.specific.value / fall) : "all";
   if (fall > 0) {
     said.push(
       `The post has no control. In ${model} ${

@@ -179,6 +179,8 @@ Deno.test("besideThePost(): how much of the fall is specific, where writers and 
   );
   assertStringIncludes(where, "1 of 2 found are in the first 2 of 6 layers (L1H0)");
   assertStringIncludes(who, "2 of 3 cleaners (writer by writer) are MLPs");
+  const [all] = besideThePost({ ...NONE, writers: [writer("L1H0", 0.8, 1.1, true)] }, "M");
+  assertStringIncludes(all, "1.10 of the same rotated: all of the fall from 1 goes beyond that");
   const [, embedded] = besideThePost({ ...NONE, writers: [writer("pos_embed", 0, 0.5, true, [])] }, "M");
   assertStringIncludes(embedded, "0 of 1 found are in the first 2 of 6 layers.");
   assertEquals(besideThePost(NONE, "M").length, 1);
