@@ -97,14 +97,11 @@ export function besideThePost({ writers, model: { layers } }: Findings, model: s
   // Where the rotated output does not fall at all, all of it is specific.
   const part = most.control.value < 1 ? percent(most.specific.value / fall) : "all";
   if (fall > 0) {
+    const [left, control] = [most.left, most.control].map(({ value }) => number(value));
     said.push(
-      `The post has no control. In ${model} ${
-        number(most.left.value)
-      } of what ${most.writer} writes is left at ` +
-        `the end, ${number(most.control.value)} of the same rotated: ${
-          percent(most.specific.value / fall)
-        } of ` +
-        `the fall from 1 goes beyond that (specific erasure ${estimate(most.specific)}).`,
+      `The post has no control. In ${model} ${left} of what ${most.writer} writes is left at the end, ${control} ` +
+        `of the same rotated: ${part} of the fall from 1 goes beyond that (specific erasure ` +
+        `${estimate(most.specific)}).`,
     );
   }
   const third = Math.ceil(layers / 3);
