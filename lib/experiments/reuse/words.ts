@@ -155,12 +155,38 @@ export function halves(result: ReuseResult): { content: boolean; read: boolean }
   };
 }
 
+/** By which two numbers the spans of writer and not erased node are told apart, and which is surely larger. */
+interface Beside {
+  own: Estimate;
+  other: Estimate;
+  which: "more" | "less" | "not surely another amount";
+}
+
+/** Where the intervals lie apart. */
+function apart(own: Estimate, other: Estimate): Beside["which"] {
+  if (own.interval[0] > other.interval[1]) return "more";
+  return own.interval[1] < other.interval[0] ? "less" : "not surely another amount";
+}
+
+/**
+ * Beside the span of the node that is not erased: other content at the end of the stream, and how much the
+ * predictions depend on it. Undefined where there is no such node, or no unembedding.
+ */
+export function besideNotErased(result: ReuseResult): { content: Beside; read: Beside } | undefined {
+  const of = (own?: Estimate, other?: Estimate): Beside | undefined =>
+    own && other && { own, other, which: apart(own, other) };
+  const end = (name: string) => result.occupancy.filter(({ span }) => span === name).at(-1)?.rest;
+  const kl = (name: string) => result.needed.find(({ span }) => span === name)?.divergence;
+  const content = of(end("writer"), end("other")), read = of(kl("writer"), kl("other"));
+  return content && read && { content, read };
+}
+
+const FREED = "that the directions are used again because they were freed is not shown.";
+
 function conclusion(result: ReuseResult): string {
   if (result.cleaners.length === 0) return "";
   const { content, read } = halves(result);
-  if (content && read) {
-    return "So the freed directions are used again: other content is there, and it is read.";
-  }
+  if (content && read) return besideInWords(result);
   if (content) {
     return "So other content is there, more than in random directions; that it is read is not shown.";
   }
@@ -168,4 +194,30 @@ function conclusion(result: ReuseResult): string {
     return "So what stands there is read more than in random directions; that more stands there is not shown.";
   }
   return "So that the freed directions are used again, more than any others are, is not shown.";
+}
+
+/** A node that nobody erases passes a comparison with random directions as well, so it is the one that counts. */
+function besideInWords(result: ReuseResult): string {
+  const { other } = result, beside = besideNotErased(result);
+  if (!other || !beside) {
+    return "So other content is there, and it is read, more than in random directions. There is no node that is " +
+      `not erased to compare with: ${FREED}`;
+  }
+  const { content, read } = beside;
+  if (content.which === "more" && read.which === "more") {
+    return "So the freed directions are used again: other content is there, and it is read, more than in random " +
+      `directions, and more than in those of ${other}, which is not erased.`;
+  }
+  const amount = {
+    "more": "more",
+    "less": "less",
+    "not surely another amount": "not surely another amount of",
+  };
+  return "So other content is there, and it is read, more than in random directions. But beside the directions of " +
+    `${other}, which is not erased, there is ${amount[content.which]} other content in them ` +
+    `(${percent(content.own.value)} against ${
+      percent(content.other.value)
+    }), and the predictions depend on them ` +
+    `${read.which === "not surely another amount" ? "not surely to another degree" : read.which} ` +
+    `(${number(read.own.value, 3)} against ${number(read.other.value, 3)} nats): ${FREED}`;
 }

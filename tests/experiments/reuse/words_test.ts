@@ -25,6 +25,8 @@ interface Made {
   own?: number;
   helps?: number;
   more?: number;
+  /** Of the node that is not erased: other content at the end, and KL without it; none: no such node. */
+  other?: [content: number, read: number];
   /** Half the width of every interval. */
   width?: number;
 }
@@ -82,8 +84,11 @@ function made(m: Made): ReuseResult {
   return {
     writer: "L0H2",
     cleaners,
+    ...(m.other && { other: "L0H5" }),
     spans: [{ span: "writer", node: "L0H2", k, energy: 0.96, chance: k / 63 }],
-    occupancy,
+    occupancy: m.other
+      ? [...occupancy, { ...occupancy[0], span: "other", ...shares(m.other[0], m.other[0], "other") }]
+      : occupancy,
     written,
     read,
     putBack: [
@@ -95,6 +100,9 @@ function made(m: Made): ReuseResult {
     needed: [
       { span: "writer", loss: about(0.2, width), divergence: about(0.3, width) },
       { span: "random", loss: about(0.2, width), divergence: about(0.3, width) },
+      ...(m.other
+        ? [{ span: "other" as const, loss: about(0.2, width), divergence: about(m.other[1], width) }]
+        : []),
     ],
     neededMore: about(m.more ?? 0, width),
     assumptions: {},
@@ -143,8 +151,37 @@ const CASES: [Made, string, string][] = [
   [{ more: 0.1 }, "surely more than with random", "not surely another amount"],
   [{ more: -0.1 }, "surely less than with random", "not surely another amount"],
   [{}, "not surely another amount than with random", "surely less than"],
-  [{ end: 0.3, more: 0.1 }, "are used again: other content is there, and it is read.", "So that the freed"],
-  [{ end: 0.3, later: 0.4 }, "are used again: other content is there, and it is read.", "that it is read is"],
+  [{ end: 0.3, more: 0.1 }, "There is no node that is not erased to compare with: that", "are used again:"],
+  [
+    { end: 0.3, later: 0.4 },
+    "and it is read, more than in random directions. There is",
+    "that it is read is",
+  ],
+  // the writer's: content 0.3, KL 0.3
+  [
+    { end: 0.3, more: 0.1, other: [0.1, 0.1] },
+    "So the freed directions are used again: other content is there, and it is read, more than in random " +
+    "directions, and more than in those of L0H5, which is not erased.",
+    "is not shown.\nSo",
+  ],
+  [
+    { end: 0.3, more: 0.1, other: [0.1, 0.6] },
+    "But beside the directions of L0H5, which is not erased, there is more other content in them (30 % against " +
+    "10 %), and the predictions depend on them less (0.300 against 0.600 nats): that the directions are used again " +
+    "because they were freed is not shown.",
+    "are used again:",
+  ],
+  [
+    { end: 0.3, more: 0.1, other: [0.5, 0.1] },
+    "there is less other content in them (30 %",
+    "are used again:",
+  ],
+  [
+    { end: 0.3, more: 0.1, other: [0.31, 0.31] },
+    "there is not surely another amount of other content in them (30 % against 31 %), and the predictions depend " +
+    "on them not surely to another degree",
+    "are used again:",
+  ],
   [{ end: 0.3 }, "that it is read is not shown", "are used again: other"],
   [{ end: 0.3, endRest: 0.01, more: 0.1 }, "that more stands there is not shown", "are used again: other"],
   [
