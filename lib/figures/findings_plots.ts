@@ -20,7 +20,7 @@ export interface ErasurePanel {
 }
 
 /** Outside of this nodes are counted in the caption and not drawn. */
-const SHOWN: [number, number] = [-0.5, 1.5];
+const SHOWN: [number, number] = [-0.5, 1.9];
 const HEIGHT = 330, GAP = 14, MARGIN_LEFT = 40;
 const KINDS: { kind: NodeFinding["kind"]; label: string; style: Style }[] = [
   { kind: "head", label: "heads", style: { color: "#8c8c8c", symbol: "circle" } },
@@ -205,6 +205,9 @@ export function claimsPlot(claims: readonly Claim[]): PlotElement {
       };
     }),
     columns: 2,
-    caption: "95 % intervals over prompts; of controls also over their draws.",
+    caption: sentences(
+      "95 % intervals over prompts; of controls also over their draws. Of the largest DLA the control is the range",
+      "of its rotations, of the variance one shuffle of the labels.",
+    ),
   });
 }

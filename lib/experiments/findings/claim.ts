@@ -101,7 +101,9 @@ export function claim(
     refutedIf: verdict === expected
       ? refutedIf
       : verdict === "not shown"
-      ? "on more prompts the interval of the difference lies wholly on one side of 0"
+      ? `with more prompts and more draws of the control it lies surely ${
+        expected === "more" ? "above" : "below"
+      } it`
       : "on other texts the interval of the difference holds 0 or lies on the other side",
   };
 }

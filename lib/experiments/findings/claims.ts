@@ -24,9 +24,10 @@ export function claimsOf(findings: Findings, model: string = findings.model.name
 }
 
 function reuseClaims(finding: ReuseFinding, model: string): Claim[] {
-  const { writer, cleaners, content, others, needed, putBack } = finding;
+  const { writer, k, cleaners, content, others, needed, beside, putBack } = finding;
   const subject = { question: "reuse" as const, model, node: writer };
   const by = cleaners.length > 0 ? "" : ", which nobody surely erases,";
+  const directions = k === 1 ? "direction" : `${k} directions`;
   const [whole, rest] = [content, others].map(({ own, control, more }) => verdictOf(own, control, more));
   const claims = [claim(
     {
@@ -38,11 +39,11 @@ function reuseClaims(finding: ReuseFinding, model: string): Claim[] {
     content,
     {
       more:
-        `In the directions of ${writer}${by} stands more at the end than in random ones, also without what it wrote`,
+        `In the ${directions} of ${writer}${by} stands more at the end than in random ones, also without what it wrote`,
       less:
-        `In the directions of ${writer}${by} stands less at the end than in random ones, also without what it wrote`,
+        `In the ${directions} of ${writer}${by} stands less at the end than in random ones, also without what it wrote`,
       "not shown":
-        `That in the directions of ${writer}${by} stands another amount at the end than in random ones, ` +
+        `That in the ${directions} of ${writer}${by} stands more at the end than in random ones, ` +
         `also without what it wrote, is not shown`,
     },
     "random ones",
@@ -66,8 +67,35 @@ function reuseClaims(finding: ReuseFinding, model: string): Claim[] {
       "random ones",
     ));
   }
+  if (beside) claims.push(...besides(subject, beside));
   if (putBack) claims.push(helps(subject, putBack));
   return claims;
+}
+
+/** A node that nobody erases passes a comparison with random directions as well: this one it does not. */
+function besides(
+  subject: { question: "reuse"; model: string; node: string },
+  { node, others, needed }: NonNullable<ReuseFinding["beside"]>,
+): Claim[] {
+  const refutedIf = `on other texts the interval of ${node} meets or passes it`;
+  const of = (asked: string, unit: Claim["unit"], numbers: typeof others, what: string, verb: string) => ({
+    ...claim({ ...subject, asked, unit, refutedIf }, numbers, {
+      more: `${what} more ${verb} ${node}, which is not erased`,
+      less: `${what} less ${verb} ${node}, which is not erased`,
+      "not shown": `That ${what.toLowerCase()} more ${verb} ${node}, which is not erased, is not shown`,
+    }, node),
+    controlName: "of a node that is not erased",
+  });
+  return [
+    of(
+      "others' content, beside a node not erased",
+      "share",
+      others,
+      "Others write",
+      "into them than into those of",
+    ),
+    of("KL, beside a node not erased", "nats", needed, "The predictions depend on them", "than on those of"),
+  ];
 }
 
 /** Whether the trained model does worse with the output put back; and by more than with any such vector. */
@@ -132,7 +160,7 @@ function roleClaims({ writer, says, about, lost }: RoleFinding, model: string): 
   }
   const chance: Estimate = { value: about.shuffled, interval: [about.shuffled, about.shuffled] };
   const factor = FACTOR[about.factor];
-  const others = listed(Object.values(FACTOR).filter((name) => name !== factor));
+  const labels = listed(Object.values(FACTOR));
   claims.push(claim(
     {
       ...subject,
@@ -142,12 +170,13 @@ function roleClaims({ writer, says, about, lost }: RoleFinding, model: string): 
     },
     { own: about.last, control: chance },
     {
-      more: `Part of ${writer}'s variance is explained by ${factor}, and by none of ${others}`,
-      less: `Of ${writer}'s variance ${factor} explains less than shuffled labels do`,
+      more:
+        `Of ${labels} ${factor} by itself explains most of ${writer}'s variance, more than shuffled labels do`,
+      less: `Of ${writer}'s variance ${factor} by itself explains less than shuffled labels do`,
       "not shown":
-        `That ${factor} explains more of ${writer}'s variance than shuffled labels do is not shown`,
+        `That ${factor} by itself explains more of ${writer}'s variance than shuffled labels do is not shown`,
     },
-    "shuffled",
+    "shuffled once",
   ));
   if (lost) {
     claims.push(claim(

@@ -8,6 +8,7 @@ import type { RunOptions } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { census, type CensusResult } from "../census/census.ts";
 import { checkArguments, checkNames, checkNumber, checkOptions, RUN_OPTIONS } from "../options.ts";
+import { type Beside, besideNotErased } from "../reuse/words.ts";
 import { reuse, type ReuseResult } from "../reuse/reuse.ts";
 import { role, type RoleResult } from "../role/role.ts";
 import { isWide } from "../scan/candidates.ts";
@@ -120,6 +121,8 @@ function reuseFinding(result: ReuseResult): ReuseFinding {
   const most = Math.max(...putBack.map(({ lambda }) => lambda));
   const loss = (name: string) => putBack.find(({ run, lambda }) => run === name && lambda === most)!.loss;
   const read = (name: string) => needed.find(({ span }) => span === name)!.divergence;
+  const beside = besideNotErased(result);
+  const both = ({ own, other: control }: Beside) => ({ own, control });
   return {
     writer,
     k,
@@ -127,6 +130,9 @@ function reuseFinding(result: ReuseResult): ReuseFinding {
     content: { own: own.all, control: random.all, more: own.more! },
     others: { own: own.rest, control: random.rest, more: own.moreRest! },
     ...(neededMore && { needed: { own: read("writer"), control: read("random"), more: neededMore } }),
+    ...(result.other !== undefined && beside && {
+      beside: { node: result.other, others: both(beside.content), needed: both(beside.read) },
+    }),
     ...(helps && { putBack: { own: loss("writer"), control: loss("control"), more: helps } }),
   };
 }

@@ -36,7 +36,7 @@ export function occurrence({ writers, count, threshold, early }: Findings, model
         more:
           `Of none of ${writers.length} examined nodes (of ${count}) is less left than of its rotated output`,
         less:
-          `The outputs of ${who}${names} are erased by ${threshold} or more beyond their control; of the most erased, ${node}, there is left`,
+          `The outputs of ${who}${names} are erased by ${threshold} or more beyond their control, surely by more than 0; of the most erased, ${node}, there is left`,
         "not shown":
           `That any of ${writers.length} examined nodes (of ${count}) is erased by ${threshold} or more beyond its control is not shown; of the nearest, ${node}, there is left`,
       },
@@ -99,7 +99,7 @@ export function besideThePost({ writers, model: { layers } }: Findings, model: s
   if (fall > 0) {
     const [left, control] = [most.left, most.control].map(({ value }) => number(value));
     said.push(
-      `The post has no control. In ${model} ${left} of what ${most.writer} writes is left at the end, ${control} ` +
+      `The post rotates nothing. In ${model} ${left} of what ${most.writer} writes is left at the end, ${control} ` +
         `of the same rotated: ${part} of the fall from 1 goes beyond that (specific erasure ` +
         `${estimate(most.specific)}).`,
     );

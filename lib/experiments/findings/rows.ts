@@ -48,6 +48,15 @@ export interface ReuseFinding {
   others: Compared;
   /** KL of the predictions when what stands there is exchanged for its mean, in nats a token. */
   needed?: Compared;
+  /** Both once more beside a node that is not erased: share of others' content, and KL. Absent without one. */
+  beside?: {
+    /** That node. */
+    node: string;
+    /** Share of others' content in the writer's directions, and in that node's. */
+    others: Pick<Compared, "own" | "control">;
+    /** KL of the predictions, likewise. */
+    needed: Pick<Compared, "own" | "control">;
+  };
   /** Increase of the loss when what was erased is put back, in nats a token; of as much, rotated. */
   putBack?: Compared;
 }

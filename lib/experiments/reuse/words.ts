@@ -155,10 +155,13 @@ export function halves(result: ReuseResult): { content: boolean; read: boolean }
   };
 }
 
-/** By which two numbers the spans of writer and not erased node are told apart, and which is surely larger. */
-interface Beside {
+/** One number of the writer's span and of the not erased node's, and which is surely larger. */
+export interface Beside {
+  /** The writer's. */
   own: Estimate;
+  /** The other node's. */
   other: Estimate;
+  /** What the writer's is beside it. */
   which: "more" | "less" | "not surely another amount";
 }
 

@@ -74,11 +74,11 @@ Deno.test("verdictOf(): the difference's interval decides; without one, whether 
 Deno.test("claims on content and on what predictions depend on: more, less, not shown; each with its control", () => {
   for (
     const [own, control, rest, beginning] of [
-      [0.5, 0.1, 0.4, "In the directions of L1H0 stands more"],
-      [0.1, 0.5, -0.4, "In the directions of L1H0 stands less"],
-      [0.3, 0.28, 0.4, "That in the directions of L1H0 stands another amount"],
-      [0.5, 0.1, 0.02, "That in the directions of L1H0 stands another amount"], // only what it wrote itself
-      [0.5, 0.1, -0.4, "That in the directions of L1H0 stands another amount"],
+      [0.5, 0.1, 0.4, "In the 2 directions of L1H0 stands more"],
+      [0.1, 0.5, -0.4, "In the 2 directions of L1H0 stands less"],
+      [0.3, 0.28, 0.4, "That in the 2 directions of L1H0 stands more"],
+      [0.5, 0.1, 0.02, "That in the 2 directions of L1H0 stands more"], // only what it wrote itself
+      [0.5, 0.1, -0.4, "That in the 2 directions of L1H0 stands more"],
     ] as const
   ) {
     const both = { content: compared(own, control), others: compared(0.5 + rest, 0.5) };
@@ -96,6 +96,33 @@ Deno.test("claims on content and on what predictions depend on: more, less, not 
   assertStringIncludes(needs(0.1, 0.2), "The predictions depend less on what stands there");
   assertStringIncludes(needs(0.1, 0.105), "is not shown");
   assertEquals(claimsOf(reuse({})).length, 1, "a base model has no predictions");
+});
+
+Deno.test("claims beside a node that is not erased: more, less, not shown, by whether the intervals lie apart", () => {
+  const beside = (own: number, control: number) =>
+    claimsOf(reuse({
+      beside: {
+        node: "L1H1",
+        others: { own: at(own), control: at(control) },
+        needed: { own: at(control), control: at(own) },
+      },
+    })).slice(1);
+  const [content, needed] = beside(0.5, 0.1);
+  assertStringIncludes(
+    content.sentence,
+    "Others write more into them than into those of L1H1, which is not erased: ",
+  );
+  assertStringIncludes(content.sentence, "50.0 % (45.0 % to 55.0 %), L1H1 10.0 % (5.0 % to 15.0 %)");
+  assertStringIncludes(
+    needed.sentence,
+    "The predictions depend on them less than on those of L1H1, which is not",
+  );
+  for (const { sentence, verdict } of beside(0.5, 0.45)) {
+    assertEquals(verdict, "not shown");
+    assertStringIncludes(sentence, "L1H1, which is not erased, is not shown");
+  }
+  const [one] = claimsOf(reuse({ k: 1 }));
+  assertStringIncludes(one.sentence, "In the direction of L1H0 stands more");
 });
 
 Deno.test("what putting back shows: worse, better, more or less than a rotated vector, or nothing", () => {
@@ -129,13 +156,19 @@ Deno.test("claims on a role: a token, a factor, the loss without it; each only b
     `L1H0 speaks, on average, for " a" more than its rotated output speaks for any`,
   );
   assertStringIncludes(all[0], "1.00 logits (0.95 to 1.05), rotated (range of 2) 0.60 (0.50 to 0.70)");
-  assertStringIncludes(all[1], "explained by the position, and by none of the token, the token before and");
+  assertStringIncludes(
+    all[1],
+    "Of the position, the token, the token before and the prompt the position by itself explains most of L1H0's",
+  );
   assertStringIncludes(all[2], "Without L1H0 the loss is higher, by more than");
   const none = claimsOf(role(0.72, 0.12, 0.22));
   none.forEach(({ sentence, verdict, refutedIf }) => {
     assertEquals(verdict, "not shown", sentence);
     assertStringIncludes(sentence, "is not shown");
-    assertStringIncludes(refutedIf, "interval of the difference lies wholly on one side");
+    assertStringIncludes(
+      refutedIf,
+      "with more prompts and more draws of the control it lies surely above it",
+    );
   });
   const less = claimsOf(role(0.4, 0.02, 0.05));
   assertEquals(less.map(({ verdict }) => verdict), ["less", "less", "less"]);
@@ -149,7 +182,7 @@ Deno.test("claims on occurrence: found writers by name, none, and early heads be
   });
   assertStringIncludes(
     found[0].sentence,
-    "The outputs of 1 of 2 examined nodes (of 20), L1H0, are erased by 0.15",
+    "The outputs of 1 of 2 examined nodes (of 20), L1H0, are erased by 0.15 or more beyond their control, surely by more than 0",
   );
   assertStringIncludes(found[0].sentence, "there is left: 0.10 (0.05 to 0.15), of it rotated 0.80");
   assertStringIncludes(found[0].refutedIf, "of the rotated outputs of these nodes");
