@@ -48,7 +48,7 @@ export interface ReuseFinding {
   others: Compared;
   /** KL of the predictions when what stands there is exchanged for its mean, in nats a token. */
   needed?: Compared;
-  /** Both once more beside a node that is not erased: share of others' content, and KL. Absent without one. */
+  /** Both once more beside a node that is not erased: share of others' content, and KL. */
   beside?: {
     /** That node. */
     node: string;

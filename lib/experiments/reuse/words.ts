@@ -199,7 +199,7 @@ function conclusion(result: ReuseResult): string {
   return "So that the freed directions are used again, more than any others are, is not shown.";
 }
 
-/** A node that nobody erases passes a comparison with random directions as well, so it is the one that counts. */
+/** A node that nobody erases passes a comparison with random directions, too: it is the one that counts. */
 function besideInWords(result: ReuseResult): string {
   const { other } = result, beside = besideNotErased(result);
   if (!other || !beside) {
