@@ -146,7 +146,7 @@ function scatter({ nodes, writers, threshold }: ErasurePanel["findings"], width:
 }
 
 /** Names that stand at marks, and how far apart they must be to be read, in units of the y axis. */
-const NAMED = 4, LINE = 0.075;
+const NAMED = 4, LINE = 0.09;
 
 /** With a place for the name beside each mark, from the lowest up. */
 function apart<T extends { left: number }>(marks: readonly T[]): (T & { at: number })[] {
