@@ -11,8 +11,11 @@ import type { Fault, Project, Scenario } from "./scenarios.ts";
  */
 const END_MS = 120_000, GONE_MS = 20_000;
 
-/** What the system says of a full disk, and of a file that is larger than `ulimit` allows. */
-const FULL = /no space left|ENOSPC|file too large|EFBIG/i;
+/**
+ * What is said of a full disk, and of a file that is larger than `ulimit` allows: by the project
+ * (platform/errors.ts), or in a cell by the system.
+ */
+const FULL = /the disk is full|larger than the system allows|no space left|ENOSPC|file too large|EFBIG/i;
 
 export interface Ended {
   code: number;
