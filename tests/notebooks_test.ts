@@ -2,6 +2,7 @@
 // and each exercise's checker says "right" to the folded solution.
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { atOnce } from "../lib/cli/at_once.ts";
 import { runFigures, selectNotebooks } from "../lib/cli/figures.ts";
 import { executeNotebook } from "../lib/jupyter/execute.ts";
 import { type Notebook, readNotebook } from "../lib/jupyter/notebook.ts";
@@ -80,13 +81,10 @@ async function runTwoAtATime(
   names: readonly string[],
   outDir: string,
 ): Promise<Map<string, Notebook | Error>> {
-  const waiting = [...SLOW, ...names.filter((name) => !SLOW.includes(name))], done = new Map();
-  const work = async () => {
-    for (let name = waiting.shift(); name; name = waiting.shift()) {
-      done.set(name, await solved(name, outDir).catch((error: Error) => error));
-    }
-  };
-  await Promise.all([work(), work()]);
+  const done = new Map<string, Notebook | Error>();
+  await atOnce([...SLOW, ...names.filter((name) => !SLOW.includes(name))], 2, async (name) => {
+    done.set(name, await solved(name, outDir).catch((error: Error) => error));
+  });
   return done;
 }
 

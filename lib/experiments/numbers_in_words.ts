@@ -15,6 +15,12 @@ export const above = (e?: Estimate): boolean => e !== undefined && e.interval[0]
 /** Whether it is surely below 0. */
 export const below = (e?: Estimate): boolean => e !== undefined && e.interval[1] < 0;
 
+/** Which of two numbers `own` surely is, by whether their intervals lie apart; undefined where they meet. */
+export function apart(own: Estimate, other: Estimate): "more" | "less" | undefined {
+  if (own.interval[0] > other.interval[1]) return "more";
+  return own.interval[1] < other.interval[0] ? "less" : undefined;
+}
+
 /**
  * "A", "A and B", "A, B and C".
  *

@@ -3,7 +3,7 @@
  * depth stand side by side.
  */
 import * as Plot from "@observablehq/plot";
-import { figureWidth, ink, plot, type PlotElement, type Style, yTitle } from "./theme.ts";
+import { figureWidth, ink, plot, type PlotElement, type Style, xTitle, yTitle } from "./theme.ts";
 
 export interface DepthPoint {
   /** Layer, or relative depth in 0 … 1. */
@@ -54,13 +54,7 @@ export function depthPlot({ series, xLabel, yLabel, yDomain, ...size }: DepthPlo
         ...(whole ? { ticks: Math.min(10, last + 1), tickFormat: "d" } : { ticks: 5 }),
       }),
       yTitle(yLabel, marginLeft),
-      Plot.text([xLabel], {
-        text: (d) => d,
-        frameAnchor: "bottom",
-        dy: 32,
-        lineAnchor: "bottom",
-        fill: ink.muted,
-      }),
+      xTitle(xLabel),
       Plot.ruleY([0], { stroke: ink.faint }),
       ...series.flatMap(({ style: { color, dash, symbol }, points }) => [
         Plot.ruleX(points.filter(({ low }) => low !== undefined), {

@@ -9,7 +9,17 @@ import type { Estimate } from "../experiments/rows.ts";
 import { compose } from "./compose.ts";
 import { distinct, sentences } from "./drawable.ts";
 import { intervalPlot, intervalPoint } from "./interval_plot.ts";
-import { figureWidth, fontSize, ink, plot, type PlotElement, type Style, styles, yTitle } from "./theme.ts";
+import {
+  figureWidth,
+  fontSize,
+  ink,
+  plot,
+  type PlotElement,
+  type Style,
+  styles,
+  xTitle,
+  yTitle,
+} from "./theme.ts";
 
 /** A model in the figure. */
 export interface ErasurePanel {
@@ -95,13 +105,7 @@ function scatter({ nodes, writers, threshold }: ErasurePanel["findings"], width:
       Plot.axisX({ label: null, tickSize: 4, ticks: 5 }),
       Plot.axisY({ label: null, tickSize: 4, ticks: 5 }),
       yTitle("left of the output", MARGIN_LEFT),
-      Plot.text(["left of it rotated"], {
-        text: (d) => d,
-        frameAnchor: "bottom",
-        dy: 32,
-        lineAnchor: "bottom",
-        fill: ink.muted,
-      }),
+      xTitle("left of it rotated"),
       Plot.ruleY([0], { stroke: ink.faint }),
       Plot.ruleX([0], { stroke: ink.faint }),
       Plot.line(line(0), { stroke: ink.text, strokeWidth: 1 }),

@@ -66,6 +66,16 @@ export const yTitle = (title: string, marginLeft: number, options: Plot.TextOpti
     ...options,
   });
 
+/** The title of an x axis: below its numbers, in the middle. */
+export const xTitle = (title: string): Plot.Markish =>
+  Plot.text([title], {
+    text: (d) => d,
+    frameAnchor: "bottom",
+    dy: 32,
+    lineAnchor: "bottom",
+    fill: ink.muted,
+  });
+
 /** Plot.plot with the document, fonts and sizes of this project. Titles and captions: see compose.ts. */
 export function plot(options: Plot.PlotOptions): PlotElement {
   const style = typeof options.style === "object" ? options.style : {};

@@ -4,7 +4,7 @@
  * difference (or, where none was measured, both intervals) lies on that side; else it says that it is not
  * shown.
  */
-import { number } from "../numbers_in_words.ts";
+import { above, apart, below, number } from "../numbers_in_words.ts";
 import type { Estimate } from "../rows.ts";
 import type { Compared } from "./rows.ts";
 
@@ -46,9 +46,8 @@ export type Verdict = "more" | "less" | "not shown";
 
 /** By the interval of the difference; without one, by whether the two intervals lie apart. */
 export function verdictOf(own: Estimate, control: Estimate, more?: Estimate): Verdict {
-  const [low, high] = more?.interval ??
-    [own.interval[0] - control.interval[1], own.interval[1] - control.interval[0]];
-  return low > 0 ? "more" : high < 0 ? "less" : "not shown";
+  if (!more) return apart(own, control) ?? "not shown";
+  return above(more) ? "more" : below(more) ? "less" : "not shown";
 }
 
 const SUFFIX: Record<Unit, string> = { share: "", nats: " nats a token", logits: " logits", retention: "" };

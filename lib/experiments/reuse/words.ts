@@ -2,7 +2,7 @@
  * What `reuse` found, in sentences. Each conclusion is printed on the condition that makes it true: an
  * interval that lies wholly on one side. Where it holds 0, the sentence says that nothing is shown.
  */
-import { above, below, listed, number, percent } from "../numbers_in_words.ts";
+import { above, apart, below, listed, number, percent } from "../numbers_in_words.ts";
 import type { Estimate } from "../rows.ts";
 import type { ReuseResult } from "./reuse.ts";
 import type { ReadRow } from "./rows.ts";
@@ -165,19 +165,13 @@ export interface Beside {
   which: "more" | "less" | "not surely another amount";
 }
 
-/** Where the intervals lie apart. */
-function apart(own: Estimate, other: Estimate): Beside["which"] {
-  if (own.interval[0] > other.interval[1]) return "more";
-  return own.interval[1] < other.interval[0] ? "less" : "not surely another amount";
-}
-
 /**
  * Beside the span of the node that is not erased: other content at the end of the stream, and how much the
  * predictions depend on it. Undefined where there is no such node, or no unembedding.
  */
 export function besideNotErased(result: ReuseResult): { content: Beside; read: Beside } | undefined {
   const of = (own?: Estimate, other?: Estimate): Beside | undefined =>
-    own && other && { own, other, which: apart(own, other) };
+    own && other && { own, other, which: apart(own, other) ?? "not surely another amount" };
   const end = (name: string) => result.occupancy.filter(({ span }) => span === name).at(-1)?.rest;
   const kl = (name: string) => result.needed.find(({ span }) => span === name)?.divergence;
   const content = of(end("writer"), end("other")), read = of(kl("writer"), kl("other"));

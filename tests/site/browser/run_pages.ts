@@ -1,5 +1,6 @@
 /** Runs all cells of every page, two pages at a time, and gives what each printed, failed at and saved. */
 import type { Page } from "playwright-core";
+import { atOnce } from "../../../lib/cli/at_once.ts";
 import type { Notebook } from "../../../lib/jupyter/notebook.ts";
 import { barriersOf } from "./accessible.ts";
 import { runAll, type Site, type, type Window } from "./browser.ts";
@@ -66,13 +67,10 @@ async function runPage(site: Site, window: Window, name: string, few: boolean): 
 /** @param names with ":few" behind those that are to take few prompts */
 export async function runPages(site: Site, names: readonly string[]): Promise<PageRun[]> {
   await using window = await site.window();
-  const waiting = [...names], runs: PageRun[] = [];
-  const work = async () => {
-    for (let name = waiting.shift(); name; name = waiting.shift()) {
-      const [page, few] = name.split(":");
-      runs.push(await runPage(site, window, page, few !== undefined));
-    }
-  };
-  await Promise.all([work(), work()]);
+  const runs: PageRun[] = [];
+  await atOnce(names, 2, async (name) => {
+    const [page, few] = name.split(":");
+    runs.push(await runPage(site, window, page, few !== undefined));
+  });
   return runs;
 }
