@@ -57,8 +57,11 @@ const GUIDE = (await Deno.readTextFile(join(NOTEBOOKS, "README.md"))).replace(/ 
 /** The notebooks of a workshop. */
 const IN_GUIDE = /^(00_|fig|check_)/;
 
-/** What takes longest goes first, so that neither of two notebooks side by side is left over at the end. */
-const SLOW = ["fig7_resampling", "role", "check_your_model", "fig3_patched", "fig1_residual_stream"];
+/** What takes longest goes first, so that no notebook is left over at the end. */
+const SLOW = [
+  ...["findings", "reuse", "fig7_resampling", "role", "check_your_model", "fig3_patched"],
+  "fig1_residual_stream",
+];
 
 /** Runs a notebook and solves each exercise as it comes. What its figures save goes to `outDir`. */
 async function solved(name: string, outDir: string): Promise<Notebook> {
@@ -77,12 +80,12 @@ async function solved(name: string, outDir: string): Promise<Notebook> {
 }
 
 /** Resolves to the executed notebooks, or to why one failed. */
-async function runTwoAtATime(
+async function runThreeAtATime(
   names: readonly string[],
   outDir: string,
 ): Promise<Map<string, Notebook | Error>> {
   const done = new Map<string, Notebook | Error>();
-  await atOnce([...SLOW, ...names.filter((name) => !SLOW.includes(name))], 2, async (name) => {
+  await atOnce([...SLOW, ...names.filter((name) => !SLOW.includes(name))], 3, async (name) => {
     done.set(name, await solved(name, outDir).catch((error: Error) => error));
   });
   return done;
@@ -91,11 +94,11 @@ async function runTwoAtATime(
 Deno.test("every notebook runs through the kernel again: the rows are those committed, the solutions are right", async (t) => {
   const outDir = await Deno.makeTempDir();
   try {
-    const names = await selectNotebooks(NOTEBOOKS, []);
+    const names = await selectNotebooks(NOTEBOOKS, "all");
     const committed = (await Array.fromAsync(Deno.readDir(NOTEBOOKS))).map(({ name }) => name);
     assertEquals(names.length, committed.filter((name) => name.endsWith(".ipynb")).length);
     assertEquals(SLOW.filter((name) => !names.includes(name)), []);
-    const executed = await runTwoAtATime(names, outDir);
+    const executed = await runThreeAtATime(names, outDir);
     for (const name of names) {
       await t.step(name, () => {
         const notebook = executed.get(name)!;

@@ -1,11 +1,12 @@
 /**
- * `deno task figures`: executes the project's notebooks (or those that are named) through the
- * Deno Jupyter kernel and leaves in out/ the executed notebooks, the figures and rows that they wrote, and
- * index.html.
+ * `deno task figures`: executes the notebooks of the post's figures (or all of the project's, or those that
+ * are named) through the Deno Jupyter kernel and leaves in out/ the executed notebooks, the figures and rows
+ * that they wrote, and index.html.
  *
- *     deno task figures                    all
+ *     deno task figures                    those of the post and of its authors' repository
+ *     deno task figures --all              those that go beyond it, too
  *     deno task figures fig1 fig3          those whose names begin so
- *     deno task figures --in-place         also renews notebooks/, data/expected/rows, data/pictures
+ *     deno task figures --in-place         all, and renews notebooks/, data/expected/rows, data/pictures
  *     deno task figures --out out/trial    another folder
  *     deno task figures --kernels 1        one notebook at a time
  *
@@ -35,6 +36,8 @@ import { numberOption } from "./typed.ts";
 
 /** Notebooks of the project; what else lies in the folder is somebody's own. */
 const KNOWN = /^(00_|fig|check_|(reuse|role|cleaners|findings)$)/;
+/** Of those, what draws the figures of the post and of its authors' repository: a first look. */
+const OF_THE_POST = /^(00_|fig)/;
 /** No cell of the project needs a tenth of this; it keeps a hanging cell from hanging CI. */
 const CELL_TIMEOUT_MS = 600_000;
 
@@ -42,8 +45,10 @@ export interface FiguresOptions {
   notebooksDir: string;
   /** Created when it is missing. */
   outDir: string;
-  /** Beginnings of notebook names; empty: all that belong to the project (`KNOWN`). */
+  /** Beginnings of notebook names. Default: those of the post's figures. */
   names?: string[];
+  /** In place of names: all notebooks that belong to the project (`KNOWN`). */
+  all?: boolean;
   /** Also write the executed notebooks over the ones in `notebooksDir`. */
   inPlace?: boolean;
   /**
@@ -60,29 +65,31 @@ export interface FiguresOptions {
 }
 
 /**
- * Two kernels at a time: while one starts, compiles cells or waits for outputs, the other computes. More
- * would share the same cores, and take the memory of one more each.
+ * One kernel more than cores: while some start, compile cells or wait for outputs, the others compute. More
+ * than four would share cores, and take the memory of one more each.
  */
-const KERNELS = Math.min(2, navigator.hardwareConcurrency);
+const KERNELS = Math.min(4, navigator.hardwareConcurrency + 1);
 /** More would only wait for one another. */
 const MOST_KERNELS = 16;
 
 /**
- * Names (without .ipynb) of the notebooks to run, in order.
+ * Names (without .ipynb) of the notebooks to run, in order. No names: those of the post's figures.
  * @throws Error when there is none, or when a name fits none.
  */
-export async function selectNotebooks(notebooksDir: string, names: string[]): Promise<string[]> {
+export async function selectNotebooks(
+  notebooksDir: string,
+  names: readonly string[] | "all",
+): Promise<string[]> {
   const all: string[] = [];
   for await (const entry of Deno.readDir(notebooksDir)) {
     if (entry.isFile && entry.name.endsWith(".ipynb")) all.push(entry.name.slice(0, -".ipynb".length));
   }
   all.sort(new Intl.Collator("en", { numeric: true }).compare);
-  if (names.length === 0) {
-    const chosen = all.filter((name) => KNOWN.test(name));
+  if (names === "all" || names.length === 0) {
+    const chosen = all.filter((name) => (names === "all" ? KNOWN : OF_THE_POST).test(name));
     if (chosen.length === 0) {
-      throw new Error(
-        `No notebook named 00_*, fig*, check_* … in ${notebooksDir}; found ${all.join(", ") || "none"}.`,
-      );
+      const expected = names === "all" ? "00_*, fig*, check_* …" : "00_* or fig*";
+      throw new Error(`No notebook named ${expected} in ${notebooksDir}; found ${all.join(", ") || "none"}.`);
     }
     return chosen;
   }
@@ -106,7 +113,7 @@ export async function selectNotebooks(notebooksDir: string, names: string[]): Pr
  */
 export async function runFigures(options: FiguresOptions): Promise<string[]> {
   const { notebooksDir, outDir, inPlace, signal } = options;
-  const names = await selectNotebooks(notebooksDir, options.names ?? []);
+  const names = await selectNotebooks(notebooksDir, options.all ? "all" : options.names ?? []);
   const progress = new Progress(names.length, options.progress);
   await prepareFolder(outDir);
   await removeLeftovers(outDir);
@@ -199,16 +206,24 @@ async function writeIndex(outDir: string): Promise<void> {
   await writeTextFileAtomic(`${outDir}/index.html`, renderIndex(sections));
 }
 
-const USAGE = `deno task figures [NAME …] [--in-place] [--out DIR] [--kernels N]
-  NAME        beginning of a notebook's name, such as fig1; default: all of the project's
-  --in-place  also renew what is committed: notebooks, rows in data/expected/rows, the README's pictures
+const USAGE = `deno task figures [NAME … | --all] [--in-place] [--out DIR] [--kernels N]
+  NAME        beginning of a notebook's name, such as fig1; default: those of the post's figures
+  --all       all notebooks of the project
+  --in-place  also renew what is committed: notebooks, rows in data/expected/rows, the README's pictures;
+              without a NAME, of all notebooks
   --out DIR   where the results go; default: out
   --kernels N notebooks that run at the same time; default: ${KERNELS}`;
 
 const WRONG_USAGE = 2;
 
 const readArguments = (args: string[]) =>
-  commandArguments(args, { "in-place": "boolean", out: "string", kernels: "string", help: "boolean" });
+  commandArguments(args, {
+    all: "boolean",
+    "in-place": "boolean",
+    out: "string",
+    kernels: "string",
+    help: "boolean",
+  });
 
 /** @throws for what is no whole number of kernels */
 function kernelsOption(values: { kernels?: string }): number {
@@ -222,6 +237,9 @@ async function main(): Promise<number> {
   try {
     parsed = readArguments(Deno.args);
     kernels = kernelsOption(parsed.values);
+    if (parsed.values.all && parsed.positionals.length > 0) {
+      throw new Error(`got --all and ${parsed.positionals.join(" ")}; expected one of the two`);
+    }
   } catch (error) {
     console.error(`${USAGE}\n\nfigures: ${(error as Error).message}`);
     return WRONG_USAGE;
@@ -235,11 +253,14 @@ async function main(): Promise<number> {
   const root = join(import.meta.dirname!, "..", "..");
   const outDir = resolve(values.out ?? join(root, "out"));
   const startedAt = performance.now();
+  const notebooksDir = join(root, "notebooks");
+  const all = values.all || (values["in-place"] && positionals.length === 0);
   try {
     const names = await runFigures({
-      notebooksDir: join(root, "notebooks"),
+      notebooksDir,
       outDir,
       names: positionals,
+      all,
       inPlace: values["in-place"],
       committed: { rows: join(root, "data/expected/rows"), pictures: join(root, "data/pictures") },
       signal: interrupt.signal,
@@ -247,6 +268,10 @@ async function main(): Promise<number> {
     });
     const took = formatSeconds((performance.now() - startedAt) / 1000);
     console.log(`${counted(names.length, "notebook")} in ${took}. Open ${join(outDir, "index.html")}`);
+    if (!all && positionals.length === 0) {
+      const more = (await selectNotebooks(notebooksDir, "all")).length - names.length;
+      console.log(`${counted(more, "more goes", "more go")} beyond the post: deno task figures --all`);
+    }
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) {

@@ -2,12 +2,11 @@
  * What is compared with expected values beyond the post's figures: the two experiments on its open
  * questions. A list of steps like those of verification.ts.
  */
-import { type Prompts, shorten } from "../checkpoints/mod.ts";
 import { valuesOf } from "./estimates.ts";
-import { type Expected, expectedRows } from "./expected.ts";
+import { expectedRows } from "./expected.ts";
 import { reuse } from "./reuse/reuse.ts";
 import { role } from "./role/role.ts";
-import { against, type Step } from "./verification_steps.ts";
+import { against, counted, type Step } from "./verification_steps.ts";
 
 const REUSE = ["standing", "written", "read", "put back", "needed"].map((name) => `reuse, ${name}`);
 
@@ -16,13 +15,6 @@ const ROLE = ["vocabulary", "attention", "variance", "edges", "without", "vocabu
 );
 /** Tokens at either end of the vocabulary table, as in the expected values of the embedded model. */
 const TABLE = 12;
-
-/** As many prompts as the expected values of a figure are over. */
-function counted(prompts: Prompts, expected: Expected, figure: string): Prompts {
-  return shorten(prompts, {
-    count: Math.min(expected.figures[figure].prompts ?? prompts.count, prompts.count),
-  });
-}
 
 export const laterSteps: Step[] = [
   {

@@ -17,7 +17,8 @@ import { promptAblation } from "./prompt_ablation.ts";
 import { promptLocations } from "./prompt_locations.ts";
 import { neuronRows, residualNorms, tokenRows } from "./quick_checks.ts";
 import { resampleAblation } from "./resample_ablation.ts";
-import { against, type Compared, expectedNames, type Step } from "./verification_steps.ts";
+import type { LossRow, Replacement } from "./rows.ts";
+import { against, type Compared, counted, expectedNames, type Step } from "./verification_steps.ts";
 
 const WIDE: readonly [number, number] = [0.125, 0.875];
 const INNER = ", inner positions";
@@ -81,18 +82,14 @@ export const quickChecks: Step[] = [
     title: "Norms of the residual stream",
     figures: ["residual norm"],
     run: async ({ model, prompts, expected, options }) => {
-      const count = expected.figures["residual norm"].prompts ?? prompts.count;
-      const rows = await residualNorms(
-        model,
-        shorten(prompts, { count: Math.min(count, prompts.count) }),
-        options,
-      );
+      const rows = await residualNorms(model, counted(prompts, expected, "residual norm"), options);
       return against(expected, { "residual norm": rows });
     },
   },
 ];
 
 const FIRST = ["fig1", "fig2", "fig3a", "fig3b"] as const;
+const CONTROLS = "fig7, controls";
 const PAIRS = ["fig1", "appendix", "appendix, later nodes"];
 
 export const figureSteps: Step[] = [
@@ -146,9 +143,17 @@ export const figureSteps: Step[] = [
   {
     names: ["7"],
     title: "Figure 7",
-    figures: ["fig7"],
-    run: async ({ model, prompts, expected, options }) =>
-      against(expected, { fig7: (await resampleAblation(model, prompts, options)).rows }),
+    figures: ["fig7", CONTROLS],
+    run: async ({ model, prompts, expected, options }) => {
+      const controls: Replacement[] = Object.hasOwn(expected.figures, CONTROLS) ? ["zero", "mean"] : [];
+      const all = { ...options, controls };
+      const { rows } = await resampleAblation(model, counted(prompts, expected, "fig7"), all);
+      const isControl = ({ by }: LossRow) => by === "zero" || by === "mean";
+      return against(expected, {
+        fig7: rows.filter((row) => !isControl(row)),
+        [CONTROLS]: rows.filter(isControl),
+      });
+    },
   },
   {
     names: ["8"],

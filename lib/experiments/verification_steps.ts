@@ -2,7 +2,7 @@
  * What a step of the verification is: which numbers, by which experiment, and how they meet the expected
  * ones.
  */
-import type { Prompts } from "../checkpoints/mod.ts";
+import { type Prompts, shorten } from "../checkpoints/mod.ts";
 import type { RunOptions } from "../tensor/run.ts";
 import type { Model } from "../transformer/model.ts";
 import { compare, type Comparison, type Expected } from "./expected.ts";
@@ -35,4 +35,10 @@ export function against(expected: Expected, rows: Record<string, readonly object
   return Object.fromEntries(
     expectedNames(expected, Object.keys(rows)).map((name) => [name, compare(name, rows[name], expected)]),
   );
+}
+
+/** As many prompts as the expected values of a figure are over. */
+export function counted(prompts: Prompts, expected: Expected, figure: string): Prompts {
+  const count = expected.figures[figure].prompts ?? prompts.count;
+  return shorten(prompts, { count: Math.min(count, prompts.count) });
 }

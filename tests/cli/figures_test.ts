@@ -51,7 +51,7 @@ async function withNotebooks(
   }
 }
 
-Deno.test("selectNotebooks() takes the project's own, or what is named; fig1 is not fig10", async () => {
+Deno.test("selectNotebooks() takes the post's, all of the project's, or what is named; fig1 is not fig10", async () => {
   const empty = notebookText();
   const all = {
     "fig10_x": empty,
@@ -64,7 +64,9 @@ Deno.test("selectNotebooks() takes the project's own, or what is named; fig1 is 
   };
   await withNotebooks(all, async ({ dir }) => {
     const select = (...names: string[]) => selectNotebooks(`${dir}/notebooks`, names);
-    assertEquals(await select(), ["00_start", "fig1_a", "fig2_b", "fig10_x", "role"]);
+    const ofThePost = ["00_start", "fig1_a", "fig2_b", "fig10_x"];
+    assertEquals(await select(), ofThePost);
+    assertEquals(await selectNotebooks(`${dir}/notebooks`, "all"), [...ofThePost, "role"]);
     assertEquals(await select("fig1"), ["fig1_a"]);
     assertEquals(await select("fig2_b.ipynb", "fig1_a"), ["fig1_a", "fig2_b"]);
     assertEquals(await select("scratch"), ["scratch"]);
@@ -72,6 +74,7 @@ Deno.test("selectNotebooks() takes the project's own, or what is named; fig1 is 
   });
   await withNotebooks({ scratch: empty }, async ({ dir }) => {
     await assertRejects(() => selectNotebooks(`${dir}/notebooks`, []), Error, "found scratch");
+    await assertRejects(() => selectNotebooks(`${dir}/notebooks`, "all"), Error, "found scratch");
   });
 });
 

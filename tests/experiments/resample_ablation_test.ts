@@ -127,8 +127,12 @@ Deno.test("resampleAblation() of equal prompts changes nothing, and of one promp
 Deno.test("resampleAblation() of the embedded model gives TransformerLens' losses", async () => {
   const expected = await loadExpected("tiny-gelu-4l");
   const model = await loadModel("tiny-gelu-4l");
-  const { rows } = await resampleAblation(model, await embeddedPrompts());
-  const checks = compare("fig7", rows, expected);
-  assertEquals(checks.length, 9 * 5);
+  const prompts = await embeddedPrompts(expected.figures.fig7.prompts);
+  const { rows } = await resampleAblation(model, prompts, { controls: ["zero", "mean"] });
+  const checks = [
+    ...compare("fig7", rows.slice(0, 9), expected),
+    ...compare("fig7, controls", rows.slice(9), expected),
+  ];
+  assertEquals(checks.length, (9 + 2) * 5);
   assertEquals(checks.filter((c) => c.verdict !== "agrees"), []);
 });

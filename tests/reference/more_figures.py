@@ -20,6 +20,7 @@ from tiny_model import MODEL_FOLDER, ROOT, Cleanup, head, load_model, load_promp
 BY = "TransformerLens in float64 (see computation)"
 BINS = 60
 ABLATION_SAMPLES = 100
+FIGURE7_PROMPTS = 150
 FIGURE8_POSITIONS = [0, 1, 2, 3, 5, 8, 16, 32, 64, 128, 192, 254, 255]
 
 
@@ -41,31 +42,38 @@ def figure6(model, layer: int) -> list[dict]:
     return rows
 
 
-def figure7(model, prompts: torch.Tensor, layer: int) -> list[dict]:
-    """Mean loss of each prompt, and its increase when one head's result is that of the next prompt."""
+def figure7(model, prompts: torch.Tensor, writer: str) -> tuple[list[dict], list[dict]]:
+    """Mean loss of each prompt, and its increase when one head's result is that of the next prompt; the same with the writer's result zero, and its mean."""
+    layer, writing = head(writer)
     name = f"blocks.{layer}.attn.hook_result"
-    following = prompts.roll(-1, 0)
+    inner = prompts[:, :-1]  # the last token has no next one, so its result is part of no mean
+    batches = [slice(start, start + BATCH) for start in range(0, len(prompts), BATCH)]
+    results = lambda tokens: model.run_with_cache(tokens, names_filter=name)[1][name]
+    mean = sum(results(inner[part])[:, :, writing].sum(0) for part in batches) / len(prompts)
 
-    def losses(index: int | None) -> np.ndarray:
+    def losses(index: int | None, put) -> np.ndarray:
+        """put(batch) → what stands in the place of the head's result, [batch, pos, d_model] or less."""
         found = []
-        for start in range(0, len(prompts), BATCH):
-            other = model.run_with_cache(following[start:start + BATCH], names_filter=name)[1][name]
+        for part in batches:
+            instead = None if index is None else put(part)
 
             def swap(result, hook):
-                result[:, :, index] = other[:, :, index]
+                result[:, :-1, index] = instead
                 return result
 
             with model.hooks(fwd_hooks=[] if index is None else [(name, swap)]):
-                loss = model(prompts[start:start + BATCH], return_type="loss", loss_per_token=True)
+                loss = model(prompts[part], return_type="loss", loss_per_token=True)
             found.append(loss.mean(-1).numpy())
         return np.concatenate(found)
 
-    base = losses(None)
-    rows = [{"node": "none", **band(base), "mean": digits(base.mean())}]
+    base = losses(None, None)
+    row = lambda increase: {**band(increase), "mean": digits(increase.mean())}
+    following = prompts.roll(-1, 0)[:, :-1]
+    rows = [{"node": "none", **row(base)}]
     for h in range(model.cfg.n_heads):
-        increase = losses(h) - base
-        rows.append({"node": f"L{layer}H{h}", **band(increase), "mean": digits(increase.mean())})
-    return rows
+        rows.append({"node": f"L{layer}H{h}", **row(losses(h, lambda part: results(following[part])[:, :, h]) - base)})
+    controls = [{"node": writer, "by": by, **row(losses(writing, lambda part: value) - base)} for by, value in (("zero", 0), ("mean", mean))]
+    return rows, controls
 
 
 def figure8(model, prompts: torch.Tensor, cleanup: Cleanup) -> list[dict]:
@@ -173,17 +181,19 @@ def record(file: Path = ROOT / "data/expected/tiny-gelu-4l.json") -> None:
     content = json.loads(file.read_text())
     figures = content["figures"]
 
-    def figure(name: str, keys: list[str], rows: list[dict], what: str, **tolerance) -> None:
-        figures[name] = {"source": f"{BY}. {what}", "tolerance": {**TOLERANCE, **tolerance},
+    def figure(name: str, keys: list[str], rows: list[dict], what: str, prompts: int | None = None, **tolerance) -> None:
+        """prompts: how many the values are over, where that is not all."""
+        figures[name] = {"source": f"{BY}. {what}", **({"prompts": prompts} if prompts else {}), "tolerance": {**TOLERANCE, **tolerance},
                          "keys": keys, "rows": rows}
 
     known = {row["writer"] for name in ("fig1", "appendix") for row in figures[name]["rows"]}
     figure("appendix, later nodes", LOCATION_KEYS, appendix(model, prompts, known), "Residual stream onto the nodes of the other layers")
     figure("fig6", ["node", "embedding"], figure6(model, head(cleanup.writer)[0]),
            f"‖LayerNorm(embedding) · W_V · W_O‖; norm: the middle of the fullest of {BINS} bins from 0 to the largest")
-    figure("fig7", ["node"], figure7(model, prompts, head(cleanup.writer)[0]),
-           "Mean loss of each prompt, and its increase with one head's result from the next prompt; nats, over prompts",
-           absolute=0.0001, reason="float32 here against float64 there: a mean loss of 255 positions differs by some 1e-6")
+    resampled, controls = figure7(model, prompts[:FIGURE7_PROMPTS], cleanup.writer)
+    close = {"prompts": FIGURE7_PROMPTS, "absolute": 0.0001, "reason": "float32 here against float64 there: a mean loss of 255 positions differs by some 1e-6"}
+    figure("fig7", ["node"], resampled, "Mean loss of each prompt, and its increase with one head's result from the next prompt; nats, over prompts", **close)
+    figure("fig7, controls", ["node", "by"], controls, "Increase of each prompt's mean loss with the writer's result zero, or its mean; nats, over prompts", **close)
     figure("fig8", ["writer", "position", "part"], figure8(model, prompts, cleanup),
            f"All heads of layers {cleanup.patched_layers} summed, without b_O, onto the two parts of the writer's output, over prompts")
     figure("fig9", ["prompt", "node"], figure9(model, prompts),
