@@ -27,6 +27,9 @@ export interface Step {
 /** ONNX' number of the type. */
 const FLOAT32 = 1;
 
+const isSame = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((n, i) => n === b[i]);
+
 export class Graph {
   readonly sizes: Sizes;
   /** Whether operations that only the processor has may be emitted. */
@@ -45,6 +48,8 @@ export class Graph {
   #arranged = new Map<string, Value>();
   /** The array behind each reshaped value. */
   #reshaped = new Map<string, { name: string; shape: readonly number[] }>();
+  /** Reshaped values by array and shape. */
+  #shapes = new Map<string, string>();
 
   constructor(sizes: Sizes, fused = true) {
     this.sizes = sizes;
@@ -168,11 +173,22 @@ export class Graph {
     return from;
   }
 
+  /**
+   * The same array by another shape. Each is made once, and from the array itself: without that two of five
+   * steps were reshapes.
+   */
   reshape(name: string, from: readonly number[], to: readonly number[]): string {
-    if (from.length === to.length && from.every((n, i) => n === to[i])) return name;
-    const [made] = this.emit("Reshape", [name, this.constant(to)], [4 * product(to)], {}, { alias: true });
-    this.#reshaped.set(made, this.#reshaped.get(name) ?? { name, shape: from });
-    return made;
+    const array = this.#reshaped.get(name) ?? { name, shape: from };
+    if (isSame(from, to)) return name;
+    if (isSame(array.shape, to)) return array.name;
+    const key = `${array.name}:${to}`;
+    if (!this.#shapes.has(key)) {
+      const inputs = [array.name, this.constant(to)];
+      const [made] = this.emit("Reshape", inputs, [4 * product(to)], {}, { alias: true });
+      this.#reshaped.set(made, array);
+      this.#shapes.set(key, made);
+    }
+    return this.#shapes.get(key)!;
   }
 
   /** The same value with its dims in the given order. */

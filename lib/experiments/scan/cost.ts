@@ -5,7 +5,7 @@ import { cost } from "../../tensor/run.ts";
 import type { Model } from "../../transformer/model.ts";
 import { type ModelNode, modelNodes } from "../../transformer/nodes.ts";
 import { BINS } from "../../stats/histogram.ts";
-import { graphs, outputsOf, STEPS_A_GRAPH, STEPS_A_LAYER } from "../retention/removals.ts";
+import { graphs, outputsOf, STEPS_A_LAYER, stepsAGraph } from "../retention/removals.ts";
 import type { PassName } from "./passes.ts";
 import { batchesOf, passes } from "./prompts.ts";
 import { controlKey, NODE_BLOCKS, screenRemovals } from "./screen.ts";
@@ -17,8 +17,11 @@ export const RESPONSES = 1.25;
 const ATTENTION = 0.35;
 /** Of all nodes, how many are examined at most, and of these how many are found, in the models so far. */
 const EXAMINED = 1 / 3, FOUND = 0.4;
-/** Seconds that a step of a graph takes to be made and compiled, which pays for small models alone. */
-const SECONDS_A_STEP = 1.5e-4;
+/**
+ * Seconds that a step takes to be made and compiled: by itself, and for each other step of its graph, since
+ * the runtime takes longer with each step of a larger graph (tests/bench/results.md).
+ */
+const SECONDS_A_STEP = 1.5e-4, SECONDS_A_PAIR = 2.9e-8;
 
 /** Forward passes that the run without a node's output costs: the layers after it. */
 function passesOf({ kind, layer }: ModelNode, layers: number): number {
@@ -70,7 +73,8 @@ function works(model: Model, prompts: Prompts, settings: ScanSettings) {
   const nodes = modelNodes(config), layers = config.n_layers;
   const controls = new Map(nodes.map((node) => [controlKey(node), node]));
   const removals = [...nodes, ...controls.values()].reduce((sum, node) => sum + passesOf(node, layers), 0);
-  const steps = removals * layers * STEPS_A_LAYER, times = Math.ceil(steps / STEPS_A_GRAPH);
+  const most = stepsAGraph(model), steps = removals * layers * STEPS_A_LAYER;
+  const compilingOf = (steps: number) => steps * (SECONDS_A_STEP + SECONDS_A_PAIR * Math.min(steps, most));
   const one = cost({ end: model.forward().residualStream().at(-1)!.value }, {
     batch: 1,
     pos: prompts.length,
@@ -79,12 +83,12 @@ function works(model: Model, prompts: Prompts, settings: ScanSettings) {
   const tokens = (of: Prompts) => of.count * of.length;
   /** Runs without writers, and without their controls. */
   const runs = ({ passes }: Writers) => (1 + settings.rotations) * passes;
-  const compiling = (writers: Writers) => runs(writers) * layers * STEPS_A_LAYER * SECONDS_A_STEP;
+  const compiling = (writers: Writers) => compilingOf(runs(writers) * layers * STEPS_A_LAYER);
   return {
     flops,
     screen: {
-      forward: tokens(screened) * (2 + times + RESPONSES * removals),
-      compiling: steps * SECONDS_A_STEP,
+      forward: tokens(screened) * (2 + Math.ceil(steps / most) + RESPONSES * removals),
+      compiling: compilingOf(steps),
     },
     examination: (writers: Writers): Work => ({
       forward: tokens(examined) * (RESPONSES * runs(writers) + 1 + writers.count / 6),

@@ -156,9 +156,13 @@ export function headIsOwn(path: string, own: string): string {
  */
 function shareEqual(weights: Weights): void {
   const [W_E, W_U] = [weights.get("embed.W_E"), weights.get("unembed.W_U")];
-  if (W_E && W_U && W_E.data.length === W_U.data.length && W_E.data.every((x, i) => x === W_U.data[i])) {
-    weights.set("unembed.W_U", { ...W_U, data: W_E.data });
-  }
+  if (W_E && W_U && isEqual(W_E.data, W_U.data)) weights.set("unembed.W_U", { ...W_U, data: W_E.data });
+}
+
+function isEqual(a: Float32Array, b: Float32Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 export type AxisSizes = Readonly<Record<string, number>>;
