@@ -1,9 +1,12 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
 import { secondsOf } from "../../lib/cli/scan_cost.ts";
 import { forecast, ScanForecast } from "../../lib/cli/scan_forecast.ts";
 import { afterExamining, passWork } from "../../lib/experiments/scan/cost.ts";
 import type { PassName } from "../../lib/experiments/scan/passes.ts";
 import { DEFAULT_SETTINGS } from "../../lib/experiments/scan/settings.ts";
+import type { Device } from "../../lib/tensor/device.ts";
+import type { Model } from "../../lib/transformer/model.ts";
+import { modelNodes } from "../../lib/transformer/nodes.ts";
 import { plantedModel, plantedPrompts } from "../experiments/scan/planted/kinds.ts";
 
 const model = plantedModel("none", 1), prompts = plantedPrompts(1);
@@ -68,4 +71,16 @@ Deno.test("passWork(): what a writer's removal costs is the layers after it, for
     tokens * (1.25 * (1 + rotations) * 0.65 / (last + 1) + 1 + 1 / 6),
     1e-6,
   );
+});
+
+Deno.test("passWork(): a step of a large graph takes longer to compile; on a card graphs are small", () => {
+  const compiling = (device: Device, heads: number) => {
+    const on: Model = Object.create(model, { device: { value: device } });
+    const names = modelNodes(model.config).filter(({ kind }) => kind === "head").map(({ name }) => name);
+    const pass = { pass: "examination" as const, nodes: names.slice(0, heads) };
+    return passWork(on, prompts, DEFAULT_SETTINGS, pass).compiling;
+  };
+  assertGreater(compiling("cpu", 4), 2.1 * compiling("cpu", 2));
+  assertEquals(compiling("webgpu", 2), compiling("cpu", 2));
+  assertGreater(compiling("cpu", 32), 1.2 * compiling("webgpu", 32)); // nearly 10,000 steps
 });

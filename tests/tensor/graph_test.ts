@@ -130,6 +130,25 @@ Deno.test("Lowering: outputs are the arrays that nodes make, and one array is on
   assertEquals(new Set([...outputs.values()].map(({ from }) => from)).size, 1);
 });
 
+Deno.test("Lowering: an array is reshaped once for all who read it, and not back and forth", () => {
+  const reshapes = (outputs: Record<string, Tensor>) =>
+    new Lowering(outputs, sizes).graph.finish().nodes.filter(({ op }) => op === "Reshape");
+  const [v, w] = [weights("v", "a", "b"), weights("w", "a", "b", 2)];
+  const product = (matrix: Tensor) => x().gelu().dot(matrix, "a");
+  // Rows of [batch, pos, a] for a product, and its rows as [batch, pos, b].
+  assertEquals(reshapes({ one: product(w).exp() }).length, 2);
+  // Two products read the same rows: one reshape in, two out.
+  assertEquals(reshapes({ one: product(w).exp(), two: product(v).exp() }).length, 3);
+  // Nobody reads an array by a shape that it already has.
+  const made = new Map(
+    reshapes({ one: product(w).dot(weights("u", "b", "c"), "b").exp() }).map((node) => [
+      node.outputs[0],
+      node.inputs[0],
+    ]),
+  );
+  for (const from of made.values()) assert(!made.has(from), `${from} is a reshape of a reshape`);
+});
+
 Deno.test("cost(): grows with the batch and counts attention's scores", () => {
   const y = { y: x().dot(weights("w", "a", "b"), "a").gelu() };
   const [one, ten] = [1, 10].map((batch) => cost(y, { batch, pos: 3 }).peakBytes);
