@@ -97,7 +97,10 @@ export function lensInWords(rows: readonly LensRow[]): string {
     const what = taken
       ? "what it said is taken away"
       : "little of what it said is left, though not surely less than of any such vector";
-    return `${words} So ${what}. But its place is not empty: what it has become says something else.`;
+    const also = control !== undefined && control.size.interval[0] > ERASED
+      ? ", as does what becomes of any such vector"
+      : "";
+    return `${words} So ${what}. But its place is not empty: what it has become says something else${also}.`;
   }
   if (gone) return `${words} So little of it is left to be read by the unembedding.`;
   return words;

@@ -47,10 +47,15 @@ export function occurrence({ writers, count, threshold, early }: Findings, model
   const all = early.find(({ node }) => node === "all");
   if (all) {
     const single = early.filter((row) => row !== all && row.beyond.interval[0] > 0).map(({ node }) => node);
-    const heads = early.length - 1,
-      some = single.length > 0
-        ? ` for all together; one by one, each at 95 %, it is of ${listed(single)}`
-        : "";
+    const names = early.filter((row) => row !== all).map(({ node }) => node);
+    const layers = [...new Set(names.map(layerOf))];
+    const where = names.length > 1 && layers.length === 1 ? `, all of layer ${layers[0]},` : "";
+    const heads = names.length === 1
+      ? "the early head with the largest"
+      : `the ${names.length} early heads with the largest${where}`;
+    const some = single.length > 0
+      ? ` for all together; one by one, each at 95 %, it is of ${listed(single)}`
+      : "";
     claims.push(claim(
       {
         ...subject,
@@ -62,12 +67,10 @@ export function occurrence({ writers, count, threshold, early }: Findings, model
       },
       { own: all.takenBack, control: all.control, more: all.beyond },
       {
-        more:
-          `Of the attribution of the ${heads} early heads with the largest more is taken back than of their rotated outputs'`,
-        less:
-          `Of the attribution of the ${heads} early heads with the largest less is taken back than of their rotated outputs'`,
+        more: `Of the attribution of ${heads} more is taken back than of their rotated outputs'`,
+        less: `Of the attribution of ${heads} less is taken back than of their rotated outputs'`,
         "not shown":
-          `That of the attribution of the ${heads} early heads with the largest more is taken back than of their rotated outputs' is not shown${some}`,
+          `That of the attribution of ${heads} more is taken back than of their rotated outputs' is not shown${some}`,
       },
       "rotated",
     ));

@@ -100,6 +100,12 @@ function variance({ writer, variance: rows }: RoleResult): string {
 
 const INPUT = { Q: "the queries of", K: "the keys of", V: "the values of", MLP: "" };
 
+/** Of so many differences that are none, those whose interval lies above 0. */
+const byChance = (count: number) => {
+  const expected = Math.round(count * 0.025);
+  return expected < 1 ? "hardly one" : `about ${expected}`;
+};
+
 function edges({ writer, edges: rows }: RoleResult): string {
   if (rows.length === 0) return "";
   const needed = rows.filter(({ more, loss }) => above(more) && above(loss))
@@ -122,7 +128,9 @@ function edges({ writer, edges: rows }: RoleResult): string {
   const count = needed.length === 1 ? "One" : `${needed.length}`;
   return `${count} of ${inputs} inputs ${
     needed.length === 1 ? "needs" : "need"
-  } ${writer} more than any such vector, most of all ${listed(said)}.${moved}`;
+  } ${writer} more than any such vector (each held to its own 95 %: by chance ${
+    byChance(inputs)
+  } would pass), most of all ${listed(said)}.${moved}`;
 }
 
 function without({ writer, without: rows }: RoleResult): string {

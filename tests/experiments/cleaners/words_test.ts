@@ -91,7 +91,14 @@ Deno.test("lensInWords(): gone and silent, gone and turned into something else, 
   assertStringIncludes(turned, "0.10 of the output is left along itself in the stream, 0.10 of what it said");
   assertStringIncludes(turned, "(of the same rotated 0.50, 0.50, 1.00)");
   assertStringIncludes(turned, "what it said is taken away");
-  assertStringIncludes(turned, "what it has become says something else");
+  assertStringIncludes(
+    turned,
+    "what it has become says something else, as does what becomes of any such vector.",
+  );
+  for (const beside of [[lens("control", 0.5, 0.5, 0.2)], []]) { // which says little, or was not measured
+    const own = lensInWords([lens("writer", 0.1, 0.1, 1.2), ...beside]);
+    assert(own.endsWith("what it has become says something else."), own);
+  }
   // of any such vector no more is left
   const alike = lensInWords([lens("writer", 0.1, 0.1, 1.2), lens("control", 0.1, 0.11, 1)]);
   assertStringIncludes(alike, "though not surely less than of any such vector");

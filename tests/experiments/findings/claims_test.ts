@@ -192,7 +192,14 @@ Deno.test("claims on occurrence: found writers by name, none, and early heads be
   assertEquals(claimsOf(NONE), []);
   const heads = (back: number, control: number, one = control) =>
     claimsOf({ ...NONE, early: [early("L0H0", back, one), early("all", back, control)] })[0];
-  assertStringIncludes(heads(0.8, 0.3).sentence, "of the 1 early heads with the largest more is taken back");
+  assertStringIncludes(heads(0.8, 0.3).sentence, "of the early head with the largest more is taken back");
+  const pooled = (...names: string[]) =>
+    claimsOf({ ...NONE, early: [...names, "all"].map((name) => early(name, 0.8, 0.3)) })[0].sentence;
+  assertStringIncludes(
+    pooled("L1H0", "L1H5"),
+    "of the 2 early heads with the largest, all of layer 1, more is taken back",
+  );
+  assertStringIncludes(pooled("L0H0", "L1H5"), "of the 2 early heads with the largest more is taken back");
   assertStringIncludes(heads(0.3, 0.8).sentence, "less is taken back");
   assertStringIncludes(heads(0.3, 0.28).sentence, "is not shown: 30.0 %");
   assertStringIncludes(

@@ -128,7 +128,8 @@ const CASES: [Made, string, string][] = [
   [{ shuffled: 0.6 }, "none of them surely more than shuffled labels", "it is"],
   [
     {},
-    "One of 2 inputs needs L0H2 more than any such vector, most of all the keys of L2H3",
+    "One of 2 inputs needs L0H2 more than any such vector (each held to its own 95 %: by chance hardly one would " +
+    "pass), most of all the keys of L2H3",
     "No single input",
   ],
   [{ edgeControl: 0.1 }, "No single input of 2 surely needs L0H2", "inputs needs"],
