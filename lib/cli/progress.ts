@@ -1,7 +1,7 @@
 /**
- * Progress of `deno task figures`: on a terminal one line that redraws itself (the notebooks that run, each
- * with bar, cell and elapsed time), elsewhere one plain line when a notebook starts and one when it ends, so
- * that a log stays readable.
+ * Progress of `deno task figures`: on a terminal one line that redraws itself (how much is done, the time,
+ * and the notebooks that run, each with its cell of how many), elsewhere one plain line when a notebook
+ * starts and one when it ends, so that a log stays readable.
  */
 import { writeSync } from "node:fs";
 import process from "node:process";
@@ -77,6 +77,7 @@ export function bar(done: number, total: number, width = BAR_CELLS): string {
 
 /** One notebook while it runs. */
 interface Running {
+  name: string;
   /** "[3/17] fig2_nodes". */
   label: string;
   cell: number;
@@ -98,7 +99,9 @@ export class Progress {
   readonly #target: ProgressTarget;
   readonly #total: number;
   readonly #running = new Set<Running>();
+  readonly #began = performance.now();
   #started = 0;
+  #ended = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** @param total number of notebooks that will run */
@@ -110,7 +113,7 @@ export class Progress {
   /** A notebook starts, beside those that run. */
   start(name: string): NotebookProgress {
     const label = `[${++this.#started}/${this.#total}] ${name}`;
-    const notebook: Running = { label, cell: 0, cells: 0, startedAt: performance.now() };
+    const notebook: Running = { name, label, cell: 0, cells: 0, startedAt: performance.now() };
     this.#running.add(notebook);
     if (this.#target.isTerminal) this.#timer ??= setInterval(() => this.#draw(), REDRAW_MS);
     else this.#target.write(`${label} …\n`);
@@ -127,28 +130,37 @@ export class Progress {
 
   #end(notebook: Running, how: string): void {
     this.#running.delete(notebook);
+    this.#ended++;
     if (this.#running.size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }
     if (this.#target.isTerminal) this.#target.write(ERASE_LINE);
-    this.#target.write(`${notebook.label}: ${how}, ${formatSeconds(secondsOf(notebook))}\n`);
+    this.#target.write(`${notebook.label}: ${how}, ${formatSeconds(since(notebook.startedAt))}\n`);
     this.#draw();
   }
 
   #draw(): void {
     if (!this.#target.isTerminal || this.#running.size === 0) return;
-    const width = Math.floor(BAR_CELLS / this.#running.size);
-    const parts = [...this.#running].map((notebook) => {
-      const { label, cell, cells } = notebook;
-      const done = Math.max(0, cell - 1); // the current cell has begun, not ended
-      return `${label} ${bar(done, cells, width)} ${cell === 0 ? "starting" : `cell ${cell}/${cells}`}` +
-        ` ${formatSeconds(secondsOf(notebook))}`;
-    });
-    this.#target.write(ERASE_LINE + parts.join("  ").slice(0, this.#target.columns - 1));
+    const running = [...this.#running], most = this.#target.columns - 1;
+    // the current cell has begun, not ended
+    const parts = running.map(({ cell, cells }) => cells === 0 ? 0 : Math.max(0, cell - 1) / cells);
+    const done = this.#ended + parts.reduce((a, b) => a + b, 0);
+    const all = `[${this.#ended}/${this.#total}] ${bar(done, this.#total)} ${
+      formatSeconds(since(this.#began))
+    }`;
+    const line = (named: (name: string) => string) =>
+      `${all}  ${
+        running.map(({ name, cell, cells }) =>
+          `${named(name)} ${cell === 0 ? "starting" : `${cell}/${cells}`}`
+        ).join(", ")
+      }`;
+    const whole = line((name) => name);
+    this.#target.write(ERASE_LINE + (whole.length > most ? line(short).slice(0, most) : whole));
   }
 }
 
-function secondsOf({ startedAt }: Running): number {
-  return (performance.now() - startedAt) / 1000;
-}
+/** "fig1_residual_stream" → "fig1". */
+const short = (name: string) => name.replace(/^(fig[^_]+)_.*/, "$1");
+
+const since = (startedAt: number) => (performance.now() - startedAt) / 1000;

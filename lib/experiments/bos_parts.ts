@@ -105,7 +105,7 @@ export async function bosParts(
     cosine,
     apart: Math.abs(cosine.median) <= ONE_LINE,
     assumptions: {
-      ...assumptions(model, prompts, bands),
+      ...assumptions(model, prompts, bands, "each by itself, over prompts"),
       projected: `sum of all heads of layers ${layers.join(", ")}, without b_O`,
     },
   };

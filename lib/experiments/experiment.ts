@@ -144,12 +144,17 @@ export function basis(model: Model, prompts: Prompts): Record<string, string> {
 }
 
 /** What a result rests on that sums values up as medians and bands, in words. */
-export function assumptions(model: Model, prompts: Prompts, bands: Bands): Record<string, string> {
+export function assumptions(
+  model: Model,
+  prompts: Prompts,
+  bands: Bands,
+  over = "pooled over prompts",
+): Record<string, string> {
   const [low, high] = bands.quantiles.map((q) => `${100 * q}`);
   const [first, last] = bands.positions ?? [0, prompts.length - 1];
   return {
     ...basis(model, prompts),
-    positions: `${first} to ${last}, pooled over prompts`,
+    positions: `${first} to ${last}, ${over}`,
     band: `${low}th to ${high}th percentile`,
   };
 }

@@ -150,7 +150,7 @@ export async function resampleAblation(
   return {
     rows,
     assumptions: {
-      ...assumptions(model, prompts, bands),
+      ...assumptions(model, prompts, bands, "as their mean in each prompt; bands over prompts"),
       resampled: [...used].map((by) => SAID[by]).join("; "),
     },
   };

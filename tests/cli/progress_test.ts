@@ -54,38 +54,43 @@ Deno.test("Progress redraws one line on a terminal and never exceeds its width",
   notebook.cell(2, 4);
   notebook.finish();
   const drawn = target.text().split("\r\x1b[K");
-  assertStringIncludes(drawn[1], "[1/1] fig1_with");
+  assertStringIncludes(drawn[1], `[0/1] ${bar(0, 1)} 0.0 s`);
   for (const line of drawn.slice(0, -1)) assert(line.length < 40, line);
   assertEquals(target.text().match(/\n/g)?.length, 1); // only the finished notebook takes a line
 });
 
-Deno.test("Progress shows notebook, bar, cell and time; the running cell is not counted as done", () => {
+Deno.test("Progress shows how much of all is done, the time, notebook and cell; the running cell is not done", () => {
   const target = recorder(true, 100);
   const notebook = new Progress(3, target).start("fig1");
   notebook.cell(3, 4);
   notebook.fail();
   const drawn = target.text().split("\r\x1b[K");
-  assertStringIncludes(drawn[1], "[1/3] fig1 ░");
-  assertStringIncludes(drawn[2], `[1/3] fig1 ${bar(2, 4)} cell 3/4 0.0 s`);
+  assertEquals(drawn[1], `[0/3] ${bar(0, 3)} 0.0 s  fig1 starting`);
+  assertEquals(drawn[2], `[0/3] ${bar(0.5, 3)} 0.0 s  fig1 3/4`);
 });
 
 Deno.test("Progress shows notebooks that run side by side in one line, and each that ends in a line of its own", () => {
   const target = recorder(true, 200);
   const progress = new Progress(3, target);
-  const first = progress.start("fig1"), second = progress.start("fig2");
+  const first = progress.start("fig1_a"), second = progress.start("fig2_b");
   first.cell(2, 2);
   second.cell(1, 4);
   second.finish();
   first.finish();
   const drawn = target.text().split("\r\x1b[K");
-  assertStringIncludes(
-    drawn[4],
-    `[1/3] fig1 ${bar(1, 2, 12)} cell 2/2 0.0 s  [2/3] fig2 ${bar(0, 4, 12)} cell 1/4 0.0 s`,
-  );
-  assert(/^\[2\/3\] fig2: 4 cells, \d+\.\d s\n$/.test(drawn[5]), drawn[5]);
-  assertStringIncludes(drawn[6], "[1/3] fig1 ");
-  assert(!drawn[6].includes("fig2"), drawn[6]);
-  assertEquals(drawn.at(-1)!.match(/\[1\/3\] fig1: 2 cells/)?.index, 0);
+  assertEquals(drawn[4], `[0/3] ${bar(0.5, 3)} 0.0 s  fig1_a 2/2, fig2_b 1/4`);
+  assert(/^\[2\/3\] fig2_b: 4 cells, \d+\.\d s\n$/.test(drawn[5]), drawn[5]);
+  assertEquals(drawn[6], `[1/3] ${bar(1.5, 3)} 0.0 s  fig1_a 2/2`);
+  assertEquals(drawn.at(-1)!.match(/\[1\/3\] fig1_a: 2 cells/)?.index, 0);
+});
+
+Deno.test("Progress takes short names where the line would be longer than the terminal is wide", () => {
+  const target = recorder(true, 80), progress = new Progress(12, target);
+  for (const name of ["fig1_residual_stream", "fig10_single_prompts", "check_your_model"]) {
+    progress.start(name).cell(10, 13);
+  }
+  const last = target.text().split("\r\x1b[K").at(-1)!;
+  assertEquals(last, `[0/12] ${bar(27 / 13, 12)} 0.0 s  fig1 10/13, fig10 10/13, check_your_mode`);
 });
 
 Deno.test("readProgress() speaks on a terminal alone, within its width, and when reading takes a while", async () => {

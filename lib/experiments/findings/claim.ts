@@ -65,6 +65,9 @@ const beside = ({ own, control, more }: Numbers, unit: Unit, name: string) =>
   `${inUnit(own, unit, SUFFIX[unit])}, ${name} ${inUnit(control, unit)}` +
   (more ? `, difference ${inUnit(more, unit)}` : "");
 
+/** "12.0 % (10.0 % to 14.0 %), random ones 3.0 % (2.0 % to 5.0 %), difference 9.0 % (6.0 % to 11.0 %)". */
+export const shares = (numbers: Numbers): string => beside(numbers, "share", "random ones");
+
 type Words = Record<Verdict, string>;
 
 /** What a claim is about, without its numbers. */

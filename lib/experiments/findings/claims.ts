@@ -1,7 +1,7 @@
 /** What `reuse` and `role` say of a writer, claim by claim; and all claims on one model. */
 import { listed } from "../numbers_in_words.ts";
 import type { Estimate } from "../rows.ts";
-import { type Claim, claim, verdictOf } from "./claim.ts";
+import { type Claim, claim, shares, verdictOf } from "./claim.ts";
 import { occurrence } from "./occurrence.ts";
 import type { Compared, Findings, ReuseFinding, RoleFinding } from "./rows.ts";
 
@@ -29,7 +29,7 @@ function reuseClaims(finding: ReuseFinding, model: string): Claim[] {
   const by = cleaners.length > 0 ? "" : ", which nobody surely erases,";
   const directions = k === 1 ? "direction" : `${k} directions`;
   const [whole, rest] = [content, others].map(({ own, control, more }) => verdictOf(own, control, more));
-  const claims = [claim(
+  const stands = claim(
     {
       ...subject,
       asked: "share of the end in the writer's directions",
@@ -38,17 +38,16 @@ function reuseClaims(finding: ReuseFinding, model: string): Claim[] {
     },
     content,
     {
-      more:
-        `In the ${directions} of ${writer}${by} stands more at the end than in random ones, also without what it wrote`,
-      less:
-        `In the ${directions} of ${writer}${by} stands less at the end than in random ones, also without what it wrote`,
+      more: `In the ${directions} of ${writer}${by} stands more at the end than in random ones`,
+      less: `In the ${directions} of ${writer}${by} stands less at the end than in random ones`,
       "not shown":
         `That in the ${directions} of ${writer}${by} stands more at the end than in random ones, ` +
-        `also without what it wrote, is not shown`,
+        `with and without what it wrote, is not shown`,
     },
     "random ones",
     whole === rest ? whole : "not shown",
-  )];
+  );
+  const claims = [{ ...stands, sentence: `${stands.sentence} Without what it wrote: ${shares(others)}.` }];
   if (needed) {
     claims.push(claim(
       {
@@ -164,17 +163,18 @@ function roleClaims({ writer, says, about, lost }: RoleFinding, model: string): 
   claims.push(claim(
     {
       ...subject,
-      asked: "variance that one label explains",
+      asked: "variance that only one label explains",
       unit: "share",
       refutedIf: "on other texts shuffled labels explain as much",
     },
     { own: about.last, control: chance },
     {
-      more:
-        `Of ${labels} ${factor} by itself explains most of ${writer}'s variance, more than shuffled labels do`,
-      less: `Of ${writer}'s variance ${factor} by itself explains less than shuffled labels do`,
-      "not shown":
-        `That ${factor} by itself explains more of ${writer}'s variance than shuffled labels do is not shown`,
+      more: `Of what only one of ${labels} explains of ${writer}'s variance, ${factor} explains most, ` +
+        `more than shuffled labels do`,
+      less:
+        `Of ${writer}'s variance ${factor} explains less, beside the other three, than shuffled labels do`,
+      "not shown": `That ${factor} explains more of ${writer}'s variance, beside the other three, than ` +
+        `shuffled labels do is not shown`,
     },
     "shuffled once",
   ));

@@ -86,6 +86,8 @@ Deno.test("claims on content and on what predictions depend on: more, less, not 
     assert(claim.sentence.startsWith(beginning), claim.sentence);
     assertStringIncludes(claim.sentence, `${(100 * own).toFixed(1)} %`);
     assertStringIncludes(claim.sentence, `random ones ${(100 * control).toFixed(1)} %`);
+    const { value } = both.others.own;
+    assertStringIncludes(claim.sentence, ` Without what it wrote: ${(100 * value).toFixed(1)} % (`);
     assertEquals([claim.model, claim.node, claim.question], ["M", "L1H0", "reuse"]);
   }
   const [nobody] = claimsOf(reuse({ cleaners: [] }));
@@ -158,7 +160,8 @@ Deno.test("claims on a role: a token, a factor, the loss without it; each only b
   assertStringIncludes(all[0], "1.00 logits (0.95 to 1.05), rotated (range of 2) 0.60 (0.50 to 0.70)");
   assertStringIncludes(
     all[1],
-    "Of the position, the token, the token before and the prompt the position by itself explains most of L1H0's",
+    "Of what only one of the position, the token, the token before and the prompt explains of L1H0's variance, " +
+      "the position explains most, more than shuffled labels do",
   );
   assertStringIncludes(all[2], "Without L1H0 the loss is higher, by more than");
   const none = claimsOf(role(0.72, 0.12, 0.22));
