@@ -93,18 +93,20 @@ export async function selectNotebooks(
     }
     return chosen;
   }
-  // "fig1" means fig1 and fig1_…, not fig10
-  const fits = (notebook: string, name: string) =>
-    notebook === name ||
-    (notebook.startsWith(name) && !(/\d$/.test(name) && /\d/.test(notebook[name.length])));
+  // "fig1" means fig1 and fig1_…, not fig10; a path means its file
+  const fits = (notebook: string, given: string) => {
+    const name = given.replace(/^.*[\\/]/, "").replace(/\.ipynb$/, "");
+    return name !== "" && notebook.startsWith(name) &&
+      !(/\d$/.test(name) && /\d/.test(notebook[name.length]));
+  };
   for (const name of names) {
-    if (!all.some((notebook) => fits(notebook, name.replace(/\.ipynb$/, "")))) {
+    if (!all.some((notebook) => fits(notebook, name))) {
       throw new Error(
         `No notebook whose name begins with "${name}" in ${notebooksDir}. There are: ${all.join(", ")}.`,
       );
     }
   }
-  return all.filter((notebook) => names.some((name) => fits(notebook, name.replace(/\.ipynb$/, ""))));
+  return all.filter((notebook) => names.some((name) => fits(notebook, name)));
 }
 
 /**
@@ -114,6 +116,11 @@ export async function selectNotebooks(
 export async function runFigures(options: FiguresOptions): Promise<string[]> {
   const { notebooksDir, outDir, inPlace, signal } = options;
   const names = await selectNotebooks(notebooksDir, options.all ? "all" : options.names ?? []);
+  if (resolve(outDir) === resolve(notebooksDir)) {
+    throw new Error(
+      `--out: got ${outDir}, where the notebooks lie, which would be written over; expected another folder`,
+    );
+  }
   const progress = new Progress(names.length, options.progress);
   await prepareFolder(outDir);
   await removeLeftovers(outDir);

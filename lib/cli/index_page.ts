@@ -181,8 +181,8 @@ ${section.claim ? `<p>${escapeHtml(section.claim)}</p>\n` : ""}${section.figures
 <main>
 <header>
 <h1>Cleanup Lens: figures</h1>
-<p class="quiet">Made by <code>deno task figures</code>, which executed each notebook in a Deno Jupyter kernel. Beside every
-figure lie the rows that it draws.</p>
+<p class="quiet">Made by <code>deno task figures</code> (with <code>--all</code>: of every notebook), which executed each
+notebook in a Deno Jupyter kernel. Beside every figure lie the rows that it draws.</p>
 <nav aria-label="Figures"><ul>
 ${contents.join("\n")}
 </ul></nav>

@@ -36,4 +36,11 @@ export async function showChecks(
   const checks = compare(figure, rows, expected).filter((check) => missing || check.verdict !== "missing");
   if (checks.length > 0) await table(worst(checks, most), { digits: 6 });
   console.log(summary(figure, checks, expected));
+  const others = checks.find(({ field, verdict }) => field === "n" && verdict === "differs");
+  if (others) {
+    console.log(
+      `Expected is over n = ${others.expected}, measured over n = ${others.measured}: of other prompts other values ` +
+        `are right.`,
+    );
+  }
 }

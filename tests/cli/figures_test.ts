@@ -70,6 +70,10 @@ Deno.test("selectNotebooks() takes the post's, all of the project's, or what is 
     assertEquals(await select("fig1"), ["fig1_a"]);
     assertEquals(await select("fig2_b.ipynb", "fig1_a"), ["fig1_a", "fig2_b"]);
     assertEquals(await select("scratch"), ["scratch"]);
+    assertEquals(await select("notebooks/fig1_a.ipynb"), ["fig1_a"]);
+    for (const nothing of ["", "notebooks/"]) {
+      await assertRejects(() => select(nothing), Error, `begins with "${nothing}"`);
+    }
     await assertRejects(() => select("fig1", "fig3"), Error, `begins with "fig3"`);
   });
   await withNotebooks({ scratch: empty }, async ({ dir }) => {
@@ -96,6 +100,16 @@ Deno.test("runFigures() leaves notebooks, figures, rows and a page; not the note
     for (const part of ["Figure 1", "The claim.", `alt="A dot"`, `href="./fig1.json"`, "Start"]) {
       assertStringIncludes(page, part);
     }
+  });
+});
+
+Deno.test("runFigures() does not write over the notebooks that it reads", async () => {
+  await withNotebooks({ "fig1": notebookText("# F", "1") }, async (project) => {
+    const before = await project.read("notebooks/fig1.ipynb");
+    for (const outDir of [`${project.dir}/notebooks`, `${project.dir}/out/../notebooks/`]) {
+      await assertRejects(() => project.run({ outDir }), Error, "where the notebooks lie");
+    }
+    assertEquals(await project.read("notebooks/fig1.ipynb"), before);
   });
 });
 
