@@ -50,9 +50,11 @@ export function occurrence({ writers, count, threshold, early }: Findings, model
     const names = early.filter((row) => row !== all).map(({ node }) => node);
     const layers = [...new Set(names.map(layerOf))];
     const where = names.length > 1 && layers.length === 1 ? `, all of layer ${layers[0]},` : "";
+    const erased = found.map(({ writer }) => writer).filter((name) => names.includes(name));
+    const which = erased.length > 0 && names.length > 1 ? ` (found above: ${listed(erased)})` : "";
     const heads = names.length === 1
       ? "the early head with the largest"
-      : `the ${names.length} early heads with the largest${where}`;
+      : `the ${names.length} early heads with the largest${which}${where}`;
     const some = single.length > 0
       ? ` for all together; one by one, each at 95 %, it is of ${listed(single)}`
       : "";

@@ -203,6 +203,15 @@ Deno.test("claims on occurrence: found writers by name, none, and early heads be
     "of the 2 early heads with the largest, all of layer 1, more is taken back",
   );
   assertStringIncludes(pooled("L0H0", "L1H5"), "of the 2 early heads with the largest more is taken back");
+  const withWriter = claimsOf({
+    ...NONE,
+    writers: [writer("L1H5", 0.1, 0.8, true), writer("L1H0", 0.5, 0.6, false)],
+    early: ["L1H0", "L1H5", "all"].map((name) => early(name, 0.8, 0.3)),
+  }).at(-1)!.sentence;
+  assertStringIncludes(
+    withWriter,
+    "heads with the largest (found above: L1H5), all of layer 1, more is taken back",
+  );
   assertStringIncludes(heads(0.3, 0.8).sentence, "less is taken back");
   assertStringIncludes(heads(0.3, 0.28).sentence, "is not shown: 30.0 %");
   assertStringIncludes(
