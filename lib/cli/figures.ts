@@ -45,10 +45,8 @@ export interface FiguresOptions {
   notebooksDir: string;
   /** Created when it is missing. */
   outDir: string;
-  /** Beginnings of notebook names. Default: those of the post's figures. */
-  names?: string[];
-  /** In place of names: all notebooks that belong to the project (`KNOWN`). */
-  all?: boolean;
+  /** Beginnings of notebook names, or all of the project. Default: those of the post's figures. */
+  names?: readonly string[] | "all";
   /** Also write the executed notebooks over the ones in `notebooksDir`. */
   inPlace?: boolean;
   /**
@@ -115,7 +113,7 @@ export async function selectNotebooks(
  */
 export async function runFigures(options: FiguresOptions): Promise<string[]> {
   const { notebooksDir, outDir, inPlace, signal } = options;
-  const names = await selectNotebooks(notebooksDir, options.all ? "all" : options.names ?? []);
+  const names = await selectNotebooks(notebooksDir, options.names ?? []);
   if (resolve(outDir) === resolve(notebooksDir)) {
     throw new Error(
       `--out: got ${outDir}, where the notebooks lie, which would be written over; expected another folder`,
@@ -266,8 +264,7 @@ async function main(): Promise<number> {
     const names = await runFigures({
       notebooksDir,
       outDir,
-      names: positionals,
-      all,
+      names: all ? "all" : positionals,
       inPlace: values["in-place"],
       committed: { rows: join(root, "data/expected/rows"), pictures: join(root, "data/pictures") },
       signal: interrupt.signal,

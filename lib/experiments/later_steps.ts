@@ -6,7 +6,7 @@ import { valuesOf } from "./estimates.ts";
 import { expectedRows } from "./expected.ts";
 import { reuse } from "./reuse/reuse.ts";
 import { role } from "./role/role.ts";
-import { against, counted, type Step } from "./verification_steps.ts";
+import { against, asManyPrompts, type Step } from "./verification_steps.ts";
 
 const REUSE = ["standing", "written", "read", "put back", "needed"].map((name) => `reuse, ${name}`);
 
@@ -22,7 +22,10 @@ export const laterSteps: Step[] = [
     title: "Reuse of the writer's directions",
     figures: REUSE,
     run: async ({ model, prompts, expected, options }) => {
-      const found = await reuse(model, counted(prompts, expected, REUSE[0]), { ...options, rotations: 2 });
+      const found = await reuse(model, asManyPrompts(prompts, expected, REUSE[0]), {
+        ...options,
+        rotations: 2,
+      });
       const { occupancy, written, read, putBack, needed } = found;
       const rows = [occupancy, written, read, putBack, needed].map(valuesOf);
       return against(expected, Object.fromEntries(REUSE.map((name, i) => [name, rows[i]])));
@@ -37,7 +40,7 @@ export const laterSteps: Step[] = [
       const tokens = expectedRows(expected, ROLE[0]).flatMap(({ token }) =>
         token === undefined ? [] : [`${token}`]
       );
-      const found = await role(model, counted(prompts, expected, ROLE[0]), {
+      const found = await role(model, asManyPrompts(prompts, expected, ROLE[0]), {
         ...options,
         most: TABLE,
         tokens,

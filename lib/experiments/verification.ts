@@ -18,7 +18,7 @@ import { promptLocations } from "./prompt_locations.ts";
 import { neuronRows, residualNorms, tokenRows } from "./quick_checks.ts";
 import { resampleAblation } from "./resample_ablation.ts";
 import type { LossRow, Replacement } from "./rows.ts";
-import { against, type Compared, counted, expectedNames, type Step } from "./verification_steps.ts";
+import { against, asManyPrompts, type Compared, expectedNames, type Step } from "./verification_steps.ts";
 
 const WIDE: readonly [number, number] = [0.125, 0.875];
 const INNER = ", inner positions";
@@ -82,7 +82,7 @@ export const quickChecks: Step[] = [
     title: "Norms of the residual stream",
     figures: ["residual norm"],
     run: async ({ model, prompts, expected, options }) => {
-      const rows = await residualNorms(model, counted(prompts, expected, "residual norm"), options);
+      const rows = await residualNorms(model, asManyPrompts(prompts, expected, "residual norm"), options);
       return against(expected, { "residual norm": rows });
     },
   },
@@ -147,7 +147,7 @@ export const figureSteps: Step[] = [
     run: async ({ model, prompts, expected, options }) => {
       const controls: Replacement[] = Object.hasOwn(expected.figures, CONTROLS) ? ["zero", "mean"] : [];
       const all = { ...options, controls };
-      const { rows } = await resampleAblation(model, counted(prompts, expected, "fig7"), all);
+      const { rows } = await resampleAblation(model, asManyPrompts(prompts, expected, "fig7"), all);
       const isControl = ({ by }: LossRow) => by === "zero" || by === "mean";
       return against(expected, {
         fig7: rows.filter((row) => !isControl(row)),

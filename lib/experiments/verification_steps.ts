@@ -38,7 +38,7 @@ export function against(expected: Expected, rows: Record<string, readonly object
 }
 
 /** As many prompts as the expected values of a figure are over. */
-export function counted(prompts: Prompts, expected: Expected, figure: string): Prompts {
+export function asManyPrompts(prompts: Prompts, expected: Expected, figure: string): Prompts {
   const count = expected.figures[figure].prompts ?? prompts.count;
   return shorten(prompts, { count: Math.min(count, prompts.count) });
 }

@@ -2,7 +2,7 @@
  * Whether clean-up occurs in a model, above all in its early heads; and what is otherwise than in the
  * post.
  */
-import { estimate, listed, number, percent } from "../numbers_in_words.ts";
+import { above, estimate, listed, number, percent } from "../numbers_in_words.ts";
 import type { Estimate } from "../rows.ts";
 import { type Claim, claim } from "./claim.ts";
 import type { Findings } from "./rows.ts";
@@ -46,8 +46,8 @@ export function occurrence({ writers, count, threshold, early }: Findings, model
   }
   const all = early.find(({ node }) => node === "all");
   if (all) {
-    const single = early.filter((row) => row !== all && row.beyond.interval[0] > 0).map(({ node }) => node);
-    const names = early.filter((row) => row !== all).map(({ node }) => node);
+    const each = early.filter((row) => row !== all), names = each.map(({ node }) => node);
+    const single = each.filter(({ beyond }) => above(beyond)).map(({ node }) => node);
     const layers = [...new Set(names.map(layerOf))];
     const where = names.length > 1 && layers.length === 1 ? `, all of layer ${layers[0]},` : "";
     const erased = found.map(({ writer }) => writer).filter((name) => names.includes(name));
